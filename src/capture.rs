@@ -1,0 +1,1 @@
+//! Capture files in: pcap and pcapng, plain or compressed, from files or standard input.

@@ -1,0 +1,20 @@
+//! keepscope finds, times and judges TCP keepalives at packet level.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs, unreachable_pub)]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
+)]
+
+pub mod capture;
+pub mod frame;
+pub mod segment;
+pub mod time;
