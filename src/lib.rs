@@ -18,3 +18,4 @@ pub mod capture;
 pub mod frame;
 pub mod segment;
 pub mod time;
+pub mod track;

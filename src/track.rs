@@ -1,0 +1,258 @@
+//! From segments to connections to keepalive events.
+//!
+//! Owns the table of connections and the order of work: set copies aside, find the connection, judge the
+//! segment, send events. Pure: time comes with the segments; whoever drives it hands in segments and takes
+//! events out until there are none. Uses [`crate::segment`], [`crate::frame`] and [`crate::time`].
+//!
+//! ```text
+//! Segment ─ duplicate ─ table ─ connection ─┬─ side      what was sent, what was acknowledged
+//!                                           ├─ classify  what the segment is
+//!                                           └─ probes    which probes wait for what ─── Event
+//! ```
+
+mod classify;
+mod connection;
+mod duplicate;
+pub mod event;
+mod probes;
+mod side;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use self::connection::{Connection, is_first_syn};
+use self::duplicate::Duplicates;
+use self::event::{AnswerKind, ConnectionId, Event, LookAlike, Party};
+use self::table::{Slot, Table};
+use crate::segment::{IcmpError, Segment};
+use crate::time::{Span, Timestamp};
+
+/// How long after its last segment a closed connection may still be spoken of (2 MSL of RFC 9293 is 4
+/// minutes; Linux keeps TIME-WAIT for 60 s, which is what late copies and answers need).
+const LINGER: Span = Span::from_secs(60);
+
+/// What a segment was, and whose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Who sent it.
+    pub sender: Party,
+    /// What it was, as far as was known when it came; later events may correct that.
+    pub class: Class,
+    /// SEQ relative to the first of this direction.
+    pub seq: i64,
+    /// ACK relative to the first of the other direction.
+    pub ack: Option<i64>,
+}
+
+/// What a segment was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// SYN or SYN,ACK.
+    Syn,
+    /// New data.
+    Data,
+    /// Data that had been sent before.
+    Retransmission,
+    /// An acknowledgment without data.
+    Ack,
+    /// An empty segment below SND.NXT that is neither a probe nor anything named.
+    OldAck,
+    /// A FIN, with or without data.
+    Fin,
+    /// A RST that ends the connection.
+    Reset,
+    /// A RST that its receiver ignores, or that follows another.
+    StaleReset,
+    /// A keepalive probe.
+    Probe {
+        /// Its event number.
+        probe: u32,
+        /// Its number in the current run of unanswered probes.
+        run: u32,
+    },
+    /// The answer to a probe.
+    Answer {
+        /// Event number of the probe.
+        probe: u32,
+        /// What kind of answer.
+        kind: AnswerKind,
+    },
+    /// It may be a probe.
+    Candidate {
+        /// Its event number.
+        candidate: u32,
+    },
+    /// Something that resembles a probe or an answer.
+    LookAlike(LookAlike),
+    /// A captured copy of a frame that was read before.
+    Copy,
+}
+
+/// Follows every connection and finds its keepalives.
+///
+/// Feed it with [`segment`](Tracker::segment) and [`icmp`](Tracker::icmp), then take events with
+/// [`poll_event`](Tracker::poll_event) until there are none; at the end of the input call
+/// [`finish`](Tracker::finish) and take the rest. The events of the beginning of an input are the beginning
+/// of the events of the whole input, up to the call of `finish`.
+#[derive(Debug)]
+pub struct Tracker {
+    table: Table,
+    duplicates: Duplicates,
+    log: VecDeque<Event>,
+    last_id: u64,
+    seen_until: Timestamp,
+    /// Closed connections in the order in which they may be forgotten.
+    closing: VecDeque<(Timestamp, Slot, ConnectionId)>,
+}
+
+impl Tracker {
+    /// An empty tracker. `hash_seed` should be unpredictable where the input may be hostile; it has no
+    /// influence on any result.
+    pub fn new(hash_seed: u64) -> Self {
+        Self {
+            table: Table::new(hash_seed),
+            duplicates: Duplicates::default(),
+            log: VecDeque::new(),
+            last_id: 0,
+            seen_until: Timestamp::default(),
+            closing: VecDeque::new(),
+        }
+    }
+
+    /// Reads a segment.
+    ///
+    /// Returns nothing only if the table lost an entry it just made, which cannot happen.
+    pub fn segment(&mut self, segment: &Segment) -> Option<Observed> {
+        self.pass_time(segment.time);
+        let slot = self.slot_of(segment);
+        if self.duplicates.is_copy(segment) {
+            return self.table.get_mut(slot).map(|connection| connection.on_copy(segment));
+        }
+        let (slot, foreign) = self.life_of(slot, segment);
+        let log = &mut self.log;
+        let connection = self.table.get_mut(slot)?;
+        if let Some(syn) = foreign {
+            connection.on_segment(&syn, log);
+        }
+        let was_closed = connection.is_closed();
+        let observed = connection.on_segment(segment, log);
+        if connection.is_closed() && !was_closed {
+            self.closing.push_back((segment.time, slot, observed.connection));
+        }
+        Some(observed)
+    }
+
+    /// Reads an ICMP error; says whether it answers a probe.
+    pub fn icmp(&mut self, error: &IcmpError) -> bool {
+        self.pass_time(error.time);
+        let slot = self.table.find(error.source, error.destination);
+        let log = &mut self.log;
+        slot.and_then(|slot| self.table.get_mut(slot))
+            .is_some_and(|connection| connection.on_icmp(error, log))
+    }
+
+    /// The next event, if there is one.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.log.pop_front()
+    }
+
+    /// How many connections have been seen.
+    pub fn connections(&self) -> u64 {
+        self.last_id
+    }
+
+    /// Says the last word about every connection that is left.
+    pub fn finish(&mut self) {
+        self.closing.clear();
+        let seen_until = self.seen_until;
+        for connection in self.table.drain() {
+            connection.finish(seen_until, &mut self.log);
+        }
+    }
+
+    /// Closed connections that have been quiet long enough get their last word.
+    fn pass_time(&mut self, now: Timestamp) {
+        if self.seen_until >= now {
+            return;
+        }
+        self.seen_until = now;
+        while let Some(&(since, slot, id)) = self.closing.front()
+            && now.since(since) > LINGER
+        {
+            self.closing.pop_front();
+            let Some(connection) = self.table.get_mut(slot).filter(|connection| connection.id == id) else {
+                continue;
+            };
+            let last = connection.last_time();
+            if now.since(last) > LINGER {
+                self.end_life(slot);
+            } else {
+                self.closing.push_back((last, slot, id));
+            }
+        }
+    }
+
+    /// The entry for a segment's 4-tuple, made if there is none.
+    fn slot_of(&mut self, segment: &Segment) -> Slot {
+        match self.table.find(segment.source, segment.destination) {
+            Some(slot) => slot,
+            None => self.begin_life(segment),
+        }
+    }
+
+    /// The entry for the life of the 4-tuple that a segment belongs to: a SYN may begin another one. Also
+    /// returns the SYN that began it, where that was read before it was clear.
+    fn life_of(&mut self, slot: Slot, segment: &Segment) -> (Slot, Option<Box<Segment>>) {
+        let Some(connection) = self.table.get_mut(slot) else { return (slot, None) };
+        if !segment.flags.syn() || segment.flags.rst() {
+            return (slot, None);
+        }
+        let from = connection.party_of(segment.source);
+        if is_first_syn(segment) {
+            if !connection.is_other_life(segment, from) {
+                return (slot, None);
+            }
+            if !connection.is_closed() && connection.is_established() {
+                // The old life may be alive: its other end will then send a challenge ACK.
+                connection.foreign_syn = Some(Box::new(*segment));
+                return (slot, None);
+            }
+            self.end_life(slot);
+            return (self.begin_life(segment), None);
+        }
+        let answers = connection.foreign_syn.as_ref().is_some_and(|syn| syn.seq.plus(1) == segment.ack);
+        if answers {
+            let syn = connection.foreign_syn.take();
+            self.end_life(slot);
+            let first = syn.as_deref().unwrap_or(segment);
+            return (self.begin_life(first), syn);
+        }
+        if connection.is_closed() && connection.is_other_life(segment, from) {
+            self.end_life(slot);
+            return (self.begin_life(segment), None);
+        }
+        (slot, None)
+    }
+
+    fn begin_life(&mut self, segment: &Segment) -> Slot {
+        self.last_id += 1;
+        let client_sends = if segment.flags.syn() {
+            !segment.flags.ack()
+        } else {
+            // Nobody saw the SYN; servers mostly listen on the lower port.
+            segment.source.port >= segment.destination.port
+        };
+        let connection = Connection::new(ConnectionId(self.last_id), segment, client_sends);
+        self.table.insert(segment.source, segment.destination, connection)
+    }
+
+    fn end_life(&mut self, slot: Slot) {
+        if let Some(connection) = self.table.remove(slot) {
+            connection.finish(self.seen_until, &mut self.log);
+        }
+    }
+}

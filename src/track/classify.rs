@@ -1,0 +1,229 @@
+//! The rules that tell a keepalive probe from everything that resembles it.
+//!
+//! Pure functions over the state of the two sides; they change nothing. Uses [`super::side`] and
+//! [`crate::segment`]. Each rule names its reason; where it differs from tshark's
+//! `tcp.analysis.keep_alive` (SEQ = highest seen - 1, 0 or 1 octets, no SYN, FIN or RST) the reason is what
+//! that rule cannot see: whether the octet was acknowledged, and time.
+
+use super::event::{Basis, LookAlike};
+use super::side::Side;
+use crate::segment::{Flags, Segment};
+use crate::time::Span;
+
+/// No stack sends its first probe sooner than this after the last segment unless it was set in
+/// milliseconds, and no delayed or reordered acknowledgment comes later (RFC 1122 §4.2.3.2 allows 500 ms).
+pub(super) const SETTLED: Span = Span::from_secs(1);
+
+/// A lone octet that was acknowledged in the capture is sent again after at most the initial
+/// retransmission time-out of old stacks (RFC 1122 §4.2.3.1: 3 s), later copies after about twice the gap.
+const FIRST_RETRANSMISSION: Span = Span::from_secs(3);
+
+/// What a segment is, as far as its own sender's sequence numbers tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// A probe.
+    Probe(Basis),
+    /// It may be a probe: SND.NXT is not known.
+    Candidate,
+    /// Same SEQ and length as a probe, but something else, for this reason.
+    LookAlike(LookAlike, &'static str),
+    /// An empty segment at the receiver's closed window: a keepalive or a window probe; timing decides.
+    AtZeroWindow,
+    /// An acknowledgment without data at SND.NXT.
+    BareAck,
+    /// Everything else.
+    Other,
+}
+
+/// Judges a segment without SYN, FIN and RST; `ack_is_news` says whether it acknowledges something new,
+/// `quiet` how long neither side had sent anything.
+pub(super) fn judge(
+    sender: &Side,
+    receiver: &Side,
+    segment: &Segment,
+    ack_is_news: bool,
+    quiet: Option<Span>,
+) -> Verdict {
+    if segment.flags.any(Flags::SYN.with(Flags::FIN).with(Flags::RST)) || segment.len > 1 {
+        return Verdict::Other;
+    }
+    let position = sender.position(segment.seq);
+    let Some(next) = sender.next() else {
+        return first_of_side(receiver, segment, ack_is_news, quiet);
+    };
+    if position + 1 == next {
+        if sender.isn == Some(position) && !sender.all_acked() {
+            // Nothing but a SYN was sent yet: there is no connection to keep alive.
+            return Verdict::Other;
+        }
+        if sender.unanchored {
+            // An empty segment stood at SND.NXT, so this one is a probe below it.
+            return Verdict::Probe(Basis::Outstanding);
+        }
+        return if sender.all_acked() {
+            below_next_acked(sender, receiver, segment, ack_goes_back(receiver, segment))
+        } else {
+            below_next_outstanding(sender, receiver, segment, ack_goes_back(receiver, segment))
+        };
+    }
+    if position == next {
+        return at_next(sender, receiver, segment, ack_is_news, quiet);
+    }
+    if position > next {
+        // Octets before this one were not captured, so an empty segment may stand at SND.NXT-1.
+        return if segment.len == 0 && quiet.is_some_and(|quiet| quiet >= SETTLED) {
+            Verdict::Candidate
+        } else {
+            Verdict::Other
+        };
+    }
+    below_unacknowledged(sender, receiver, segment, position)
+}
+
+/// The first segment of a side whose SND.NXT nothing tells.
+fn first_of_side(receiver: &Side, segment: &Segment, ack_is_news: bool, quiet: Option<Span>) -> Verdict {
+    if segment.len == 0 && acknowledges_recent_data(receiver, segment, ack_is_news, quiet) {
+        return Verdict::BareAck;
+    }
+    Verdict::Candidate
+}
+
+/// A segment at the highest position seen.
+fn at_next(
+    sender: &Side,
+    receiver: &Side,
+    segment: &Segment,
+    ack_is_news: bool,
+    quiet: Option<Span>,
+) -> Verdict {
+    if segment.len == 1 {
+        // BSD and others probe a closed window with the next octet of data (RFC 9293 §3.8.6.1).
+        return if receiver.window == Some(0) && sender.all_acked() {
+            Verdict::LookAlike(LookAlike::ZeroWindowProbe, "next octet into a window of 0")
+        } else {
+            Verdict::Other
+        };
+    }
+    if sender.unanchored && !acknowledges_recent_data(receiver, segment, ack_is_news, quiet) {
+        return Verdict::Candidate;
+    }
+    Verdict::BareAck
+}
+
+/// Whether a segment acknowledges data that was captured just before: then it is an ordinary
+/// acknowledgment, whose SEQ is SND.NXT. A probe comes only after a silence.
+fn acknowledges_recent_data(
+    receiver: &Side,
+    segment: &Segment,
+    ack_is_news: bool,
+    quiet: Option<Span>,
+) -> bool {
+    ack_is_news
+        && receiver.data_segments > 0
+        && receiver.end() == Some(receiver.position(segment.ack))
+        && quiet.is_some_and(|quiet| quiet < SETTLED)
+}
+
+/// Whether a segment acknowledges less than its sender acknowledged before.
+fn ack_goes_back(receiver: &Side, segment: &Segment) -> bool {
+    segment.flags.ack() && receiver.acked().is_some_and(|acked| receiver.position(segment.ack) < acked)
+}
+
+/// SEQ = SND.NXT-1 and that octet was acknowledged: a probe, unless it is late.
+fn below_next_acked(sender: &Side, receiver: &Side, segment: &Segment, ack_goes_back: bool) -> Verdict {
+    if segment.len == 0 {
+        if let Some(rule) = overtaken(sender, segment, ack_goes_back) {
+            return Verdict::LookAlike(LookAlike::ReorderedAck, rule);
+        }
+        if receiver.window == Some(0) {
+            return Verdict::AtZeroWindow;
+        }
+        return Verdict::Probe(Basis::Acknowledged);
+    }
+    if repeats_lone_octet(sender, segment) && within_retransmission_limit(sender, segment) {
+        return Verdict::LookAlike(
+            LookAlike::RetransmittedOctet,
+            "same lone octet and PSH again within a retransmission time-out",
+        );
+    }
+    Verdict::Probe(Basis::Acknowledged)
+}
+
+/// SEQ = SND.NXT-1 and that octet was not acknowledged in the capture.
+fn below_next_outstanding(sender: &Side, receiver: &Side, segment: &Segment, ack_goes_back: bool) -> Verdict {
+    if segment.len == 1 {
+        return if receiver.window == Some(0) {
+            Verdict::LookAlike(LookAlike::ZeroWindowProbe, "unacknowledged octet into a window of 0")
+        } else if receiver.segments == 0 && !repeats_lone_octet(sender, segment) && !segment.flags.psh() {
+            // Only one direction was captured; the last octet of a longer segment alone is no retransmission.
+            Verdict::Probe(Basis::Outstanding)
+        } else {
+            Verdict::LookAlike(LookAlike::RetransmittedOctet, "the octet was not acknowledged")
+        };
+    }
+    match overtaken(sender, segment, ack_goes_back) {
+        Some(rule) => Verdict::LookAlike(LookAlike::ReorderedAck, rule),
+        // lwIP probes at SND.NXT-1 with data in flight; or the acknowledgment was not captured.
+        None => Verdict::Probe(Basis::Outstanding),
+    }
+}
+
+/// A segment below SND.NXT-1: BSD-family stacks probe at SND.UNA-1 while data is in flight.
+fn below_unacknowledged(sender: &Side, receiver: &Side, segment: &Segment, position: u64) -> Verdict {
+    let at_una = sender.acked().is_some_and(|acked| position + 1 == acked);
+    if !at_una || segment.len != 0 {
+        return Verdict::Other;
+    }
+    if receiver.window == Some(0) {
+        return Verdict::LookAlike(LookAlike::ZeroWindowProbe, "window of 0 with data waiting");
+    }
+    let settled = sender.last.is_some_and(|last| segment.time.since(last.time) >= SETTLED);
+    if sender.goes_back_in_time(segment) || ack_goes_back(receiver, segment) || !settled {
+        return Verdict::LookAlike(LookAlike::ReorderedAck, "overtaken by data still in flight");
+    }
+    Verdict::Probe(Basis::Outstanding)
+}
+
+/// Whether an empty segment at SND.NXT-1 is an acknowledgment that a later segment overtook, and by what
+/// sign. Such a segment had SEQ = SND.NXT when it was sent, so the octet above it was sent on its own (or is
+/// a FIN); where it was part of a longer segment only a clock that goes back can tell.
+fn overtaken(sender: &Side, segment: &Segment, ack_goes_back: bool) -> Option<&'static str> {
+    if sender.goes_back_in_time(segment) {
+        return Some("its TSval lies before one already sent");
+    }
+    if !sender.tail_is_single() {
+        return None;
+    }
+    let since_last = sender.last.map(|last| segment.time.since(last.time));
+    let settled = since_last.is_none_or(|gap| gap >= SETTLED);
+    if settled {
+        return None;
+    }
+    if ack_goes_back {
+        return Some("it acknowledges less than a segment before it");
+    }
+    // A TSval that moved on was written after the overtaking segment was.
+    if sender.moves_on_in_time(segment) {
+        return None;
+    }
+    Some("right behind a lone octet or FIN, whose SEQ it bears")
+}
+
+/// Whether a one-octet segment is what the last octet looked like when it was first sent, alone.
+fn repeats_lone_octet(sender: &Side, segment: &Segment) -> bool {
+    let tail = &sender.tail;
+    let same_octet = match (tail.octet, segment.first_octet) {
+        (Some(sent), Some(now)) => sent == now,
+        _ => true,
+    };
+    sender.tail_is_single() && tail.len == 1 && same_octet && tail.psh == segment.flags.psh()
+}
+
+/// Whether a copy of a lone octet comes soon enough after the one before it to be a retransmission. Once a
+/// probe was seen at that octet, the ones that follow it are probes as well.
+fn within_retransmission_limit(sender: &Side, segment: &Segment) -> bool {
+    let tail = &sender.tail;
+    let doubled = tail.gap.map_or(Span::ZERO, |gap| Span::from_nanos(gap.times(5).as_nanos() / 2));
+    let limit = doubled.max(FIRST_RETRANSMISSION);
+    !tail.probed && tail.sent.is_some_and(|sent| segment.time.since(sent) <= limit)
+}

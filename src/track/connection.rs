@@ -1,0 +1,534 @@
+//! One connection: both sides, and what their segments say about keepalives.
+//!
+//! Owns the order in which a segment's SEQ, ACK and header are learnt and turned into events. Uses the rules
+//! in [`super::classify`] and the bookkeeping of probes in [`super::probes`].
+
+use super::classify::{self, SETTLED, Verdict};
+use super::event::{
+    Answer, AnswerKind, Basis, ConnectionId, Dismissal, Event, EventKind, LookAlike, LookAlikeSeen, Mark,
+    Opened, Party, ProbeSegment, Start, Summary,
+};
+use super::probes::{Log, Probes, answer_to, bare_answer};
+use super::side::Side;
+use super::{Class, Observed};
+use crate::segment::{Endpoint, Flags, IcmpError, Segment, SeqNum};
+use crate::time::{Span, Timestamp};
+
+/// A connection and everything remembered of it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) id: ConnectionId,
+    pub(super) opened: Opened,
+    last: Mark,
+    client: Side,
+    server: Side,
+    reset: Option<(Party, Mark)>,
+    pub(super) duplicates: u64,
+    /// A SYN with another initial sequence number than this life of the connection has.
+    pub(super) foreign_syn: Option<Box<Segment>>,
+    /// What only connections with keepalives, or with something like them, need.
+    probes: Option<Box<Probes>>,
+}
+
+/// The parts of a segment's judgment that several steps need.
+struct Step {
+    from: Party,
+    position: u64,
+    ack_is_news: bool,
+    silence: Option<Span>,
+    quiet: Option<Span>,
+}
+
+impl Connection {
+    pub(super) fn new(id: ConnectionId, segment: &Segment, client_sends: bool) -> Self {
+        let (client, server) = if client_sends {
+            (segment.source, segment.destination)
+        } else {
+            (segment.destination, segment.source)
+        };
+        let start = if segment.flags.syn() { Start::Seen } else { Start::Midstream };
+        let first = Mark { frame: segment.id, time: segment.time };
+        Self {
+            id,
+            opened: Opened { client, server, start, first },
+            last: first,
+            client: Side::default(),
+            server: Side::default(),
+            reset: None,
+            duplicates: 0,
+            foreign_syn: None,
+            probes: None,
+        }
+    }
+
+    /// Whether nothing more can come of this life of the connection: reset, or both FINs.
+    pub(super) fn is_closed(&self) -> bool {
+        self.reset.is_some() || (self.client.fin.is_some() && self.server.fin.is_some())
+    }
+
+    /// Whether this SYN begins another life of the 4-tuple.
+    pub(super) fn is_other_life(&self, segment: &Segment, from: Party) -> bool {
+        let side = self.side(from);
+        match side.isn {
+            Some(isn) => SeqNum::at_position(isn) != segment.seq,
+            // The server's SYN may come after the client's; any other connection has begun already.
+            None => self.opened.start == Start::Midstream || side.segments > 0,
+        }
+    }
+
+    /// Whether data may flow: the client's SYN was acknowledged, or the capture began later.
+    pub(super) fn is_established(&self) -> bool {
+        match (self.client.isn, self.client.acked()) {
+            (Some(isn), Some(acked)) => acked > isn,
+            (Some(_), None) => false,
+            (None, _) => true,
+        }
+    }
+
+    /// What is said of a captured copy of a frame that was read before.
+    pub(super) fn on_copy(&mut self, segment: &Segment) -> Observed {
+        self.duplicates += 1;
+        let sender = self.party_of(segment.source);
+        let (side, peer) = (self.side(sender), self.side(sender.peer()));
+        Observed {
+            connection: self.id,
+            sender,
+            class: Class::Copy,
+            seq: side.relative(side.position(segment.seq)),
+            ack: segment.flags.ack().then(|| peer.relative(peer.position(segment.ack))),
+        }
+    }
+
+    /// When the last frame of it was captured.
+    pub(super) fn last_time(&self) -> Timestamp {
+        self.last.time
+    }
+
+    pub(super) fn party_of(&self, source: Endpoint) -> Party {
+        if source == self.opened.client { Party::Client } else { Party::Server }
+    }
+
+    fn side(&self, party: Party) -> &Side {
+        match party {
+            Party::Client => &self.client,
+            Party::Server => &self.server,
+        }
+    }
+
+    fn side_mut(&mut self, party: Party) -> &mut Side {
+        match party {
+            Party::Client => &mut self.client,
+            Party::Server => &mut self.server,
+        }
+    }
+
+    /// Reads one segment and says what it was.
+    pub(super) fn on_segment(&mut self, segment: &Segment, log: &mut Log) -> Observed {
+        let from = self.party_of(segment.source);
+        let position = self.side(from).position(segment.seq);
+        let step = Step {
+            from,
+            position,
+            ack_is_news: self.ack_is_news(segment, from),
+            silence: self.since(self.side(from.peer()).last, segment.time),
+            quiet: self.since(self.side(from).last.max_by_time(self.side(from.peer()).last), segment.time),
+        };
+        let class = if segment.flags.rst() {
+            self.on_rst(segment, &step, log)
+        } else if segment.flags.syn() {
+            self.on_syn(segment, &step, log)
+        } else {
+            self.on_ordinary(segment, &step, log)
+        };
+        let observed = self.observed(segment, &step, class);
+        self.side_mut(from).learn_header(segment);
+        self.side_mut(from).told_nothing = told_nothing(class);
+        self.last = Mark { frame: segment.id, time: segment.time };
+        observed
+    }
+
+    /// Time since a mark; the clock of a capture may go back, a silence may not be negative.
+    fn since(&self, earlier: Option<Mark>, now: Timestamp) -> Option<Span> {
+        earlier.map(|mark| now.since(mark.time).max(Span::ZERO))
+    }
+
+    fn ack_is_news(&self, segment: &Segment, from: Party) -> bool {
+        let peer = self.side(from.peer());
+        segment.flags.ack() && peer.acked().is_none_or(|acked| peer.position(segment.ack) > acked)
+    }
+
+    fn observed(&self, segment: &Segment, step: &Step, class: Class) -> Observed {
+        let peer = self.side(step.from.peer());
+        Observed {
+            connection: self.id,
+            sender: step.from,
+            class,
+            seq: self.side(step.from).relative(step.position),
+            ack: segment.flags.ack().then(|| peer.relative(peer.position(segment.ack))),
+        }
+    }
+
+    fn on_syn(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
+        if segment.flags.ack() {
+            self.learn_ack(segment, step, log);
+            self.learn_round_trip(segment, step.from.peer());
+        }
+        let established = self.side(step.from).acked().is_some_and(|acked| acked > step.position);
+        if established || self.side(step.from).isn.is_some_and(|isn| isn != step.position) {
+            self.side_mut(step.from.peer()).provoked = true;
+            return Class::Syn;
+        }
+        self.side_mut(step.from).learn_sent(segment, step.position);
+        Class::Syn
+    }
+
+    fn on_rst(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
+        let sender = self.side(step.from);
+        let known = sender.next();
+        // A RST below what was acknowledged is dropped by its receiver (RFC 5961 §3.2). One ahead of what
+        // was captured is taken: octets may be missing from the capture.
+        let stale = sender.acked().is_some_and(|acked| step.position < acked)
+            || known.is_some_and(|next| step.position > next + super::side::MAX_JUMP);
+        if stale || self.reset.is_some() {
+            return Class::StaleReset;
+        }
+        let at = Mark { frame: segment.id, time: segment.time };
+        self.decide_candidates(segment, step, log);
+        let answered = self.match_answer(segment, step, AnswerKind::Reset, log);
+        self.reset = Some((step.from, at));
+        if let Some(probes) = self.probes.as_deref_mut() {
+            probes.give_up(log);
+            if probes.spoken_of() {
+                probes.emit(log, EventKind::Reset { by: step.from, at, ttl: segment.ttl });
+            }
+        }
+        self.side_mut(step.from.peer()).run = 0;
+        match answered {
+            Some(probe) => Class::Answer { probe, kind: AnswerKind::Reset },
+            None => Class::Reset,
+        }
+    }
+
+    fn on_ordinary(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
+        self.decide_candidates(segment, step, log);
+        let (sender, receiver) = (self.side(step.from), self.side(step.from.peer()));
+        let verdict = classify::judge(sender, receiver, segment, step.ack_is_news, step.quiet);
+        if segment.flags.ack() {
+            self.learn_ack(segment, step, log);
+        }
+        let class = match verdict {
+            Verdict::Probe(basis) => return self.on_probe(segment, step, basis, log),
+            Verdict::AtZeroWindow => return self.on_zero_window(segment, step, log),
+            Verdict::LookAlike(kind, rule) => self.on_look_alike(segment, step, kind, rule, log),
+            Verdict::Candidate => self.on_candidate(segment, step, log),
+            Verdict::BareAck => self.on_bare_ack(segment, step, log),
+            Verdict::Other => self.on_data(segment, step, log),
+        };
+        if !matches!(verdict, Verdict::LookAlike(..)) {
+            self.anchor(segment, step, verdict, log);
+        }
+        let fin_before = self.side(step.from).fin.is_some();
+        self.side_mut(step.from).learn_sent(segment, step.position);
+        if segment.flags.fin() && !fin_before {
+            self.on_first_fin(segment, step, log);
+        }
+        if segment.len > 0 {
+            self.on_sent_after_zero_window(segment, step, log);
+        }
+        self.side_mut(step.from.peer()).run = 0;
+        class
+    }
+
+    /// Whether this segment tells where SND.NXT is: every one but an empty candidate does.
+    fn anchor(&mut self, segment: &Segment, step: &Step, verdict: Verdict, log: &mut Log) {
+        let open = verdict == Verdict::Candidate && segment.len == 0;
+        let was_open = std::mem::replace(&mut self.side_mut(step.from).unanchored, open);
+        if was_open
+            && !open
+            && let Some(probes) = self.probes.as_deref_mut()
+        {
+            probes.dismiss_candidates(step.from, Dismissal::Ordinary, log);
+        }
+    }
+
+    fn on_first_fin(&mut self, segment: &Segment, step: &Step, log: &mut Log) {
+        let at = Mark { frame: segment.id, time: segment.time };
+        if let Some(probes) = self.probes.as_deref_mut()
+            && probes.spoken_of()
+        {
+            probes.emit(log, EventKind::Fin { by: step.from, at });
+        }
+    }
+
+    /// Learns the ACK field; it may show that candidates of the peer were probes.
+    fn learn_ack(&mut self, segment: &Segment, step: &Step, log: &mut Log) {
+        let prober = step.from.peer();
+        let side = self.side_mut(prober);
+        let position = side.position(segment.ack);
+        if side.end().is_some_and(|end| position >= end) {
+            side.unanchored = false;
+        }
+        side.learn_ack(position);
+        if let Some(probes) = self.probes.as_deref_mut()
+            && probes.on_peer_ack(prober, position, segment, log)
+        {
+            self.side_mut(prober).tail.probed = true;
+        }
+    }
+
+    /// Where the sender goes on may show that its candidates were probes, or that they were not.
+    fn decide_candidates(&mut self, segment: &Segment, step: &Step, log: &mut Log) {
+        let Some(probes) = self.probes.as_deref_mut() else { return };
+        if probes.on_own_segment(step.from, step.position, segment, log) {
+            let sender = self.side_mut(step.from);
+            sender.unanchored = false;
+            sender.learn_continued(step.position);
+        }
+    }
+
+    fn probes(&mut self) -> &mut Probes {
+        let (id, opened) = (self.id, self.opened);
+        self.probes.get_or_insert_with(|| Box::new(Probes::new(id, opened)))
+    }
+
+    fn probe_segment(&self, segment: &Segment, step: &Step) -> ProbeSegment {
+        ProbeSegment {
+            prober: step.from,
+            at: Mark { frame: segment.id, time: segment.time },
+            seq: segment.seq,
+            ack: segment.ack,
+            octets: u8::from(segment.len > 0),
+            silence: step.silence,
+            quiet: step.quiet,
+            run: self.side(step.from).run.saturating_add(1),
+            ttl: segment.ttl,
+            timestamps: segment.options.timestamps,
+        }
+    }
+
+    fn on_probe(&mut self, segment: &Segment, step: &Step, basis: Basis, log: &mut Log) -> Class {
+        let shown = self.probe_segment(segment, step);
+        let probes = self.probes();
+        probes.settle_unsure(&shown, segment, log);
+        let probe = probes.on_probe(shown, basis, step.position, None, log);
+        self.side_mut(step.from).learn_probe(step.position);
+        // A zero-length probe is dropped before it counts as heard (Linux tcp_validate_incoming); one octet
+        // is taken as a retransmission and does count.
+        if segment.len > 0 {
+            self.side_mut(step.from.peer()).run = 0;
+        }
+        self.match_answer_written_before(segment, step, log);
+        Class::Probe { probe, run: shown.run }
+    }
+
+    fn on_candidate(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
+        let shown = self.probe_segment(segment, step);
+        let candidate = self.probes().on_candidate(shown, segment, step.position, log);
+        if segment.len == 0 {
+            let sender = self.side_mut(step.from);
+            sender.run = sender.run.saturating_add(1);
+        }
+        match candidate {
+            Some(candidate) => Class::Candidate { candidate },
+            None => Class::Ack,
+        }
+    }
+
+    fn on_look_alike(
+        &mut self,
+        segment: &Segment,
+        step: &Step,
+        kind: LookAlike,
+        rule: &'static str,
+        log: &mut Log,
+    ) -> Class {
+        self.side_mut(step.from).lookalikes.add(kind);
+        let at = Mark { frame: segment.id, time: segment.time };
+        let seen = LookAlikeSeen { sender: step.from, at, kind, rule };
+        self.probes().emit(log, EventKind::LookAlike(seen));
+        Class::LookAlike(kind)
+    }
+
+    /// An empty segment at SND.NXT-1 with the receiver's window closed: see [`Probes::at_zero_window`].
+    fn on_zero_window(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
+        let closed = self.side(step.from.peer()).window_closed;
+        let rtt = self.side(step.from).min_rtt.unwrap_or(Span::ZERO);
+        let quiet = step.quiet.unwrap_or(Span::ZERO);
+        let now = Mark { frame: segment.id, time: segment.time };
+        if self.probes().at_zero_window(step.from, now, closed, quiet, rtt, log) {
+            let rule = "window of 0 and gaps that begin short and double";
+            return self.on_look_alike(segment, step, LookAlike::ZeroWindowProbe, rule, log);
+        }
+        let class = self.on_probe(segment, step, Basis::Acknowledged, log);
+        if let Class::Probe { probe, .. } = class {
+            self.probes().called_probe_at_zero_window(step.from, probe);
+        }
+        class
+    }
+
+    /// Data right after the window opened shows that it had waited.
+    fn on_sent_after_zero_window(&mut self, segment: &Segment, step: &Step, log: &mut Log) {
+        let reopened = self.side(step.from.peer()).last;
+        let open = self.side(step.from.peer()).window.is_some_and(|window| window > 0);
+        let Some(probes) = self.probes.as_deref_mut() else { return };
+        let soon = reopened.is_some_and(|mark| segment.time.since(mark.time) < SETTLED);
+        if open {
+            let evidence = Mark { frame: segment.id, time: segment.time };
+            let retracted = probes.window_reopened(step.from, soon, evidence, log);
+            for _ in 0..retracted {
+                self.side_mut(step.from).lookalikes.add(LookAlike::ZeroWindowProbe);
+            }
+        }
+    }
+
+    fn on_bare_ack(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
+        self.learn_round_trip(segment, step.from.peer());
+        if let Some(probe) = self.match_answer(segment, step, AnswerKind::Ack, log) {
+            return Class::Answer { probe, kind: AnswerKind::Ack };
+        }
+        let sender = self.side_mut(step.from);
+        if step.ack_is_news || sender.segments == 0 {
+            return Class::Ack;
+        }
+        let kind = if sender.provoked {
+            LookAlike::ChallengeAck
+        } else if sender.window != Some(segment.window) {
+            LookAlike::WindowUpdate
+        } else {
+            LookAlike::DuplicateAck
+        };
+        sender.provoked = false;
+        sender.lookalikes.add(kind);
+        Class::LookAlike(kind)
+    }
+
+    fn on_data(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
+        let kind = if segment.len > 0 { AnswerKind::Data } else { AnswerKind::Ack };
+        if let Some(probe) = self.match_answer(segment, step, kind, log) {
+            return Class::Answer { probe, kind };
+        }
+        let sender = self.side(step.from);
+        let old = sender.next().is_some_and(|next| step.position < next);
+        match (segment.flags.fin(), segment.len > 0, old) {
+            (true, ..) => Class::Fin,
+            (false, true, true) => Class::Retransmission,
+            (false, true, false) => Class::Data,
+            (false, false, true) => Class::OldAck,
+            (false, false, false) => Class::Ack,
+        }
+    }
+
+    /// Takes the handshake as a measure of the round trip.
+    fn learn_round_trip(&mut self, segment: &Segment, of: Party) {
+        let side = self.side_mut(of);
+        let answers_syn = side.isn.is_some_and(|isn| side.position(segment.ack) == isn + 1);
+        if answers_syn
+            && side.segments == 1
+            && let Some(syn) = side.last
+        {
+            side.learn_rtt(segment.time.since(syn.time));
+        }
+    }
+
+    /// Finds the probe that this segment answers, if any, and says so.
+    fn match_answer(
+        &mut self,
+        segment: &Segment,
+        step: &Step,
+        kind: AnswerKind,
+        log: &mut Log,
+    ) -> Option<u32> {
+        let prober = step.from.peer();
+        let (answerer, asked) = match prober {
+            Party::Client => (&self.server, &mut self.client),
+            Party::Server => (&self.client, &mut self.server),
+        };
+        let probes = self.probes.as_deref_mut()?;
+        if answerer.goes_back_in_time(segment) {
+            return None;
+        }
+        let acknowledged = (kind != AnswerKind::Reset).then(|| asked.position(segment.ack));
+        let probe = probes.answered_by(prober, acknowledged, segment.time, asked.min_rtt, log)?;
+        let answer = answer_to(&probe, segment, kind, answerer.window);
+        asked.learn_rtt(answer.rtt);
+        probes.emit(log, EventKind::Answer(answer));
+        Some(probe.event)
+    }
+
+    /// Some captures write an answer before its probe; their times tell.
+    fn match_answer_written_before(&mut self, probed: &Segment, step: &Step, log: &mut Log) {
+        let answerer = self.side(step.from.peer());
+        let Some(at) = answerer.last.filter(|mark| answerer.told_nothing && mark.time > probed.time) else {
+            return;
+        };
+        let ttl = answerer.ttl;
+        let prober = self.side(step.from);
+        let (next, rtt) = (prober.next(), prober.min_rtt);
+        let Some(probes) = self.probes.as_deref_mut() else { return };
+        let Some(probe) = probes.answered_by(step.from, next, at.time, rtt, log) else { return };
+        let answer = Answer { ttl, ..bare_answer(&probe, AnswerKind::Ack, at) };
+        probes.emit(log, EventKind::Answer(answer));
+        self.side_mut(step.from).run = 0;
+    }
+
+    /// Reads an ICMP error that quotes a segment of this connection.
+    pub(super) fn on_icmp(&mut self, error: &IcmpError, log: &mut Log) -> bool {
+        let prober = self.party_of(error.source);
+        let position = self.side(prober).position(error.seq);
+        self.last = Mark { frame: error.id, time: error.time };
+        let Some(probes) = self.probes.as_deref_mut() else { return false };
+        let Some(probe) = probes.quoted_by(prober, position, error.time) else { return false };
+        let at = Mark { frame: error.id, time: error.time };
+        let answer = Answer {
+            ttl: error.ttl,
+            reporter: Some(error.reporter),
+            ..bare_answer(&probe, AnswerKind::Icmp(error.kind), at)
+        };
+        probes.emit(log, EventKind::Answer(answer));
+        true
+    }
+
+    /// Says the last word: what is still open stays unanswered or undecided.
+    pub(super) fn finish(self, seen_until: Timestamp, log: &mut Log) {
+        let summary = EventKind::Final(Box::new(Summary {
+            opened: self.opened,
+            last: self.last,
+            client: self.client.summary(),
+            server: self.server.summary(),
+            reset: self.reset,
+            duplicates: self.duplicates,
+            seen_until,
+        }));
+        match self.probes {
+            Some(mut probes) if probes.spoken_of() => {
+                probes.give_up(log);
+                probes.emit(log, summary);
+            }
+            _ => log.push_back(Event { connection: self.id, number: 1, kind: summary }),
+        }
+    }
+}
+
+/// Whether a segment was an empty one that told its receiver nothing new.
+fn told_nothing(class: Class) -> bool {
+    matches!(class, Class::LookAlike(LookAlike::DuplicateAck | LookAlike::WindowUpdate))
+}
+
+/// The later of two marks.
+trait Later {
+    fn max_by_time(self, other: Self) -> Self;
+}
+
+impl Later for Option<Mark> {
+    fn max_by_time(self, other: Self) -> Self {
+        match (self, other) {
+            (Some(one), Some(two)) => Some(if one.time >= two.time { one } else { two }),
+            (one, two) => one.or(two),
+        }
+    }
+}
+
+/// Whether a segment may begin a connection: a SYN alone.
+pub(super) fn is_first_syn(segment: &Segment) -> bool {
+    segment.flags.syn() && !segment.flags.any(Flags::ACK.with(Flags::RST))
+}
