@@ -39,21 +39,30 @@ pub enum Decoded {
 
 /// Reads one frame.
 pub fn decode(frame: &Frame<'_>) -> Decoded {
-    match read(frame) {
-        Ok(decoded) => decoded,
-        Err(skip) => Decoded::Skipped(skip),
-    }
+    let packet = match packet(frame) {
+        Ok(packet) => packet,
+        Err(skip) => return Decoded::Skipped(skip),
+    };
+    if packet.protocol == ip::TCP { tcp::read(frame, &packet) } else { without_tcp(frame, packet) }
 }
 
-fn read(frame: &Frame<'_>) -> Result<Decoded, Skip> {
-    let carried = link::strip(frame)?;
-    let packet = ip::read(&carried)?;
-    match packet.protocol {
-        ip::TCP => tcp::read(frame, &packet).map(Decoded::Segment),
-        ip::ICMP if packet.is_ipv4() => icmp::read_v4(frame, &packet).map(Decoded::Icmp),
-        ip::ICMPV6 if !packet.is_ipv4() => icmp::read_v6(frame, &packet).map(Decoded::Icmp),
+#[inline]
+fn packet<'a>(frame: &Frame<'a>) -> Result<ip::Packet<'a>, Skip> {
+    ip::read(&link::strip(frame)?)
+}
+
+/// Takes the packet by value: a reference would force it into memory for TCP as well.
+#[inline(never)]
+fn without_tcp(frame: &Frame<'_>, packet: ip::Packet<'_>) -> Decoded {
+    let error = match packet.protocol {
+        ip::ICMP if packet.header.is_ipv4() => icmp::read_v4(frame, &packet),
+        ip::ICMPV6 if !packet.header.is_ipv4() => icmp::read_v6(frame, &packet),
         ip::UDP => Err(Skip::of_udp(u16_at(packet.data, 2))),
         other => Err(Skip::of_protocol(other)),
+    };
+    match error {
+        Ok(error) => Decoded::Icmp(error),
+        Err(skip) => Decoded::Skipped(skip),
     }
 }
 

@@ -3,12 +3,10 @@
 //! Owns [`read_v4`] and [`read_v6`]. Uses [`crate::frame`], the types of [`crate::segment`], the IP layer and
 //! the skip reasons only.
 
-use std::net::IpAddr;
-
 use etherparse::err::{ipv4, ipv6};
 use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice};
 
-use super::ip::{self, Packet, Part};
+use super::ip::{self, Header, Packet, Part};
 use super::skip::{Layer, Skip};
 use super::{u16_at, u32_at};
 use crate::frame::Frame;
@@ -35,10 +33,10 @@ pub(super) fn read_v4(frame: &Frame<'_>, packet: &Packet<'_>) -> Result<IcmpErro
         ipv4::HeaderSliceError::Len(_) => CUT,
         ipv4::HeaderSliceError::Content(_) => MALFORMED,
     })?;
-    let addresses = (IpAddr::V4(header.source_addr()), IpAddr::V4(header.destination_addr()));
     let behind = quote.get(header.slice().len()..).unwrap_or_default();
     let first = header.fragments_offset().value() == 0;
-    error(frame, packet, kind, Quote { addresses, protocol: header.protocol().0, first, behind })
+    let protocol = header.protocol().0;
+    error(frame, packet, kind, Quote { header: Header::V4(header), protocol, first, behind })
 }
 
 /// Reads ICMPv6 in an IPv6 packet.
@@ -57,9 +55,8 @@ pub(super) fn read_v6(frame: &Frame<'_>, packet: &Packet<'_>) -> Result<IcmpErro
     })?;
     let behind = quote.get(header.slice().len()..).unwrap_or_default();
     let end = ip::walk(header.next_header().0, behind).ok_or(CUT)?;
-    let destination = end.final_destination.unwrap_or_else(|| header.destination_addr());
     let quote = Quote {
-        addresses: (IpAddr::V6(header.source_addr()), IpAddr::V6(destination)),
+        header: Header::V6(header, end.final_destination),
         protocol: end.protocol,
         first: end.part != Part::Later,
         behind: behind.get(end.at..).unwrap_or_default(),
@@ -76,7 +73,7 @@ fn type_and_code(packet: &Packet<'_>) -> Result<(u8, u8), Skip> {
 
 /// The packet an error is about, as far as it is quoted.
 struct Quote<'a> {
-    addresses: (IpAddr, IpAddr),
+    header: Header<'a>,
     protocol: u8,
     /// Whether `behind` begins with a header, not with a later fragment of a packet.
     first: bool,
@@ -102,11 +99,11 @@ fn error(
     Ok(IcmpError {
         id: frame.id,
         time: frame.time,
-        reporter: packet.source,
+        reporter: packet.header.source(),
         kind,
-        source: Endpoint { address: quote.addresses.0, port: source_port },
-        destination: Endpoint { address: quote.addresses.1, port: destination_port },
+        source: Endpoint { address: quote.header.source(), port: source_port },
+        destination: Endpoint { address: quote.header.destination(), port: destination_port },
         seq: SeqNum(seq),
-        ttl: packet.ttl,
+        ttl: packet.header.ttl(),
     })
 }

@@ -28,14 +28,19 @@ const SHIM6: u8 = 140;
 
 const IPV6_HEADER: usize = 40;
 
-/// What an IP packet carries, and the fields of its header that matter.
+/// A checked IP header. Its fields are read where they are used: handing addresses on by value, in an
+/// `IpAddr` with its odd alignment, costs more than all the rest of reading a frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Header<'a> {
+    V4(Ipv4HeaderSlice<'a>),
+    /// With the destination of the whole way, if a routing header has stations left.
+    V6(Ipv6HeaderSlice<'a>, Option<&'a [u8; 16]>),
+}
+
+/// What an IP packet carries.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Packet<'a> {
-    pub(super) source: IpAddr,
-    pub(super) destination: IpAddr,
-    pub(super) ttl: u8,
-    pub(super) ip_id: Option<u16>,
-    pub(super) dont_fragment: bool,
+    pub(super) header: Header<'a>,
     /// The protocol behind all extension headers.
     pub(super) protocol: u8,
     /// Octets of `protocol` on the wire, header included.
@@ -44,9 +49,35 @@ pub(super) struct Packet<'a> {
     pub(super) data: &'a [u8],
 }
 
-impl Packet<'_> {
+impl Header<'_> {
     pub(super) const fn is_ipv4(&self) -> bool {
-        self.source.is_ipv4()
+        matches!(self, Header::V4(_))
+    }
+
+    #[inline]
+    pub(super) fn source(&self) -> IpAddr {
+        match self {
+            Header::V4(header) => IpAddr::V4(header.source_addr()),
+            Header::V6(header, _) => IpAddr::V6(header.source_addr()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn destination(&self) -> IpAddr {
+        match self {
+            Header::V4(header) => IpAddr::V4(header.destination_addr()),
+            Header::V6(_, Some(last)) => IpAddr::V6(Ipv6Addr::from(**last)),
+            Header::V6(header, None) => IpAddr::V6(header.destination_addr()),
+        }
+    }
+
+    /// Time to live or hop limit.
+    #[inline]
+    pub(super) fn ttl(&self) -> u8 {
+        match self {
+            Header::V4(header) => header.ttl(),
+            Header::V6(header, _) => header.hop_limit(),
+        }
     }
 }
 
@@ -71,23 +102,15 @@ fn read_v4<'a>(carried: &Carried<'a>) -> Result<Packet<'a>, Skip> {
         total => usize::from(total),
     };
     let (len, data) = payload(carried, header_len, total)?;
-    let mut packet = Packet {
-        source: IpAddr::V4(header.source_addr()),
-        destination: IpAddr::V4(header.destination_addr()),
-        ttl: header.ttl(),
-        ip_id: Some(header.identification()),
-        dont_fragment: header.dont_fragment(),
-        protocol: header.protocol().0,
-        len,
-        data,
-    };
+    let protocol = header.protocol().0;
     if header.is_fragmenting_payload() {
-        return Err(of_fragment(packet.protocol));
+        return Err(of_fragment(protocol));
     }
-    if packet.protocol == AUTHENTICATION {
-        behind_extensions(&mut packet)?;
+    if protocol != AUTHENTICATION {
+        return Ok(Packet { header: Header::V4(header), protocol, len, data });
     }
-    Ok(packet)
+    let end = extensions(protocol, len, data)?;
+    Ok(end.packet(Header::V4(header), len, data))
 }
 
 #[inline]
@@ -105,20 +128,11 @@ fn read_v6<'a>(carried: &Carried<'a>) -> Result<Packet<'a>, Skip> {
         len => IPV6_HEADER + usize::from(len),
     };
     let (len, data) = payload(carried, IPV6_HEADER, total)?;
-    let mut packet = Packet {
-        source: IpAddr::V6(header.source_addr()),
-        destination: IpAddr::V6(header.destination_addr()),
-        ttl: header.hop_limit(),
-        ip_id: None,
-        dont_fragment: true,
-        protocol,
-        len,
-        data,
-    };
-    if protocol != TCP {
-        behind_extensions(&mut packet)?;
+    if !is_extension(protocol) {
+        return Ok(Packet { header: Header::V6(header, None), protocol, len, data });
     }
-    Ok(packet)
+    let end = extensions(protocol, len, data)?;
+    Ok(end.packet(Header::V6(header, end.final_destination), len, data))
 }
 
 /// The length of a packet whose header states 0: a network card that cuts large segments up itself (TSO)
@@ -185,22 +199,13 @@ fn jumbo_len(protocol: u8, packet: &[u8]) -> Option<usize> {
     None
 }
 
-/// Moves a packet behind its extension headers, or says why what is there cannot be read.
-fn behind_extensions(packet: &mut Packet<'_>) -> Result<(), Skip> {
-    let Some(end) = walk(packet.protocol, packet.data) else {
-        let cut = packet.data.len() < packet.len;
-        return Err(if cut { Skip::Cut(Layer::Ip) } else { Skip::Malformed(Layer::Ip) });
+/// Finds the end of the extension headers, or says why what is there cannot be read. It works on parts of a
+/// packet so that the whole can stay in registers when there are none.
+fn extensions(protocol: u8, len: usize, data: &[u8]) -> Result<End<'_>, Skip> {
+    let Some(end) = walk(protocol, data) else {
+        return Err(if data.len() < len { Skip::Cut(Layer::Ip) } else { Skip::Malformed(Layer::Ip) });
     };
-    if end.part != Part::Whole {
-        return Err(of_fragment(end.protocol));
-    }
-    packet.protocol = end.protocol;
-    packet.data = packet.data.get(end.at..).unwrap_or_default();
-    packet.len = packet.len.saturating_sub(end.at);
-    if let Some(destination) = end.final_destination {
-        packet.destination = IpAddr::V6(destination);
-    }
-    Ok(())
+    if end.part == Part::Whole { Ok(end) } else { Err(of_fragment(end.protocol)) }
 }
 
 /// Which part of its packet a fragment header leaves.
@@ -216,21 +221,29 @@ pub(super) enum Part {
 
 /// Where a walk over extension headers ended.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct End {
+pub(super) struct End<'a> {
     pub(super) protocol: u8,
     /// Where `protocol` begins.
     pub(super) at: usize,
     pub(super) part: Part,
     /// Where a routing header that is not used up yet sends the packet in the end: the connection is with
     /// this address, not with the next station in the IPv6 header.
-    pub(super) final_destination: Option<Ipv6Addr>,
+    pub(super) final_destination: Option<&'a [u8; 16]>,
+}
+
+impl End<'_> {
+    /// The packet of `len` octets, `data` of them captured, that begins with the extension headers.
+    fn packet<'a>(&self, header: Header<'a>, len: usize, data: &'a [u8]) -> Packet<'a> {
+        let data = data.get(self.at..).unwrap_or_default();
+        Packet { header, protocol: self.protocol, len: len.saturating_sub(self.at), data }
+    }
 }
 
 /// Walks over the extension headers that `data` begins with. `None`: they go beyond `data`.
 ///
 /// Our own walk, as etherparse's refuses a cut chain as a whole and headers in an unusual order. Every
 /// header has at least 8 octets, so the data's end bounds the loop.
-pub(super) fn walk(first: u8, data: &[u8]) -> Option<End> {
+pub(super) fn walk(first: u8, data: &[u8]) -> Option<End<'_>> {
     let mut end = End { protocol: first, at: 0, part: Part::Whole, final_destination: None };
     while is_extension(end.protocol) {
         let header = data.get(end.at..)?;
@@ -265,18 +278,17 @@ const fn part(offset_and_flags: u16) -> Part {
 }
 
 /// The last station of a routing header, while there are stations left.
-fn final_destination(header: &[u8]) -> Option<Ipv6Addr> {
+fn final_destination(header: &[u8]) -> Option<&[u8; 16]> {
     const SOURCE_ROUTE: u8 = 0;
     const HOME_ADDRESS: u8 = 2;
     const SEGMENT_ROUTING: u8 = 4;
     let (&kind, &left) = (header.get(2)?, header.get(3)?);
-    let address: &[u8; 16] = match kind {
-        _ if left == 0 => return None,
+    match kind {
+        _ if left == 0 => None,
         // The stations in the order of travel.
-        SOURCE_ROUTE | HOME_ADDRESS => header.get(8..)?.last_chunk()?,
+        SOURCE_ROUTE | HOME_ADDRESS => header.get(8..)?.last_chunk(),
         // Backwards, so the first is the last (RFC 8754 §2).
-        SEGMENT_ROUTING => header.get(8..)?.first_chunk()?,
-        _ => return None,
-    };
-    Some(Ipv6Addr::from(*address))
+        SEGMENT_ROUTING => header.get(8..)?.first_chunk(),
+        _ => None,
+    }
 }
