@@ -1,0 +1,269 @@
+//! TCP: from the payload of an IP packet to a [`Segment`].
+//!
+//! Owns [`read`] and the reading of TCP options. Uses [`crate::frame`], the types of [`crate::segment`], the
+//! IP layer's [`Packet`] and the skip reasons only.
+//!
+//! etherparse is not used here: `TcpHeaderSlice` refuses a header whose options were cut, and
+//! `TcpOptionsIterator` ends at the first option it does not know (Fast Open, Multipath TCP, authentication),
+//! which would hide a timestamp behind it.
+
+use std::net::IpAddr;
+
+use super::Decoded;
+use super::ip::{Header, Packet};
+use super::skip::{Layer, Skip};
+use super::u32_at;
+use crate::frame::Frame;
+use crate::segment::{Endpoint, Flags, Options, SackBlock, Segment, SeqNum, TcpTimestamps};
+
+/// A header without options.
+const BASE_HEADER: usize = 20;
+
+/// How much of it has to be captured: checksum and urgent pointer, its last 4 octets, are not looked at.
+const NEEDED: usize = 16;
+
+/// RFC 7323 §2.3: a larger shift count is used as this one.
+const MAX_WINDOW_SCALE: u8 = 14;
+
+/// Reads the segment in `packet`.
+#[inline]
+pub(super) fn read(frame: &Frame<'_>, packet: &Packet<'_>) -> Decoded {
+    let fields = match fields(packet) {
+        Ok(fields) => fields,
+        Err(skip) => return Decoded::Skipped(skip),
+    };
+    let options = read_options(fields.options, fields.options_len);
+    // Once for each family, and not through the header's own accessors: so every field is written straight
+    // into its place in the result. Built apart and moved there, addresses and options cost twice the time
+    // of all the rest.
+    Decoded::Segment(match &packet.header {
+        Header::V4(header) => segment(
+            frame,
+            fields,
+            options,
+            (IpAddr::V4(header.source_addr()), IpAddr::V4(header.destination_addr())),
+            (header.ttl(), Some(header.identification()), header.dont_fragment()),
+        ),
+        header @ Header::V6(ip, _) => segment(
+            frame,
+            fields,
+            options,
+            (IpAddr::V6(ip.source_addr()), header.destination()),
+            (ip.hop_limit(), None, true),
+        ),
+    })
+}
+
+/// The base header as it was captured, checked, and what stands behind it.
+#[derive(Clone, Copy)]
+struct Fields<'a> {
+    base: &'a [u8; NEEDED],
+    /// Options that were captured.
+    options: &'a [u8],
+    /// Octets of options on the wire.
+    options_len: usize,
+    /// Octets of data on the wire.
+    len: usize,
+    first_octet: Option<u8>,
+}
+
+#[inline]
+fn fields<'a>(packet: &Packet<'a>) -> Result<Fields<'a>, Skip> {
+    let malformed = Skip::Malformed(Layer::Tcp);
+    if packet.len < BASE_HEADER {
+        return Err(malformed);
+    }
+    let base = packet.data.first_chunk::<NEEDED>().ok_or(Skip::Cut(Layer::Tcp))?;
+    let header_len = usize::from(base[12] >> 4) * 4;
+    let options_len = header_len.checked_sub(BASE_HEADER).ok_or(malformed)?;
+    let len = packet.len.checked_sub(header_len).ok_or(malformed)?;
+    let captured = header_len.min(packet.data.len());
+    let options = packet.data.get(BASE_HEADER..captured).unwrap_or_default();
+    let first_octet = packet.data.get(header_len).copied();
+    Ok(Fields { base, options, options_len, len, first_octet })
+}
+
+#[inline(always)]
+fn segment(
+    frame: &Frame<'_>,
+    fields: Fields<'_>,
+    options: Options,
+    (source, destination): (IpAddr, IpAddr),
+    (ttl, ip_id, dont_fragment): (u8, Option<u16>, bool),
+) -> Segment {
+    let &[p0, p1, q0, q1, s0, s1, s2, s3, a0, a1, a2, a3, _, flags, w0, w1] = fields.base;
+    Segment {
+        id: frame.id,
+        time: frame.time,
+        interface: frame.interface,
+        source: Endpoint { address: source, port: u16::from_be_bytes([p0, p1]) },
+        destination: Endpoint { address: destination, port: u16::from_be_bytes([q0, q1]) },
+        seq: SeqNum(u32::from_be_bytes([s0, s1, s2, s3])),
+        ack: SeqNum(u32::from_be_bytes([a0, a1, a2, a3])),
+        flags: Flags(flags),
+        window: u16::from_be_bytes([w0, w1]),
+        len: u32::try_from(fields.len).unwrap_or(u32::MAX),
+        first_octet: fields.first_octet,
+        options,
+        ttl,
+        ip_id,
+        dont_fragment,
+    }
+}
+
+/// Reads the captured options of a header that had `on_wire` octets of them.
+#[inline(always)]
+fn read_options(data: &[u8], on_wire: usize) -> Options {
+    if on_wire == 0 {
+        return Options::default();
+    }
+    // Nearly every segment of an established connection: two NOPs and a timestamp.
+    if let &[1, 1, 8, 10, v0, v1, v2, v3, e0, e1, e2, e3] = data
+        && on_wire == data.len()
+    {
+        let value = u32::from_be_bytes([v0, v1, v2, v3]);
+        let echo = u32::from_be_bytes([e0, e1, e2, e3]);
+        return Options { timestamps: Some(TcpTimestamps { value, echo }), ..Options::default() };
+    }
+    let mut options = Options::default();
+    let ended = walk_options(data, &mut options);
+    options.incomplete = match ended {
+        Ended::List => false,
+        Ended::Data => data.len() < on_wire,
+        Ended::Broken => true,
+    };
+    options
+}
+
+/// How a walk over options ended.
+enum Ended {
+    /// With the option that ends the list: what follows is padding.
+    List,
+    /// With the last captured octet.
+    Data,
+    /// In the middle of an option, or at one with an impossible length.
+    Broken,
+}
+
+/// Fills in the options in `data` up to the first that cannot be read: behind it, nothing tells where the
+/// next one begins.
+#[inline(always)]
+fn walk_options(mut data: &[u8], options: &mut Options) -> Ended {
+    loop {
+        data = match *data {
+            [] => return Ended::Data,
+            [0, ..] => return Ended::List,
+            [1, ref rest @ ..] => rest,
+            [kind, len, ref rest @ ..] => match step(kind, usize::from(len), rest, options) {
+                Some(next) => next,
+                None => return Ended::Broken,
+            },
+            [_] => return Ended::Broken,
+        };
+    }
+}
+
+/// Takes in one option of `len` octets, the 2 in front of `rest` included; answers what follows it.
+#[inline(always)]
+fn step<'a>(kind: u8, len: usize, rest: &'a [u8], options: &mut Options) -> Option<&'a [u8]> {
+    let body_len = len.checked_sub(2)?;
+    // The first block of a selective acknowledgment is worth having even if the capture cut the others, so
+    // it is taken before the length is held against the captured octets.
+    if kind == 5 {
+        if body_len == 0 || body_len % 8 != 0 {
+            return None;
+        }
+        let block = SackBlock { left: SeqNum(u32_at(rest, 0)?), right: SeqNum(u32_at(rest, 4)?) };
+        options.sack.get_or_insert(block);
+    }
+    let (body, next) = rest.split_at_checked(body_len)?;
+    match (kind, body) {
+        (2, &[m0, m1]) => options.mss = Some(u16::from_be_bytes([m0, m1])),
+        (3, &[shift]) => options.window_scale = Some(shift.min(MAX_WINDOW_SCALE)),
+        (4, []) => options.sack_permitted = true,
+        (8, &[v0, v1, v2, v3, e0, e1, e2, e3]) => {
+            let value = u32::from_be_bytes([v0, v1, v2, v3]);
+            let echo = u32::from_be_bytes([e0, e1, e2, e3]);
+            options.timestamps = Some(TcpTimestamps { value, echo });
+        }
+        // A known option of a wrong length: the sender and we disagree about what stands here.
+        (2 | 3 | 4 | 8, _) => return None,
+        _ => {}
+    }
+    Some(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(data: &[u8]) -> Options {
+        read_options(data, data.len())
+    }
+
+    #[test]
+    fn unknown_options_do_not_hide_those_behind_them() {
+        // Fast Open cookie (34), then NOP NOP timestamps.
+        let options = whole(&[34, 4, 9, 9, 1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2]);
+        assert_eq!(options.timestamps, Some(TcpTimestamps { value: 1, echo: 2 }));
+        assert!(!options.incomplete);
+    }
+
+    #[test]
+    fn the_fast_path_and_the_walk_agree() {
+        let fast = [1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8];
+        let slow = [8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1];
+        assert_eq!(whole(&fast), whole(&slow));
+    }
+
+    #[test]
+    fn padding_behind_the_end_of_the_list_is_not_needed() {
+        assert!(!read_options(&[2, 4, 5, 180, 0], 8).incomplete);
+        assert!(!whole(&[4, 2, 0, 255]).incomplete);
+    }
+
+    #[test]
+    fn a_broken_option_ends_the_walk_and_keeps_what_was_before() {
+        for broken in [
+            &[8, 9, 0, 0, 0, 1, 0, 0, 0][..],
+            &[99, 0, 1, 1],
+            &[99, 1, 1, 1],
+            &[99, 40, 1, 1],
+            &[99],
+            &[5, 2, 1, 1],
+            &[5, 9, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[3, 4, 7, 7],
+        ] {
+            let mut data = vec![2, 4, 5, 180];
+            data.extend_from_slice(broken);
+            let options = whole(&data);
+            assert!(options.incomplete, "{broken:?}");
+            assert_eq!(options, Options { mss: Some(1460), incomplete: true, ..Options::default() });
+        }
+    }
+
+    #[test]
+    fn a_first_sack_block_survives_a_cut_behind_it() {
+        let options = read_options(&[1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0], 20);
+        assert_eq!(options.sack, Some(SackBlock { left: SeqNum(1), right: SeqNum(2) }));
+        assert!(options.incomplete);
+    }
+
+    #[test]
+    fn a_cut_right_behind_the_timestamps_is_still_a_cut() {
+        let options = read_options(&[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2], 24);
+        assert_eq!(options.timestamps, Some(TcpTimestamps { value: 1, echo: 2 }));
+        assert!(options.incomplete);
+    }
+
+    #[test]
+    fn of_two_selective_acknowledgments_the_first_counts() {
+        let options = whole(&[5, 10, 0, 0, 0, 1, 0, 0, 0, 2, 5, 10, 0, 0, 0, 3, 0, 0, 0, 4]);
+        assert_eq!(options.sack, Some(SackBlock { left: SeqNum(1), right: SeqNum(2) }));
+    }
+
+    #[test]
+    fn a_window_scale_beyond_the_largest_counts_as_the_largest() {
+        assert_eq!(whole(&[3, 3, 15, 0]).window_scale, Some(14));
+    }
+}
