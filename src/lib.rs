@@ -14,6 +14,7 @@
     )
 )]
 
+pub mod analysis;
 pub mod capture;
 pub mod frame;
 pub mod segment;

@@ -1,0 +1,209 @@
+//! Choosing connections by address, port and outcome.
+//!
+//! Owns the filter language: terms separated by spaces must all hold, alternatives within a term are
+//! separated by commas, `!` before a term negates it.
+//!
+//! | term | holds if |
+//! |---|---|
+//! | `addr:192.0.2.1`, `addr:2001:db8::/32` | either end has this address or lies in this network |
+//! | `port:443` | either end has this port |
+//! | `client:…`, `server:…` | that end has this address, network or `port` |
+//! | `outcome:reset,timed_out` | the connection ended so |
+//! | `192.0.2.1`, `443`, `alive` | the same, by what the word looks like |
+
+use ipnet::IpNet;
+use thiserror::Error;
+
+use super::outcome::Outcome;
+use crate::segment::Endpoint;
+use crate::track::event::{Opened, Party};
+
+/// A parsed filter; the default one lets everything pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    terms: Vec<Term>,
+}
+
+/// A word that is not understood.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "filter: '{word}' is {problem}; use addr:192.0.2.0/24, port:443, client:ADDR, server:ADDR or \
+     outcome:alive,reset,…, with commas between alternatives and ! to negate"
+)]
+pub struct FilterError {
+    /// The word.
+    pub word: String,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Term {
+    negated: bool,
+    any: Vec<Test>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Test {
+    Net(Option<Party>, IpNet),
+    Port(Option<Party>, u16),
+    Outcome(Outcome),
+}
+
+impl std::str::FromStr for Filter {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        let terms = text.split_whitespace().map(term).collect::<Result<_, _>>()?;
+        Ok(Filter { terms })
+    }
+}
+
+impl Filter {
+    /// Whether the ends alone rule a connection out, whatever becomes of it.
+    pub fn may_pass(&self, opened: &Opened) -> bool {
+        self.terms.iter().all(|term| term.holds(opened, None).unwrap_or(true))
+    }
+
+    /// Whether a connection with this outcome passes.
+    pub fn passes(&self, opened: &Opened, outcome: Outcome) -> bool {
+        self.terms.iter().all(|term| term.holds(opened, Some(outcome)).unwrap_or(true))
+    }
+
+    /// Whether the outcome matters, so that nothing can be said before the end of a connection.
+    pub fn needs_outcome(&self) -> bool {
+        self.terms.iter().flat_map(|term| &term.any).any(|test| matches!(test, Test::Outcome(_)))
+    }
+}
+
+impl Term {
+    /// `None` if it depends on an outcome that is not known.
+    fn holds(&self, opened: &Opened, outcome: Option<Outcome>) -> Option<bool> {
+        let mut unknown = false;
+        for test in &self.any {
+            match test.holds(opened, outcome) {
+                Some(true) => return Some(!self.negated),
+                Some(false) => {}
+                None => unknown = true,
+            }
+        }
+        if unknown { None } else { Some(self.negated) }
+    }
+}
+
+impl Test {
+    fn holds(&self, opened: &Opened, outcome: Option<Outcome>) -> Option<bool> {
+        let either = |party: Option<Party>, end_passes: &dyn Fn(Endpoint) -> bool| {
+            let client = party != Some(Party::Server) && end_passes(opened.client);
+            let server = party != Some(Party::Client) && end_passes(opened.server);
+            client || server
+        };
+        match self {
+            Test::Net(party, net) => Some(either(*party, &|end| net.contains(&end.address))),
+            Test::Port(party, port) => Some(either(*party, &|end| end.port == *port)),
+            Test::Outcome(wanted) => outcome.map(|outcome| outcome == *wanted),
+        }
+    }
+}
+
+fn term(word: &str) -> Result<Term, FilterError> {
+    let (negated, body) = word.strip_prefix('!').map_or((false, word), |body| (true, body));
+    let error = |problem| FilterError { word: word.to_owned(), problem };
+    let known = ["addr", "port", "client", "server", "outcome"];
+    let (key, values) = match body.split_once(':') {
+        Some((key, values)) if known.contains(&key) => (Some(key), values),
+        _ => (None, body),
+    };
+    let any = values
+        .split(',')
+        .map(|value| test(key, value).ok_or_else(|| error(problem_with(key))))
+        .collect::<Result<_, _>>()?;
+    Ok(Term { negated, any })
+}
+
+fn problem_with(key: Option<&str>) -> &'static str {
+    match key {
+        Some("addr") => "not an address or network",
+        Some("port") => "not a port (0 to 65535)",
+        Some("client" | "server") => "not an address, network or port",
+        Some("outcome") => {
+            "not an outcome (timed_out, reset, unanswered, inconclusive, alive, closed, no_keepalive)"
+        }
+        _ => "neither an address, a port nor an outcome",
+    }
+}
+
+fn test(key: Option<&str>, value: &str) -> Option<Test> {
+    let net = |party| network(value).map(|net| Test::Net(party, net));
+    let port = |party| value.parse().ok().map(|port| Test::Port(party, port));
+    let outcome = || {
+        Outcome::ALL.into_iter().find(|outcome| outcome.name() == value).map(Test::Outcome)
+    };
+    match key {
+        Some("addr") => net(None),
+        Some("port") => port(None),
+        Some("client") => net(Some(Party::Client)).or_else(|| port(Some(Party::Client))),
+        Some("server") => net(Some(Party::Server)).or_else(|| port(Some(Party::Server))),
+        Some("outcome") => outcome(),
+        _ => net(None).or_else(|| port(None)).or_else(outcome),
+    }
+}
+
+/// An address, with or without a prefix length.
+fn network(text: &str) -> Option<IpNet> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    bare.parse::<IpNet>().ok().or_else(|| bare.parse::<std::net::IpAddr>().ok().map(IpNet::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+    use crate::track::event::{Mark, Start};
+
+    fn opened(client: &str, server: &str) -> Opened {
+        let end = |text: &str| {
+            let socket: std::net::SocketAddr = text.parse().unwrap();
+            Endpoint { address: socket.ip(), port: socket.port() }
+        };
+        let first = Mark { frame: Default::default(), time: Timestamp::default() };
+        Opened { client: end(client), server: end(server), start: Start::Seen, first }
+    }
+
+    fn passes(filter: &str, outcome: Outcome) -> bool {
+        let opened = opened("192.0.2.1:40000", "[2001:db8::7]:443");
+        filter.parse::<Filter>().unwrap().passes(&opened, outcome)
+    }
+
+    #[test]
+    fn terms_join_and_alternatives_choose() {
+        assert!(passes("", Outcome::Alive));
+        assert!(passes("port:443 addr:192.0.2.0/24", Outcome::Alive));
+        assert!(!passes("port:443 addr:198.51.100.0/24", Outcome::Alive));
+        assert!(passes("port:80,443", Outcome::Alive));
+        assert!(passes("2001:db8::/32 outcome:reset,alive", Outcome::Alive));
+        assert!(!passes("!alive", Outcome::Alive));
+        assert!(passes("!alive 443", Outcome::Reset));
+        assert!(passes("client:40000 server:443", Outcome::Reset));
+        assert!(!passes("client:443", Outcome::Reset));
+        assert!(passes("addr:[2001:db8::7]", Outcome::Reset));
+    }
+
+    #[test]
+    fn an_unknown_outcome_decides_nothing() {
+        let ends = opened("192.0.2.1:40000", "192.0.2.2:443");
+        let filter: Filter = "alive,443".parse().unwrap();
+        assert!(filter.needs_outcome() && filter.may_pass(&ends));
+        assert!("alive".parse::<Filter>().unwrap().may_pass(&ends));
+        assert!(!"port:80".parse::<Filter>().unwrap().may_pass(&ends));
+    }
+
+    #[test]
+    fn words_that_mean_nothing_are_named() {
+        for (word, problem) in [("port:99999", "a port"), ("addr:x", "an address"), ("outcome:gone", "outcome")] {
+            let error = word.parse::<Filter>().unwrap_err();
+            assert!(error.problem.contains(problem) && error.to_string().contains(word), "{error}");
+        }
+        assert!("foo".parse::<Filter>().is_err());
+    }
+}

@@ -1,0 +1,249 @@
+//! What became of a connection, as far as its packets show.
+
+use super::record::{ProbeRecord, ProberRecord};
+use crate::frame::FrameId;
+use crate::time::Span;
+use crate::track::event::{Answer, Mark, Party, Summary};
+
+/// A probe this close to the end of the capture may still be answered, unless round trips are longer.
+const MAY_STILL_ANSWER: Span = Span::from_secs(1);
+
+/// What became of a connection, most troubled first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// The prober gave up: probes without an answer, then its RST.
+    TimedOut,
+    /// A RST ended it, by the other end or by something on the path.
+    Reset,
+    /// The last probes had no answer when the capture ended.
+    Unanswered,
+    /// The packets do not tell.
+    Inconclusive,
+    /// The last probe was answered.
+    Alive,
+    /// Ended in order, by FIN.
+    Closed,
+    /// Nobody probed.
+    NoKeepalive,
+}
+
+impl Outcome {
+    /// All of them, most troubled first.
+    pub const ALL: [Outcome; 7] = [
+        Outcome::TimedOut,
+        Outcome::Reset,
+        Outcome::Unanswered,
+        Outcome::Inconclusive,
+        Outcome::Alive,
+        Outcome::Closed,
+        Outcome::NoKeepalive,
+    ];
+
+    /// The name used in output and filters.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Outcome::TimedOut => "timed_out",
+            Outcome::Reset => "reset",
+            Outcome::Unanswered => "unanswered",
+            Outcome::Inconclusive => "inconclusive",
+            Outcome::Alive => "alive",
+            Outcome::Closed => "closed",
+            Outcome::NoKeepalive => "no_keepalive",
+        }
+    }
+}
+
+/// An outcome with its evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What became of the connection.
+    pub outcome: Outcome,
+    /// The frames that show it, in order.
+    pub evidence: Vec<FrameId>,
+    /// One sentence that says why.
+    pub reason: String,
+    /// The last frame that showed the probed end alive, if any did.
+    pub last_life: Option<Mark>,
+}
+
+/// Draws the outcome from the probes and the totals.
+pub(super) fn judge(client: &ProberRecord, server: &ProberRecord, summary: &Summary) -> Verdict {
+    let sides = [Side::new(Party::Client, client, summary), Side::new(Party::Server, server, summary)];
+    let probing: Vec<&Side<'_>> = sides.iter().filter(|side| !side.prober.probes.is_empty()).collect();
+    let Some(latest) = probing.iter().max_by_key(|side| side.last_probe_time()) else {
+        return verdict(Outcome::NoKeepalive, vec![], "no keepalive was seen".to_owned(), None);
+    };
+    if let Some((by, at)) = summary.reset {
+        return reset(&sides, &probing, by, at);
+    }
+    if let Some(closed) = closed(&probing, summary) {
+        return closed;
+    }
+    if let Some(silent) = probing.iter().find(|side| !side.silent_tail().is_empty()) {
+        return silent.unanswered();
+    }
+    latest.alive()
+}
+
+fn verdict(outcome: Outcome, mut evidence: Vec<FrameId>, reason: String, last_life: Option<Mark>) -> Verdict {
+    evidence.sort_unstable();
+    evidence.dedup();
+    Verdict { outcome, evidence, reason, last_life }
+}
+
+/// One side as a prober.
+struct Side<'a> {
+    party: Party,
+    prober: &'a ProberRecord,
+    summary: &'a Summary,
+}
+
+impl<'a> Side<'a> {
+    fn new(party: Party, prober: &'a ProberRecord, summary: &'a Summary) -> Self {
+        Self { party, prober, summary }
+    }
+
+    fn last_probe_time(&self) -> Option<crate::time::Timestamp> {
+        self.prober.probes.last().map(|probe| probe.segment.at.time)
+    }
+
+    /// The last segment of the probed end.
+    fn last_life(&self) -> Option<Mark> {
+        self.summary.side(self.party.peer()).last
+    }
+
+    fn last_answer(&self) -> Option<(&'a ProbeRecord, Answer)> {
+        let probe = self.prober.probes.iter().rfind(|probe| probe.is_answered_by_peer())?;
+        probe.answer.map(|answer| (probe, answer))
+    }
+
+    /// The probes at the end after which nothing came from the peer, not even on its own account.
+    fn silent_tail(&self) -> &'a [ProbeRecord] {
+        let tail = self.prober.unanswered_tail();
+        let heard = |probe: &ProbeRecord| {
+            self.last_life().is_some_and(|life| life.time > probe.segment.at.time)
+        };
+        let first = tail.iter().rposition(heard).map_or(0, |index| index + 1);
+        tail.get(first..).unwrap_or_default()
+    }
+
+    /// Whether the only probe without an answer was sent so late that its answer may not have come yet.
+    fn is_too_fresh(&self, tail: &[ProbeRecord]) -> bool {
+        let [only] = tail else { return false };
+        let longest = self.prober.round_trips().last().copied().unwrap_or(Span::ZERO);
+        let waited = self.summary.seen_until.since(only.segment.at.time);
+        waited < longest.times(4).max(MAY_STILL_ANSWER)
+    }
+
+    fn unanswered(&self) -> Verdict {
+        let tail = self.silent_tail();
+        let frames: Vec<FrameId> = tail.iter().flat_map(evidence_of).collect();
+        let life = self.last_life();
+        if self.summary.side(self.party.peer()).segments == 0 {
+            let reason = "only the prober's direction was captured".to_owned();
+            return verdict(Outcome::Inconclusive, frames, reason, None);
+        }
+        if self.is_too_fresh(tail) {
+            if self.last_answer().is_some() {
+                return self.alive();
+            }
+            let reason = "the capture ends right after the only probe".to_owned();
+            return verdict(Outcome::Inconclusive, frames, reason, life);
+        }
+        let count = tail.len();
+        let refused = tail.iter().filter(|probe| probe.answer.is_some()).count();
+        let by_icmp = if refused > 0 { format!(", {refused} refused by ICMP") } else { String::new() };
+        let since = life.map_or(String::new(), |mark| format!(", last heard in frame {}", mark.frame.number));
+        let reason = format!("{} without an answer{by_icmp} when the capture ends{since}", probes(count));
+        verdict(Outcome::Unanswered, frames, reason, life)
+    }
+
+    fn alive(&self) -> Verdict {
+        let life = self.last_life();
+        if let Some((probe, answer)) = self.last_answer() {
+            let reason = format!("last answer in frame {}", answer.at.frame.number);
+            return verdict(Outcome::Alive, vec![probe.segment.at.frame, answer.at.frame], reason, life);
+        }
+        match life {
+            Some(mark) if self.prober.probes.iter().any(|probe| probe.segment.at.time < mark.time) => {
+                let reason =
+                    format!("no probe was answered, but the peer sent frame {}", mark.frame.number);
+                verdict(Outcome::Alive, vec![mark.frame], reason, life)
+            }
+            _ => {
+                let frames = self.prober.probes.iter().map(|probe| probe.segment.at.frame).collect();
+                verdict(Outcome::Inconclusive, frames, "nothing shows the peer".to_owned(), life)
+            }
+        }
+    }
+}
+
+fn probes(count: usize) -> String {
+    if count == 1 { "1 probe".to_owned() } else { format!("{count} probes") }
+}
+
+fn evidence_of(probe: &ProbeRecord) -> impl Iterator<Item = FrameId> {
+    std::iter::once(probe.segment.at.frame).chain(probe.answer.map(|answer| answer.at.frame))
+}
+
+/// A connection that a RST ended.
+fn reset(sides: &[Side<'_>; 2], probing: &[&Side<'_>], by: Party, at: Mark) -> Verdict {
+    if let Some(prober) = probing.iter().find(|side| side.party == by) {
+        let tail = prober.silent_tail();
+        if !tail.is_empty() && gives_up_in_step(tail, at) {
+            let mut frames: Vec<FrameId> = tail.iter().flat_map(evidence_of).collect();
+            frames.push(at.frame);
+            let reason = format!(
+                "{} without an answer, then RST by the {} in frame {}",
+                probes(tail.len()),
+                by.name(),
+                at.frame.number
+            );
+            return verdict(Outcome::TimedOut, frames, reason, prober.last_life());
+        }
+    }
+    let answered = probing.iter().flat_map(|side| &side.prober.probes).find(|probe| {
+        probe.answer.is_some_and(|answer| answer.at.frame == at.frame)
+    });
+    let life = sides.iter().find(|side| side.party != by).and_then(Side::last_life);
+    match answered {
+        Some(probe) => {
+            let reason = format!(
+                "the probe in frame {} was answered by RST in frame {}, from the {}'s address",
+                probe.segment.at.frame.number,
+                at.frame.number,
+                by.name()
+            );
+            verdict(Outcome::Reset, vec![probe.segment.at.frame, at.frame], reason, life)
+        }
+        None => {
+            let reason = format!("RST from the {}'s address in frame {}", by.name(), at.frame.number);
+            verdict(Outcome::Reset, vec![at.frame], reason, life)
+        }
+    }
+}
+
+/// Whether a RST comes when a prober that gives up would send it: about one interval after its last probe
+/// (every stack of which the end is known). With a single probe no interval is known.
+fn gives_up_in_step(tail: &[ProbeRecord], at: Mark) -> bool {
+    let [.., before, last] = tail else { return true };
+    let interval = last.segment.at.time.since(before.segment.at.time);
+    let wait = at.time.since(last.segment.at.time);
+    wait.times(2) >= interval && wait <= interval.times(2)
+}
+
+/// A connection that ended by FIN: both, or one after the last probe.
+fn closed(probing: &[&Side<'_>], summary: &Summary) -> Option<Verdict> {
+    let fins: Vec<Mark> = [summary.client.fin, summary.server.fin].into_iter().flatten().collect();
+    let last_probe = probing.iter().filter_map(|side| side.last_probe_time()).max()?;
+    let after_probes = fins.iter().any(|fin| fin.time >= last_probe);
+    let silent = probing.iter().any(|side| !side.silent_tail().is_empty());
+    let both = fins.len() == 2;
+    if silent || !(both || after_probes) {
+        return None;
+    }
+    let frames: Vec<FrameId> = fins.iter().map(|fin| fin.frame).collect();
+    let named: Vec<String> = frames.iter().map(|frame| frame.number.to_string()).collect();
+    let reason = format!("FIN in frame {}", named.join(" and "));
+    Some(verdict(Outcome::Closed, frames, reason, probing.iter().filter_map(|side| side.last_life()).max_by_key(|mark| mark.time)))
+}
