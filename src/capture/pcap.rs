@@ -1,0 +1,228 @@
+//! The classic pcap format (draft-ietf-opsawg-pcap), its nanosecond and its "modified" form.
+//!
+//! Owns [`Pcap`]. Uses [`super::buffer`], [`super::record`] and [`super::problem`]; pcap-file parses the file
+//! header and the records. Its checked record types are not used: they refuse packets that the snapshot length
+//! cut, and other records that every other reader accepts.
+
+use std::borrow::Cow;
+
+use byteorder_slice::{BigEndian, ByteOrder, LittleEndian};
+use pcap_file::pcap::{PcapHeader, RawPcapPacket};
+use pcap_file::{Endianness, TsResolution};
+
+use super::buffer::Buffer;
+use super::problem::{Log, Place, ProblemKind};
+use super::record::{MAX_CAPTURED, Record, report_shortage};
+use crate::frame::LinkType;
+use crate::time::Timestamp;
+
+const FILE_HEADER: usize = 24;
+const RECORD_HEADER: usize = 16;
+/// Interface index, protocol and packet type follow the ordinary record header.
+const MODIFIED_RECORD_HEADER: usize = 24;
+
+const MAGIC_MICROS: [u8; 4] = [0xa1, 0xb2, 0xc3, 0xd4];
+const MAGIC_NANOS: [u8; 4] = [0xa1, 0xb2, 0x3c, 0x4d];
+const MAGIC_MODIFIED: [u8; 4] = [0xa1, 0xb2, 0xcd, 0x34];
+
+/// In the link type field: the length of the frame check sequence is given.
+const FCS_PRESENT: u32 = 0x0400_0000;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pcap {
+    big_endian: bool,
+    record_header: usize,
+    nanos: bool,
+    link: LinkType,
+    fcs_len: u8,
+}
+
+impl Pcap {
+    /// Whether a capture that begins with `magic` is of this format.
+    pub(super) fn knows(magic: [u8; 4]) -> bool {
+        let mut swapped = magic;
+        swapped.reverse();
+        [MAGIC_MICROS, MAGIC_NANOS, MAGIC_MODIFIED].iter().any(|known| *known == magic || *known == swapped)
+    }
+
+    /// Reads the file header.
+    pub(super) fn begin(buffer: &mut Buffer, log: &mut Log) -> Option<Self> {
+        if !buffer.have(FILE_HEADER) {
+            report_shortage(buffer, log, None, "the file header", FILE_HEADER);
+            return None;
+        }
+        let mut octets = *buffer.available().first_chunk::<FILE_HEADER>()?;
+        let modified = hide_modified_magic(&mut octets);
+        let Ok((_, header)) = PcapHeader::from_slice(&octets) else {
+            log.report(ProblemKind::NotACapture, Place::offset(0), || "no pcap file header".to_owned());
+            return None;
+        };
+        if header.version_major != 2 {
+            log.report(ProblemKind::UnknownVersion, Place::offset(4), || {
+                format!("pcap version {}.{}", header.version_major, header.version_minor)
+            });
+        }
+        buffer.consume(FILE_HEADER);
+        let field = u32::from(header.datalink);
+        let [low, high, _, _] = field.to_le_bytes();
+        Some(Self {
+            big_endian: header.endianness == Endianness::Big,
+            record_header: if modified { MODIFIED_RECORD_HEADER } else { RECORD_HEADER },
+            nanos: header.ts_resolution == TsResolution::NanoSecond,
+            link: LinkType::from_number(u16::from_le_bytes([low, high])),
+            fcs_len: fcs_octets(field),
+        })
+    }
+
+    /// The next packet; `None` at the end, whatever the reason.
+    #[inline]
+    pub(super) fn next(&self, buffer: &mut Buffer, log: &mut Log, number: &mut u64) -> Option<Record> {
+        if self.big_endian {
+            self.record::<BigEndian>(buffer, log, number)
+        } else {
+            self.record::<LittleEndian>(buffer, log, number)
+        }
+    }
+
+    #[inline]
+    fn record<B: ByteOrder>(&self, buffer: &mut Buffer, log: &mut Log, number: &mut u64) -> Option<Record> {
+        let this = *number + 1;
+        if !buffer.have(self.record_header) {
+            report_shortage(buffer, log, Some(this), "a record header", self.record_header);
+            return None;
+        }
+        let header = buffer.available().first_chunk::<RECORD_HEADER>()?;
+        // The length must be known before the record can be asked for as a whole.
+        let captured = usize::try_from(B::read_u32(header.split_last_chunk::<8>()?.1)).unwrap_or(usize::MAX);
+        let length = match captured {
+            1..=MAX_CAPTURED => self.record_header + captured,
+            0 if header.iter().any(|octet| *octet != 0) => self.record_header,
+            _ => {
+                report_bad_length(buffer, log, this, captured);
+                return None;
+            }
+        };
+        if !buffer.have(length) {
+            report_shortage(buffer, log, Some(this), "a record", length);
+            return None;
+        }
+        let raw = self.parse::<B>(buffer.available().get(..length)?)?;
+        let offset = buffer.offset();
+        let data = buffer.place(self.record_header, captured);
+        buffer.consume(length);
+        *number = this;
+
+        let (fraction, per_second) =
+            if self.nanos { (raw.fraction, 1_000_000_000) } else { (raw.fraction, 1_000_000) };
+        if fraction >= per_second {
+            log.report(ProblemKind::FractionCarried, Place::packet(this, offset), || {
+                format!("the fraction of its second is {fraction} of {per_second}")
+            });
+        }
+        let wire_len = u32::try_from(captured).unwrap_or(u32::MAX).max(raw.wire_len);
+        if wire_len != raw.wire_len {
+            log.report(ProblemKind::LengthBelowCaptured, Place::packet(this, offset), || {
+                format!("{captured} octets were captured of a packet of {}", raw.wire_len)
+            });
+        }
+        // At most (2^32 + 4295) s, which is less than 2^63 ns: no overflow.
+        let scale = if self.nanos { 1 } else { 1_000 };
+        let nanos = i64::from(raw.seconds) * 1_000_000_000 + i64::from(fraction) * scale;
+        Some(Record {
+            time: Timestamp::from_nanos(nanos),
+            interface: 0,
+            link: self.link,
+            fcs_len: self.fcs_len,
+            wire_len,
+            data,
+        })
+    }
+
+    /// The fields of a whole record.
+    #[inline]
+    fn parse<B: ByteOrder>(&self, record: &[u8]) -> Option<Fields> {
+        // pcap-file knows only the short header, but the first sixteen octets of both are the same and the long
+        // one makes the record longer than it expects.
+        let (_, raw) = RawPcapPacket::from_slice::<B>(record).ok()?;
+        debug_assert!(matches!(raw.data, Cow::Borrowed(_)));
+        Some(Fields { seconds: raw.ts_sec, fraction: raw.ts_frac, wire_len: raw.orig_len })
+    }
+}
+
+struct Fields {
+    seconds: u32,
+    fraction: u32,
+    wire_len: u32,
+}
+
+/// pcap-file does not know the modified format, whose file header is the ordinary one but for the magic.
+fn hide_modified_magic(header: &mut [u8; FILE_HEADER]) -> bool {
+    let Some(magic) = header.first_chunk_mut::<4>() else { return false };
+    let mut swapped = MAGIC_MODIFIED;
+    swapped.reverse();
+    if *magic == MAGIC_MODIFIED {
+        *magic = MAGIC_MICROS;
+    } else if *magic == swapped {
+        *magic = MAGIC_MICROS;
+        magic.reverse();
+    } else {
+        return false;
+    }
+    true
+}
+
+/// The top four bits count 16-bit words of frame check sequence.
+fn fcs_octets(field: u32) -> u8 {
+    if field & FCS_PRESENT == 0 {
+        return 0;
+    }
+    u8::try_from((field >> 28) * 2).unwrap_or(0)
+}
+
+#[cold]
+fn report_bad_length(buffer: &Buffer, log: &mut Log, number: u64, captured: usize) {
+    let place = Place::packet(number, buffer.offset());
+    if captured == 0 {
+        log.report(ProblemKind::ZeroFilled, place, || "the record header is all zeros".to_owned());
+        return;
+    }
+    log.report(ProblemKind::ImpossibleLength, place, || {
+        format!(
+            "the record claims {captured} captured octets, more than the {MAX_CAPTURED} a packet can have"
+        )
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use pcap_file::DataLink;
+
+    use super::*;
+
+    #[test]
+    fn the_link_field_survives_the_library() {
+        for number in 0..=0xffffu32 {
+            assert_eq!(u32::from(DataLink::from(number)), number);
+        }
+        for field in [0x1400_0001, 0xf400_ffff, 0x0400_0065] {
+            assert_eq!(u32::from(DataLink::from(field)), field);
+        }
+    }
+
+    #[test]
+    fn fcs_length_counts_words_of_two_octets() {
+        assert_eq!(fcs_octets(0x2400_0001), 4);
+        assert_eq!(fcs_octets(0xf400_0001), 30);
+        assert_eq!(fcs_octets(0x2000_0001), 0);
+        assert_eq!(fcs_octets(1), 0);
+    }
+
+    #[test]
+    fn magics_are_known_in_both_byte_orders() {
+        for magic in [0xa1b2_c3d4u32, 0xa1b2_3c4d, 0xa1b2_cd34] {
+            assert!(Pcap::knows(magic.to_be_bytes()));
+            assert!(Pcap::knows(magic.to_le_bytes()));
+        }
+        assert!(!Pcap::knows([0x0a, 0x0d, 0x0d, 0x0a]));
+    }
+}

@@ -1,0 +1,114 @@
+//! One of the captures: its source, its reader while it is being read, and what is known about it.
+//!
+//! Owns [`Slot`]. Uses [`super::source`], [`super::reader`] and [`super::problem`].
+
+use std::io::Read;
+use std::path::Path;
+
+use super::problem::{Log, Problem};
+use super::reader::Reader;
+use super::source::Source;
+use crate::frame::{Frame, FrameId};
+use crate::time::Timestamp;
+
+/// Enough that a system call is lost in the noise, little enough to stay in the cache.
+const READ_BUFFER: usize = 256 * 1024;
+/// For a look at the first packet.
+const PEEK_BUFFER: usize = 16 * 1024;
+
+pub(super) struct Slot {
+    index: u32,
+    source: Source,
+    reader: Option<Reader>,
+    log: Log,
+    frames: u64,
+    raw_count: u64,
+    size: Option<u64>,
+}
+
+impl Slot {
+    pub(super) fn for_path(index: u32, path: &Path) -> Self {
+        let name = if path.as_os_str() == "-" { "standard input".into() } else { path.to_string_lossy() };
+        let mut log = Log::new(index, &name);
+        let (source, size) = Source::locate(path, &mut log);
+        Self { index, source, reader: None, log, frames: 0, raw_count: 0, size }
+    }
+
+    pub(super) fn for_stream(index: u32, name: &str, stream: Box<dyn Read + Send>) -> Self {
+        let log = Log::new(index, name);
+        Self { index, source: Source::Stream(stream), reader: None, log, frames: 0, raw_count: 0, size: None }
+    }
+
+    /// Whether there is anything to read.
+    pub(super) fn is_readable(&self) -> bool {
+        !matches!(self.source, Source::Spent)
+    }
+
+    /// The time of the first packet, for a capture that can be looked into without reading it.
+    pub(super) fn first_time(&self) -> Option<Timestamp> {
+        let mut log = self.log.scratch();
+        let mut reader = Reader::new(self.source.peek(&mut log)?, PEEK_BUFFER);
+        reader.advance(&mut log).then(|| reader.record().time)
+    }
+
+    /// Begins to read; [`Slot::advance`] goes to the first packet.
+    pub(super) fn open(&mut self) {
+        self.reader = self.source.open(&mut self.log).map(|raw| Reader::new(raw, READ_BUFFER));
+    }
+
+    /// Goes on to the next packet and gives its time; `None` at the end, when everything held is let go.
+    #[inline]
+    pub(super) fn advance(&mut self) -> Option<Timestamp> {
+        let reader = self.reader.as_mut()?;
+        if reader.advance(&mut self.log) {
+            self.frames += 1;
+            return Some(reader.record().time);
+        }
+        self.finish();
+        None
+    }
+
+    #[cold]
+    fn finish(&mut self) {
+        self.log.finish();
+        self.raw_count = self.raw_count();
+        self.reader = None;
+    }
+
+    /// The packet that [`Slot::advance`] went to.
+    #[inline]
+    pub(super) fn frame(&self) -> Option<Frame<'_>> {
+        let reader = self.reader.as_ref()?;
+        let record = reader.record();
+        Some(Frame {
+            id: FrameId { capture: self.index, number: reader.number() },
+            time: record.time,
+            interface: record.interface,
+            link: record.link,
+            fcs_len: record.fcs_len,
+            wire_len: record.wire_len,
+            data: reader.data(),
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.log.name()
+    }
+
+    pub(super) fn problems(&self) -> &[Problem] {
+        self.log.problems()
+    }
+
+    pub(super) fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Octets taken from the stored file so far.
+    pub(super) fn raw_count(&self) -> u64 {
+        self.reader.as_ref().map_or(self.raw_count, Reader::raw_count)
+    }
+
+    pub(super) fn size(&self) -> Option<u64> {
+        self.size
+    }
+}
