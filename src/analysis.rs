@@ -8,4 +8,5 @@ mod outcome;
 mod record;
 
 pub use outcome::{Outcome, Verdict};
+pub(crate) use record::median;
 pub use record::{Collector, ConnectionRecord, ProbeRecord, ProberRecord};

@@ -17,6 +17,8 @@
 pub mod analysis;
 pub mod capture;
 pub mod frame;
+pub mod pipeline;
+pub mod report;
 pub mod segment;
 pub mod time;
 pub mod track;

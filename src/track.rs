@@ -174,8 +174,9 @@ impl Tracker {
         }
     }
 
-    /// Closed connections that have been quiet long enough get their last word.
-    fn pass_time(&mut self, now: Timestamp) {
+    /// Learns that a frame was captured at this time, whatever it carried. Closed connections that have been
+    /// quiet long enough get their last word.
+    pub fn pass_time(&mut self, now: Timestamp) {
         if self.seen_until >= now {
             return;
         }

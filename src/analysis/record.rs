@@ -81,7 +81,7 @@ impl ProberRecord {
 }
 
 /// The middle one of sorted values (the lower of two).
-pub fn median(sorted: &[Span]) -> Option<Span> {
+pub(crate) fn median(sorted: &[Span]) -> Option<Span> {
     sorted.get(sorted.len().checked_sub(1)? / 2).copied()
 }
 

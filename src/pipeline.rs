@@ -1,0 +1,108 @@
+//! The one pipeline: frames become segments, segments become connections and keepalive events.
+//!
+//! Owns the order of those steps and the count of what was not read. Pure: the capture reader, the live
+//! engine and the simulator drive it alike. Uses [`crate::frame`], [`crate::segment`] and [`crate::track`].
+//!
+//! ```
+//! use keepscope::analysis::Collector;
+//! use keepscope::capture::Captures;
+//! use keepscope::pipeline::Pipeline;
+//!
+//! # fn main() -> Result<(), keepscope::capture::CaptureError> {
+//! let mut captures = Captures::open(&["captures/answered.pcap"])?;
+//! let (mut pipeline, mut collector) = (Pipeline::new(0), Collector::default());
+//! while let Some(frame) = captures.next_frame() {
+//!     pipeline.frame(&frame);
+//! }
+//! pipeline.finish();
+//! while let Some(event) = pipeline.poll_event() {
+//!     if let Some(record) = collector.on_event(&event) {
+//!         println!("{} {}", record.id, record.verdict.reason);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+use std::collections::BTreeMap;
+
+use crate::frame::Frame;
+use crate::segment::Segment;
+use crate::segment::decode::{Decoded, Skip, decode};
+use crate::track::event::Event;
+use crate::track::{Observed, Tracker};
+
+/// What the frames of one capture turned out to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// TCP segments, copies included.
+    pub segments: u64,
+    /// Segments that were copies of one read before.
+    pub copies: u64,
+    /// ICMP errors about TCP segments.
+    pub icmp_errors: u64,
+    /// Frames that were not read, by reason.
+    pub skipped: BTreeMap<Skip, u64>,
+}
+
+/// Frames in, events out.
+#[derive(Debug)]
+pub struct Pipeline {
+    tracker: Tracker,
+    counts: Vec<Counts>,
+}
+
+impl Pipeline {
+    /// An empty pipeline; for `hash_seed` see [`Tracker::new`].
+    pub fn new(hash_seed: u64) -> Self {
+        Self { tracker: Tracker::new(hash_seed), counts: Vec::new() }
+    }
+
+    /// Reads a frame. For a TCP segment, returns it and what it was.
+    pub fn frame(&mut self, frame: &Frame<'_>) -> Option<(Segment, Observed)> {
+        let decoded = decode(frame);
+        let capture = frame.id.capture as usize;
+        if self.counts.len() <= capture {
+            self.counts.resize_with(capture + 1, Counts::default);
+        }
+        let counts = self.counts.get_mut(capture)?;
+        match decoded {
+            Decoded::Segment(segment) => {
+                counts.segments += 1;
+                let observed = self.tracker.segment(&segment)?;
+                counts.copies += u64::from(observed.class == crate::track::Class::Copy);
+                Some((segment, observed))
+            }
+            Decoded::Icmp(error) => {
+                counts.icmp_errors += 1;
+                self.tracker.icmp(&error);
+                None
+            }
+            Decoded::Skipped(reason) => {
+                *counts.skipped.entry(reason).or_default() += 1;
+                self.tracker.pass_time(frame.time);
+                None
+            }
+        }
+    }
+
+    /// The next event, if there is one.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.tracker.poll_event()
+    }
+
+    /// Ends the input: every connection gets its last word.
+    pub fn finish(&mut self) {
+        self.tracker.finish();
+    }
+
+    /// How many connections have been seen.
+    pub fn connections(&self) -> u64 {
+        self.tracker.connections()
+    }
+
+    /// What the frames of one capture turned out to be.
+    pub fn counts(&self, capture: usize) -> Counts {
+        self.counts.get(capture).cloned().unwrap_or_default()
+    }
+}

@@ -1,0 +1,50 @@
+//! Findings as output: text for people, JSON, JSON lines and CSV for programs.
+//!
+//! Owns the versioned output model, the only thing that is serialised. Writes to whatever it is given; uses
+//! [`crate::analysis`], [`crate::track`], [`crate::capture`] (its problems) and [`crate::pipeline`] (its
+//! counts).
+
+pub mod csv;
+pub mod json;
+pub mod jsonl;
+pub mod ladder;
+mod model;
+mod number;
+pub mod text;
+
+use crate::capture::{Captures, Problem};
+use crate::pipeline::{Counts, Pipeline};
+
+/// What was read of one capture.
+#[derive(Clone, Debug)]
+pub struct CaptureReport {
+    /// Its path as given, without control characters.
+    pub path: String,
+    /// Frames read.
+    pub packets: u64,
+    /// What they turned out to be.
+    pub counts: Counts,
+    /// What was wrong or odd.
+    pub problems: Vec<Problem>,
+}
+
+impl CaptureReport {
+    /// The reports of all captures of a run.
+    pub fn of(captures: &Captures, pipeline: &Pipeline) -> Vec<CaptureReport> {
+        let report = |(index, progress): (usize, crate::capture::Progress<'_>)| {
+            let of_this = |problem: &&Problem| problem.capture as usize == index;
+            CaptureReport {
+                path: progress.name.to_owned(),
+                packets: progress.frames,
+                counts: pipeline.counts(index),
+                problems: captures.problems().filter(of_this).cloned().collect(),
+            }
+        };
+        captures.progress().enumerate().map(report).collect()
+    }
+
+    /// Whether anything is missing because the capture is damaged.
+    pub fn is_damaged(&self) -> bool {
+        self.problems.iter().any(Problem::is_damage)
+    }
+}

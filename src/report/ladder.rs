@@ -1,0 +1,294 @@
+//! The ladder: one connection as it went by, a line per segment, time downwards.
+//!
+//! Owns [`Ladder`], which collects the lines while frames are read and corrects them when later events do,
+//! and the way it is written. Long runs of data and long silences are folded.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use super::model::icmp_name;
+use super::text::{Style, plural, round_trip, silence};
+use crate::analysis::ConnectionRecord;
+use crate::frame::FrameId;
+use crate::segment::{Flags, Segment};
+use crate::time::{Span, Timestamp};
+use crate::track::event::{AnswerKind, ConnectionId, Event, EventKind, LookAlike, Party};
+use crate::track::{Class, Observed};
+
+/// Rows of data at either end of a run that are not folded.
+const SHOWN_OF_RUN: usize = 3;
+
+/// Silences shorter than this are not marked.
+const MARKED_SILENCE: Span = Span::from_secs(1);
+
+/// Most rows kept of one connection; what comes after is counted.
+const MAX_ROWS: usize = 200_000;
+
+/// The lines of one connection.
+#[derive(Debug)]
+pub struct Ladder {
+    connection: ConnectionId,
+    rows: Vec<Row>,
+    /// Segments beyond the most that are kept.
+    left_out: u64,
+}
+
+/// One segment of the connection.
+#[derive(Debug)]
+struct Row {
+    frame: FrameId,
+    time: Timestamp,
+    sender: Party,
+    flags: Flags,
+    seq: i64,
+    ack: Option<i64>,
+    len: u32,
+    class: Class,
+    /// For an ICMP error: its name and code.
+    icmp: Option<(&'static str, Option<u8>)>,
+}
+
+impl Ladder {
+    /// An empty ladder of this connection.
+    pub fn new(connection: ConnectionId) -> Self {
+        Self { connection, rows: Vec::new(), left_out: 0 }
+    }
+
+    /// Takes a segment if it belongs to the connection.
+    pub fn segment(&mut self, segment: &Segment, observed: &Observed) {
+        if observed.connection != self.connection {
+            return;
+        }
+        if self.rows.len() >= MAX_ROWS {
+            self.left_out += 1;
+            return;
+        }
+        self.rows.push(Row {
+            frame: segment.id,
+            time: segment.time,
+            sender: observed.sender,
+            flags: segment.flags,
+            seq: observed.seq,
+            ack: observed.ack,
+            len: segment.len,
+            class: observed.class,
+            icmp: None,
+        });
+    }
+
+    /// Takes what an event says about rows that are there, or about an ICMP error.
+    pub fn event(&mut self, event: &Event) {
+        if event.connection != self.connection {
+            return;
+        }
+        match &event.kind {
+            EventKind::Probe(probe) => {
+                let class = Class::Probe { probe: event.number, run: probe.segment.run };
+                self.set_class(probe.segment.at.frame, class);
+            }
+            EventKind::Retracted { probe, kind, .. } => {
+                let row = self.rows.iter_mut().rev().find(
+                    |row| matches!(row.class, Class::Probe { probe: number, .. } if number == *probe),
+                );
+                if let Some(row) = row {
+                    row.class = Class::LookAlike(*kind);
+                }
+            }
+            EventKind::Answer(answer) => {
+                if let AnswerKind::Icmp(kind) = answer.kind {
+                    self.rows.push(Row {
+                        frame: answer.at.frame,
+                        time: answer.at.time,
+                        sender: Party::Server,
+                        flags: Flags::default(),
+                        seq: 0,
+                        ack: None,
+                        len: 0,
+                        class: Class::Answer { probe: answer.probe, kind: answer.kind },
+                        icmp: Some(icmp_name(kind)),
+                    });
+                } else {
+                    let class = Class::Answer { probe: answer.probe, kind: answer.kind };
+                    self.set_class(answer.at.frame, class);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn set_class(&mut self, frame: FrameId, class: Class) {
+        if let Some(row) = self.rows.iter_mut().rev().find(|row| row.frame == frame) {
+            row.class = class;
+        }
+    }
+
+    /// Writes the ladder of the connection with this record.
+    ///
+    /// # Errors
+    /// If `out` cannot be written to.
+    pub fn write(&self, out: &mut dyn Write, record: &ConnectionRecord, style: Style) -> io::Result<()> {
+        super::text::headline(out, record, style)?;
+        let first = record.opened.first.time;
+        writeln!(out)?;
+        writeln!(out, "  times in seconds after frame {}; SEQ and ACK relative", first_frame(record))?;
+        let several = self.rows.iter().any(|row| row.frame.capture != record.opened.first.frame.capture);
+        writeln!(
+            out,
+            "{:>9} {:>15}  {:<22}{:<35}{}",
+            if several { "file:frame" } else { "frame" },
+            "time",
+            "what",
+            "client",
+            "server"
+        )?;
+        let mut before: Option<Timestamp> = None;
+        for item in self.folded() {
+            match item {
+                Item::Row(row) => {
+                    let gap = before.map(|before| row.time.since(before));
+                    if let Some(gap) = gap.filter(|gap| *gap >= MARKED_SILENCE) {
+                        writeln!(out, "{:>9} {:>15}  ~~ {} of silence ~~", "", "", silence(gap))?;
+                    }
+                    let line = Line { row, record, first, several };
+                    writeln!(out, "{line}")?;
+                    before = Some(row.time);
+                }
+                Item::Folded(rows) => {
+                    let octets: u64 = rows.iter().map(|row| u64::from(row.len)).sum();
+                    let what = plural(rows.len() as u64, "segment");
+                    writeln!(out, "{:>9} {:>15}  ... {what} with {octets} octets of data ...", "", "")?;
+                    before = rows.last().map(|row| row.time);
+                }
+            }
+        }
+        if self.left_out > 0 {
+            writeln!(out, "  {} more segments are not shown", self.left_out)?;
+        }
+        Ok(())
+    }
+
+    /// The rows with the middle of each long run of ordinary ones folded.
+    fn folded(&self) -> Vec<Item<'_>> {
+        let mut items = Vec::new();
+        for run in self.rows.chunk_by(|one, two| is_ordinary(one) && is_ordinary(two)) {
+            let hidden = run.len().saturating_sub(2 * SHOWN_OF_RUN);
+            if hidden < 2 {
+                items.extend(run.iter().map(Item::Row));
+                continue;
+            }
+            let (head, rest) = run.split_at(SHOWN_OF_RUN);
+            let (middle, tail) = rest.split_at(hidden);
+            items.extend(head.iter().map(Item::Row));
+            items.push(Item::Folded(middle));
+            items.extend(tail.iter().map(Item::Row));
+        }
+        items
+    }
+}
+
+enum Item<'a> {
+    Row(&'a Row),
+    Folded(&'a [Row]),
+}
+
+fn is_ordinary(row: &Row) -> bool {
+    matches!(
+        row.class,
+        Class::Data
+            | Class::Ack
+            | Class::OldAck
+            | Class::Retransmission
+            | Class::LookAlike(LookAlike::WindowUpdate | LookAlike::DuplicateAck)
+    )
+}
+
+fn first_frame(record: &ConnectionRecord) -> u64 {
+    record.opened.first.frame.number
+}
+
+/// One row as a line of text.
+struct Line<'a> {
+    row: &'a Row,
+    record: &'a ConnectionRecord,
+    first: Timestamp,
+    several: bool,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = self.row;
+        let frame = if self.several {
+            format!("{}:{}", row.frame.capture, row.frame.number)
+        } else {
+            row.frame.number.to_string()
+        };
+        let time = row.time.since(self.first).to_string();
+        write!(f, "{frame:>9} {time:>15}  {:<22}", self.what())?;
+        if let Some((name, _)) = row.icmp {
+            return write!(f, "{:<35}ICMP {name}{}", "<----", self.note());
+        }
+        let numbers = self.numbers();
+        match row.sender {
+            Party::Client => write!(f, "{:<35}{}", format!("{numbers} ---->"), self.note().trim_start()),
+            Party::Server => write!(f, "{:<35}{numbers}{}", "<----", self.note()),
+        }
+    }
+}
+
+impl Line<'_> {
+    fn numbers(&self) -> String {
+        let row = self.row;
+        let ack = row.ack.map(|ack| format!(" A={ack}")).unwrap_or_default();
+        format!("S={} L={}{ack}", row.seq, row.len)
+    }
+
+    fn what(&self) -> String {
+        let row = self.row;
+        match row.class {
+            Class::Syn if row.flags.ack() => "SYN,ACK".to_owned(),
+            Class::Syn => "SYN".to_owned(),
+            Class::Data => "data".to_owned(),
+            Class::Retransmission => "data again".to_owned(),
+            Class::Ack => "ack".to_owned(),
+            Class::OldAck => "old ack".to_owned(),
+            Class::Fin => "FIN".to_owned(),
+            Class::Reset => "RST".to_owned(),
+            Class::StaleReset => "RST (without effect)".to_owned(),
+            Class::Probe { run, .. } => format!("KEEPALIVE {run}"),
+            Class::Answer { kind, .. } => match kind {
+                AnswerKind::Ack => "answer".to_owned(),
+                AnswerKind::Data => "answer with data".to_owned(),
+                AnswerKind::Reset => "answer: RST".to_owned(),
+                AnswerKind::Icmp(_) => "answer: ICMP".to_owned(),
+            },
+            Class::Candidate { .. } => "ack, or a keepalive".to_owned(),
+            Class::LookAlike(kind) => kind.name().replace('_', " "),
+            Class::Copy => "(copy)".to_owned(),
+        }
+    }
+
+    /// What a probe or an answer adds.
+    fn note(&self) -> String {
+        let found = |number: u32| {
+            self.record
+                .probers()
+                .flat_map(|(_, prober)| &prober.probes)
+                .find(|probe| probe.event == number)
+        };
+        match self.row.class {
+            Class::Probe { probe, .. } => match found(probe).map(|probe| probe.answer) {
+                Some(None) => "  no answer".to_owned(),
+                _ => String::new(),
+            },
+            Class::Answer { probe, .. } => match found(probe) {
+                Some(probe) => {
+                    let rtt = probe.answer.map(|answer| round_trip(answer.rtt)).unwrap_or_default();
+                    let dsack = probe.answer.is_some_and(|answer| answer.dsack);
+                    format!("  {rtt}{}", if dsack { ", D-SACK" } else { "" })
+                }
+                None => String::new(),
+            },
+            _ => String::new(),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Text for a person: what was read, then the connections with keepalives, most troubled first.
+
+use std::io::{self, Write};
+
+use super::CaptureReport;
+use crate::analysis::{ConnectionRecord, Outcome, ProberRecord, median};
+use crate::time::Span;
+use crate::track::event::Party;
+
+/// How text may be dressed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Style {
+    /// ANSI colours; no meaning rests on them alone.
+    pub color: bool,
+}
+
+impl Style {
+    fn outcome(self, outcome: Outcome) -> String {
+        let name = outcome_words(outcome);
+        if !self.color {
+            return name.to_owned();
+        }
+        let code = match outcome {
+            Outcome::TimedOut | Outcome::Reset => "1;31",
+            Outcome::Unanswered | Outcome::Inconclusive => "1;33",
+            Outcome::Alive => "1;32",
+            Outcome::Closed | Outcome::NoKeepalive => "1",
+        };
+        format!("\x1b[{code}m{name}\x1b[0m")
+    }
+}
+
+fn outcome_words(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::TimedOut => "TIMED OUT",
+        Outcome::Reset => "RESET",
+        Outcome::Unanswered => "UNANSWERED",
+        Outcome::Inconclusive => "INCONCLUSIVE",
+        Outcome::Alive => "ALIVE",
+        Outcome::Closed => "CLOSED",
+        Outcome::NoKeepalive => "NO KEEPALIVE",
+    }
+}
+
+/// What the summary says beside the connections it lists.
+#[derive(Clone, Copy, Debug)]
+pub struct Totals {
+    /// Connections in the captures.
+    pub connections: u64,
+    /// Connections in which a keepalive was seen.
+    pub with_keepalives: u64,
+    /// A filter or a connection number was given.
+    pub chosen: bool,
+}
+
+/// Writes the whole summary.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn write(
+    out: &mut dyn Write,
+    captures: &[CaptureReport],
+    connections: &[ConnectionRecord],
+    totals: Totals,
+    style: Style,
+) -> io::Result<()> {
+    captures_read(out, captures)?;
+    let with = plural(totals.with_keepalives, "connection");
+    let among = plural(totals.connections, "connection");
+    let listed = if totals.chosen { format!("; {} chosen", connections.len()) } else { String::new() };
+    writeln!(out, "keepalives in {with} of {among}{listed}")?;
+    let mut ordered: Vec<&ConnectionRecord> = connections.iter().collect();
+    ordered.sort_by_key(|record| (record.verdict.outcome, record.id));
+    for record in ordered {
+        writeln!(out)?;
+        headline(out, record, style)?;
+    }
+    Ok(())
+}
+
+/// What was read of each capture, and what could not be.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn captures_read(out: &mut dyn Write, captures: &[CaptureReport]) -> io::Result<()> {
+    for capture in captures {
+        let packets = plural(capture.packets, "packet");
+        let segments = plural(capture.counts.segments, "TCP segment");
+        write!(out, "{}: {packets}, {segments}", capture.path)?;
+        if capture.counts.copies > 0 {
+            write!(out, " ({} of them copies)", capture.counts.copies)?;
+        }
+        writeln!(out)?;
+        let skipped = |may_hide: bool| {
+            let chosen = capture.counts.skipped.iter().filter(move |(skip, _)| skip.may_hide_tcp() == may_hide);
+            chosen.map(|(skip, count)| format!("{count} {}", skip.name())).collect::<Vec<_>>().join(", ")
+        };
+        let (hidden, other) = (skipped(true), skipped(false));
+        if !hidden.is_empty() {
+            writeln!(out, "  not read, may hold TCP: {hidden}")?;
+        }
+        if !other.is_empty() {
+            writeln!(out, "  no TCP: {other}")?;
+        }
+    }
+    Ok(())
+}
+
+/// A connection in a few lines: what became of it, who probes and how, and why we say so.
+pub(super) fn headline(out: &mut dyn Write, record: &ConnectionRecord, style: Style) -> io::Result<()> {
+    let midstream = match record.opened.start {
+        crate::track::event::Start::Seen => "",
+        crate::track::event::Start::Midstream => "  (start not captured)",
+    };
+    writeln!(
+        out,
+        "#{} {}  {} -> {}{midstream}",
+        record.id,
+        style.outcome(record.verdict.outcome),
+        record.opened.client,
+        record.opened.server
+    )?;
+    for (party, prober) in record.probers() {
+        writeln!(out, "    {}", prober_line(party, prober))?;
+    }
+    writeln!(out, "    {}", record.verdict.reason)?;
+    let kinds = lookalike_line(record);
+    if !kinds.is_empty() {
+        writeln!(out, "    not keepalives, though alike: {kinds}")?;
+    }
+    Ok(())
+}
+
+fn prober_line(party: Party, prober: &ProberRecord) -> String {
+    let sent = plural(prober.probes.len() as u64, "probe");
+    let octets = if prober.probes.iter().all(|probe| probe.segment.octets == 0) {
+        "no data"
+    } else if prober.probes.iter().all(|probe| probe.segment.octets == 1) {
+        "1 octet"
+    } else {
+        "0 or 1 octet"
+    };
+    let mut parts = vec![format!("{} sent {sent} ({octets})", party.name())];
+    let lost = prober.probes.len() - prober.answered();
+    parts.push(match (prober.answered(), lost) {
+        (0, _) => "none answered".to_owned(),
+        (_, 0) => "all answered".to_owned(),
+        (answered, lost) => format!("{answered} answered, {lost} not"),
+    });
+    if let Some(first) = spread(&prober.first_silences()) {
+        parts.push(format!("first after {first} of silence"));
+    }
+    if let Some(gaps) = spread(&prober.run_gaps()) {
+        parts.push(format!("then every {gaps}"));
+    }
+    if let Some(trip) = median(&prober.round_trips()) {
+        parts.push(format!("RTT {}", round_trip(trip)));
+    }
+    parts.join(", ")
+}
+
+fn lookalike_line(record: &ConnectionRecord) -> String {
+    let mut counts: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
+    for seen in &record.lookalikes {
+        *counts.entry(seen.kind.name()).or_default() += 1;
+    }
+    let named = counts.iter().map(|(name, &count)| plural(count, &name.replace('_', " ")));
+    named.collect::<Vec<_>>().join(", ")
+}
+
+/// One value, or the range of several.
+fn spread(sorted: &[Span]) -> Option<String> {
+    let (shortest, longest) = (silence(*sorted.first()?), silence(*sorted.last()?));
+    Some(if shortest == longest { shortest } else { format!("{shortest} to {longest}") })
+}
+
+/// A silence in seconds with three digits.
+pub(super) fn silence(span: Span) -> String {
+    let millis = (span.as_nanos() + 500_000).div_euclid(1_000_000);
+    format!("{}.{:03} s", millis / 1000, millis % 1000)
+}
+
+/// A round trip in the unit that suits it.
+pub(super) fn round_trip(span: Span) -> String {
+    let micros = span.as_nanos() / 1000;
+    match micros {
+        0..1_000 => format!("{micros} us"),
+        1_000..1_000_000 => format!("{}.{:03} ms", micros / 1000, micros % 1000),
+        _ => silence(span),
+    }
+}
+
+/// A number with its noun.
+pub(super) fn plural(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_written_in_the_unit_that_suits_them() {
+        assert_eq!(silence(Span::from_nanos(7_168_400_000)), "7.168 s");
+        assert_eq!(round_trip(Span::from_nanos(51_700)), "51 us");
+        assert_eq!(round_trip(Span::from_micros(20_480)), "20.480 ms");
+        assert_eq!(round_trip(Span::from_secs(2)), "2.000 s");
+        assert_eq!(plural(1, "probe"), "1 probe");
+        assert_eq!(plural(0, "probe"), "0 probes");
+    }
+}
