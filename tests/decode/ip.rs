@@ -111,8 +111,8 @@ fn a_jumbogram_states_its_length_in_an_option() {
     let whole = ethernet(0x86dd, &ipv6_stating(0, 0, &join(&[&[6, 0, 0xc2, 4], &len, &payload])));
     assert_built(&segment(read(&whole)), 70_000);
     assert_built(&segment(read_cut(&whole, 120)), 70_000);
-    // Two octets of padding and another option in front of it, and trailing octets it does not count.
-    let options = join(&[&[6, 1, 0, 0, 1, 0, 0xc2, 4], &(len_plus(8, &payload)), &[1, 2, 0, 0]]);
+    // Pad1 and PadN (with an octet that is no option) in front of it, and trailing octets it does not count.
+    let options = join(&[&[6, 1, 0, 1, 1, 0xaa, 0xc2, 4], &(len_plus(8, &payload)), &[1, 2, 0, 0]]);
     let padded = ethernet(0x86dd, &ipv6_stating(0, 0, &join(&[&options, &payload, &[9; 6]])));
     assert_built(&segment(read(&padded)), 70_000);
     // More than the frame had.

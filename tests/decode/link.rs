@@ -46,7 +46,8 @@ fn ethernet_with_802_2() {
     // Spanning tree; SNAP of another organisation (Cisco, 0x0c); SNAP with a length for an ethertype.
     assert_eq!(skip(read(&with_length(&[0x42, 0x42, 3, 0, 0, 0, 0, 0]))), Skip::Llc);
     assert_eq!(skip(read(&with_length(&snap(0x0c, 0x0800, &packet())))), Skip::Llc);
-    assert_eq!(skip(read(&with_length(&snap(0, 0x0020, &packet())))), Skip::Llc);
+    let chain = snap(0, 0x0020, &snap(0, 0x0800, &packet()));
+    assert_eq!(skip(read(&with_length(&chain))), Skip::Llc);
     // Cut in the middle of SNAP.
     let whole = with_length(&snap(0, 0x0800, &packet()));
     assert_eq!(skip(read_cut(&whole, 14 + 4)), Skip::Cut(Layer::Link));
@@ -134,6 +135,7 @@ fn other_link_types_and_ethertypes_are_counted_by_name() {
 #[test]
 fn a_frame_shorter_than_its_link_header() {
     assert_eq!(skip(read(&[0; 13])), Skip::Malformed(Layer::Link));
+    assert_eq!(skip(read_cut(&[0; 14], 13)), Skip::Cut(Layer::Link));
     assert_eq!(skip(read_cut(&ethernet(0x0800, &packet()), 13)), Skip::Cut(Layer::Link));
     assert_eq!(skip(read_cut(&ethernet(0x8100, &vlan(0x0800, &packet())), 17)), Skip::Cut(Layer::Link));
 }

@@ -250,6 +250,19 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_right_behind_the_timestamps_is_still_a_cut() {
+        let options = read_options(&[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2], 24);
+        assert_eq!(options.timestamps, Some(TcpTimestamps { value: 1, echo: 2 }));
+        assert!(options.incomplete);
+    }
+
+    #[test]
+    fn of_two_selective_acknowledgments_the_first_counts() {
+        let options = whole(&[5, 10, 0, 0, 0, 1, 0, 0, 0, 2, 5, 10, 0, 0, 0, 3, 0, 0, 0, 4]);
+        assert_eq!(options.sack, Some(SackBlock { left: SeqNum(1), right: SeqNum(2) }));
+    }
+
+    #[test]
     fn a_window_scale_beyond_the_largest_counts_as_the_largest() {
         assert_eq!(whole(&[3, 3, 15, 0]).window_scale, Some(14));
     }
