@@ -180,6 +180,8 @@ fn fragments_are_counted_and_atomic_ones_read() {
     assert_eq!(skip(v6(&ipv6(44, &fragment(6, 3, false, &payload)))), Skip::Fragment);
     assert_eq!(skip(v6(&ipv6(44, &fragment(60, 3, true, &payload)))), Skip::Fragment);
     assert_eq!(skip(v6(&ipv6(44, &fragment(17, 3, true, &payload)))), Skip::NotTcp(17));
+    let twice = fragment(44, 0, true, &fragment(6, 0, false, &payload));
+    assert_eq!(skip(v6(&ipv6(44, &twice))), Skip::Fragment);
     let behind_atomic = fragment(60, 0, false, &extension(6, &payload));
     assert_built(&segment(v6(&ipv6(0, &extension(44, &behind_atomic)))), 100);
 }

@@ -209,7 +209,7 @@ fn extensions(protocol: u8, len: usize, data: &[u8]) -> Result<End<'_>, Skip> {
 }
 
 /// Which part of its packet a fragment header leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
     /// No fragment header, or one of an atomic fragment (RFC 6946), which is the whole packet.
     Whole,
@@ -256,7 +256,8 @@ pub(super) fn walk(first: u8, data: &[u8]) -> Option<End<'_>> {
         };
         let header = header.get(..len)?;
         match end.protocol {
-            FRAGMENT => end.part = part(u16_at(header, 2)?),
+            // A second fragment header does not make the first one undone.
+            FRAGMENT => end.part = end.part.max(part(u16_at(header, 2)?)),
             ROUTING => end.final_destination = end.final_destination.or(final_destination(header)),
             _ => {}
         }
