@@ -16,6 +16,8 @@
 
 pub mod analysis;
 pub mod capture;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod frame;
 pub mod pipeline;
 pub mod report;

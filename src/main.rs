@@ -1,3 +1,5 @@
 //! The keepscope command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    keepscope::cli::main()
+}

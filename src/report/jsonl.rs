@@ -136,7 +136,8 @@ fn said(event: &Event) -> Option<Said<'static>> {
             let (number, corrects) = (event.number, probe.corrects);
             let Probe { segment, basis, .. } = *probe;
             let record = ProbeRecord { event: number, segment, basis, answer: None };
-            let probe = ProbeLine { corrects, ..ProbeLine::from(&record) };
+            let mut probe = ProbeLine::from(&record);
+            probe.corrects = corrects;
             Said::Probe { endpoint: segment.prober.name(), probe }
         }
         EventKind::Candidate(candidate) => {

@@ -134,12 +134,11 @@ impl Ladder {
         let several = self.rows.iter().any(|row| row.frame.capture != record.opened.first.frame.capture);
         writeln!(
             out,
-            "{:>9} {:>15}  {:<22}{:<35}{}",
+            "{:>9} {:>15}  {:<22}{:<35}server",
             if several { "file:frame" } else { "frame" },
             "time",
             "what",
-            "client",
-            "server"
+            "client"
         )?;
         let mut before: Option<Timestamp> = None;
         for item in self.folded() {

@@ -1,0 +1,108 @@
+//! The command line: arguments become a checked plan, the plan is run, the exit code says how it went.
+//!
+//! Owns the arguments, the exit codes and everything that touches the terminal. One file per command. On top
+//! of everything: may use every module; none uses it.
+
+mod analyze;
+mod progress;
+mod stdin;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done.
+    Done,
+    /// Usage, or input that cannot be read or is damaged.
+    BadInput,
+    /// Stopped by the user; the result so far was written.
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(match exit {
+            Exit::Done => 0,
+            Exit::BadInput => 2,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+const SHORT_HELP: &str = "\
+keepscope finds every TCP keepalive probe in a capture, and what became of it.
+
+  keepscope analyze capture.pcapng                who probes whom, who no longer answers
+  tcpdump -w - tcp | keepscope analyze -          the same, from a pipe
+
+'keepscope analyze --help' shows all options.
+";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    everything was read, whatever was found
+  2    wrong usage, or a capture that cannot be read or is damaged (what could be read is reported)
+  130  interrupted (the result so far is reported)";
+
+/// Finds, times and judges TCP keepalive probes at packet level.
+#[derive(Debug, Parser)]
+#[command(name = "keepscope", version, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Find the keepalive probes in captures, and their answers.
+    Analyze(analyze::Arguments),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let result = match arguments.command {
+        Some(Command::Analyze(arguments)) => analyze::run(arguments),
+        None => print(SHORT_HELP),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        // Whoever read our output has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("error: cannot write the result: {error}"));
+            Exit::BadInput.into()
+        }
+    }
+}
+
+/// Help and version are asked for; everything else is wrong usage.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing is left to do where even the terminal is gone.
+    let _ = error.print();
+    if error.use_stderr() { Exit::BadInput.into() } else { ExitCode::SUCCESS }
+}
+
+fn print(text: &str) -> io::Result<Exit> {
+    use io::Write;
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(Exit::Done)
+}
+
+/// Writes one line to standard error; a closed one is no reason to stop.
+fn complain(line: &str) {
+    use io::Write;
+    let _ = writeln!(io::stderr().lock(), "keepscope: {line}");
+}
+
+/// The definition of the command line, for what is made from it.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}

@@ -1,0 +1,345 @@
+//! `keepscope analyze`: captures in, findings out.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Args, ValueEnum};
+use signal_hook::consts::SIGINT;
+
+use super::progress::Progress;
+use super::stdin::Stdin;
+use super::{Exit, complain};
+use crate::analysis::filter::Filter;
+use crate::analysis::{Collector, ConnectionRecord};
+use crate::capture::Captures;
+use crate::pipeline::Pipeline;
+use crate::report::ladder::Ladder;
+use crate::report::text::{Style, Totals};
+use crate::report::{CaptureReport, csv, json, jsonl, text};
+use crate::track::event::{ConnectionId, Event, EventKind};
+
+const EXAMPLES: &str = "\
+Examples:
+  keepscope analyze capture.pcapng
+  keepscope analyze --connection 3 capture.pcap.gz     one connection, packet by packet
+  keepscope analyze --filter 'port:443 !alive' ring.pcap*
+  keepscope analyze --format json capture.pcap | jq '.connections[].outcome'
+  tcpdump -U -w - tcp | keepscope analyze --format jsonl -
+
+Several captures are read as one stream in the order of their times.";
+
+/// What to read and how to show it.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// pcap or pcapng files, plain or compressed with gzip or zstd; - is standard input
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+
+    /// How to show the result
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+
+    /// Show only this connection; as text, its packets as a ladder
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    connection: Option<u64>,
+
+    /// Show only connections that pass: addr:NET, port:N, client:…, server:…, outcome:NAME; commas between
+    /// alternatives, ! negates
+    #[arg(long, value_name = "EXPR")]
+    filter: Option<Filter>,
+
+    /// Show connections without keepalives too
+    #[arg(long)]
+    all: bool,
+
+    /// Show no progress
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// Colour the text
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    color: Color,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people: a few lines per connection, most troubled first
+    Text,
+    /// One document, schema keepscope.analysis/1
+    Json,
+    /// One event per line as soon as it is known, schema keepscope.events/1
+    Jsonl,
+    /// One probe per line
+    Csv,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    fn style(self) -> Style {
+        let wanted = || {
+            let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+            let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+            io::stdout().is_terminal() && !set("NO_COLOR") && !dumb
+        };
+        Style { color: self == Color::Always || (self == Color::Auto && wanted()) }
+    }
+}
+
+/// Reads the captures and writes what was found.
+pub(super) fn run(arguments: Arguments) -> io::Result<Exit> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    // A second signal ends the process at once; without a handler the first one does, which is no worse.
+    let _ = signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&interrupted));
+    let _ = signal_hook::flag::register(SIGINT, Arc::clone(&interrupted));
+
+    let from_stdin = arguments.files.iter().any(|path| path.as_os_str() == "-");
+    let opened = if from_stdin && arguments.files.len() == 1 {
+        Ok(Captures::from_reader("-", Stdin::new(Arc::clone(&interrupted))))
+    } else {
+        Captures::open(&arguments.files)
+    };
+    let captures = match opened {
+        Ok(captures) => captures,
+        Err(error) => {
+            complain(&format!("error: {error}"));
+            return Ok(Exit::BadInput);
+        }
+    };
+    let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let mut analysis = Analysis::new(arguments, captures, out, from_stdin);
+    analysis.read(&interrupted)?;
+    let exit = analysis.report()?;
+    Ok(if interrupted.load(Ordering::Relaxed) { Exit::Interrupted } else { exit })
+}
+
+/// A run of the command.
+struct Analysis<W: Write> {
+    choice: Choice,
+    format: Format,
+    style: Style,
+    progress: Progress,
+    captures: Captures,
+    pipeline: Pipeline,
+    ladder: Option<Ladder>,
+    sink: Sink,
+    with_keepalives: u64,
+    out: W,
+    /// Whether somebody may be waiting for each line.
+    live: bool,
+}
+
+/// Where events go on their way to the output.
+struct Sink {
+    collector: Collector,
+    kept: Vec<ConnectionRecord>,
+    held: HashMap<ConnectionId, Held>,
+}
+
+/// The events of a connection that may not be written yet, or never.
+enum Held {
+    /// Not known yet whether the connection is wanted.
+    Waiting(Vec<Event>),
+    Wanted,
+    Unwanted,
+}
+
+/// Which connections are shown.
+struct Choice {
+    filter: Filter,
+    connection: Option<ConnectionId>,
+    all: bool,
+}
+
+impl Choice {
+    fn includes(&self, record: &ConnectionRecord) -> bool {
+        match self.connection {
+            Some(id) => record.id == id,
+            None => {
+                (self.all || record.has_keepalives())
+                    && self.filter.passes(&record.opened, record.verdict.outcome)
+            }
+        }
+    }
+}
+
+impl<W: Write> Analysis<W> {
+    fn new(arguments: Arguments, captures: Captures, out: W, live: bool) -> Self {
+        let connection = arguments.connection.map(ConnectionId);
+        let wants_ladder = arguments.format == Format::Text;
+        Self {
+            choice: Choice {
+                filter: arguments.filter.unwrap_or_default(),
+                connection,
+                all: arguments.all,
+            },
+            format: arguments.format,
+            style: arguments.color.style(),
+            progress: Progress::new(!arguments.quiet),
+            captures,
+            // Unpredictable, so that no capture can be made to collide; results do not depend on it.
+            pipeline: Pipeline::new(RandomState::new().hash_one(0)),
+            ladder: connection.filter(|_| wants_ladder).map(Ladder::new),
+            sink: Sink { collector: Collector::default(), kept: Vec::new(), held: HashMap::new() },
+            with_keepalives: 0,
+            out,
+            live,
+        }
+    }
+
+    /// Reads all frames; streaming formats write as they go.
+    fn read(&mut self, interrupted: &AtomicBool) -> io::Result<()> {
+        match self.format {
+            Format::Jsonl => jsonl::header(&mut self.out)?,
+            Format::Csv => csv::header(&mut self.out)?,
+            Format::Text | Format::Json => {}
+        }
+        while let Some(frame) = self.captures.next_frame() {
+            let read = self.pipeline.frame(&frame);
+            if let (Some(ladder), Some((segment, observed))) = (self.ladder.as_mut(), read) {
+                ladder.segment(&segment, &observed);
+            }
+            self.take_events()?;
+            if self.progress.is_due() {
+                self.progress.show(&self.captures);
+            }
+            if !self.live && interrupted.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        self.pipeline.finish();
+        self.take_events()?;
+        self.progress.clear();
+        Ok(())
+    }
+
+    fn take_events(&mut self) -> io::Result<()> {
+        let mut any = false;
+        while let Some(event) = self.pipeline.poll_event() {
+            any = true;
+            self.take(event)?;
+        }
+        if any && self.live { self.out.flush() } else { Ok(()) }
+    }
+
+    fn take(&mut self, event: Event) -> io::Result<()> {
+        if let Some(ladder) = self.ladder.as_mut() {
+            ladder.event(&event);
+        }
+        let finished = self.sink.collector.on_event(&event);
+        if let Some(record) = &finished {
+            self.with_keepalives += u64::from(record.has_keepalives());
+        }
+        match (self.format, finished) {
+            (Format::Jsonl, finished) => self.stream(event, finished),
+            (Format::Csv, Some(record)) if self.choice.includes(&record) => {
+                csv::connection(&mut self.out, &record)
+            }
+            (Format::Text | Format::Json, Some(record)) if self.choice.includes(&record) => {
+                self.sink.kept.push(record);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes an event as a line as soon as it is certain that its connection is wanted.
+    fn stream(&mut self, event: Event, finished: Option<ConnectionRecord>) -> io::Result<()> {
+        let id = event.connection;
+        if let Some(record) = finished {
+            let held = self.sink.held.remove(&id);
+            if !self.choice.includes(&record) {
+                return Ok(());
+            }
+            if let Some(Held::Waiting(events)) = held {
+                events.iter().try_for_each(|event| jsonl::event(&mut self.out, event))?;
+            }
+            return jsonl::last(&mut self.out, id, event.number, &record);
+        }
+        let held = self.sink.held.entry(id).or_insert_with(|| Held::Waiting(Vec::new()));
+        match held {
+            Held::Unwanted => Ok(()),
+            Held::Wanted => jsonl::event(&mut self.out, &event),
+            Held::Waiting(events) => {
+                match self.choice.decides(&event) {
+                    Some(false) => *held = Held::Unwanted,
+                    Some(true) => {
+                        let earlier = std::mem::take(events);
+                        *held = Held::Wanted;
+                        earlier.iter().try_for_each(|event| jsonl::event(&mut self.out, event))?;
+                        jsonl::event(&mut self.out, &event)?;
+                    }
+                    None => events.push(event),
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the result and says how the reading went.
+    fn report(mut self) -> io::Result<Exit> {
+        let captures = CaptureReport::of(&self.captures, &self.pipeline);
+        let totals = Totals {
+            connections: self.pipeline.connections(),
+            with_keepalives: self.with_keepalives,
+            chosen: self.choice.connection.is_some() || self.choice.filter != Filter::default(),
+        };
+        let kept = &self.sink.kept;
+        match (self.format, &self.ladder) {
+            (Format::Json, _) => json::write(&mut self.out, &captures, kept)?,
+            (Format::Jsonl, _) => jsonl::captures(&mut self.out, &captures)?,
+            (Format::Csv, _) => {}
+            (Format::Text, Some(ladder)) => {
+                for record in kept {
+                    ladder.write(&mut self.out, record, self.style)?;
+                }
+            }
+            (Format::Text, None) => text::write(&mut self.out, &captures, kept, totals, self.style)?,
+        }
+        self.out.flush()?;
+        let mut exit = Exit::Done;
+        for problem in captures.iter().flat_map(|capture| &capture.problems) {
+            let level = if problem.is_damage() { "error" } else { "note" };
+            complain(&format!("{level}: {problem}"));
+        }
+        if captures.iter().any(CaptureReport::is_damaged) {
+            exit = Exit::BadInput;
+        }
+        if let Some(ConnectionId(wanted)) = self.choice.connection
+            && wanted > totals.connections
+        {
+            let there = match totals.connections {
+                0 => "there is none".to_owned(),
+                last => format!("they are numbered 1 to {last}"),
+            };
+            complain(&format!("error: no connection {wanted}: {there}"));
+            exit = Exit::BadInput;
+        }
+        Ok(exit)
+    }
+}
+
+impl Choice {
+    /// Whether an event decides that its connection is wanted, or that it is not.
+    fn decides(&self, event: &Event) -> Option<bool> {
+        if let Some(id) = self.connection {
+            return Some(event.connection == id);
+        }
+        match &event.kind {
+            EventKind::Opened(opened) if !self.filter.may_pass(opened) => Some(false),
+            _ if self.filter.needs_outcome() => None,
+            EventKind::Probe(_) => Some(true),
+            _ => self.all.then_some(true),
+        }
+    }
+}
