@@ -1,5 +1,6 @@
 """The lab of one capture: client c0 - r0 router r1 - s0 server."""
 
+import errno
 import os
 import socket
 from contextlib import ExitStack
@@ -9,8 +10,8 @@ from . import sockets, taps, wait
 from .counters import Tally
 from .netns import Namespace
 
-CLIENT4, SERVER4 = "192.0.2.2", "198.51.100.2"
-CLIENT6, SERVER6 = "2001:db8:1::2", "2001:db8:2::2"
+IPV4 = ("192.0.2.2", "198.51.100.2")
+IPV6 = ("2001:db8:1::2", "2001:db8:2::2")
 
 
 def endpoint(host, port):
@@ -90,6 +91,20 @@ class Lab:
         host.ip("route", "add", "default", "via", f"{net4}.1")
         host.ip("-6", "route", "add", "default", "via", f"{net6}::1")
 
+    def meet_over_ipv6(self):
+        """Lets neighbour discovery happen before anything is measured."""
+
+        def refused():
+            probe = self.socket(self.c, socket.AF_INET6)
+            probe.settimeout(1)
+            try:
+                return probe.connect_ex((IPV6[1], 9)) == errno.ECONNREFUSED
+            finally:
+                probe.close()
+
+        wait.until(refused, "IPv6")
+        self.count_from_here()
+
     def later(self, action, *arguments):
         """To be done before the namespaces go."""
         self._stack.callback(action, *arguments)
@@ -102,21 +117,18 @@ class Lab:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         return sock
 
-    def listen(self, port, host=SERVER4, receive_buffer=None, namespace=None):
-        listener = self.socket(
-            namespace or self.s, socket.AF_INET6 if ":" in host else socket.AF_INET
-        )
+    def listen(self, port, host=IPV4[1], receive_buffer=None):
+        listener = self.socket(self.s, socket.AF_INET6 if ":" in host else socket.AF_INET)
         if receive_buffer:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         listener.bind((host, port))
         listener.listen()
         return listener
 
-    def connect(self, number, version=4, listener=None, prepare=None, receive_buffer=None):
+    def connect(self, number, hosts=IPV4, listener=None, prepare=None, receive_buffer=None):
         """Connects port 40000+number of the client to 7000+number of the server."""
-        client_host, server_host = (CLIENT6, SERVER6) if version == 6 else (CLIENT4, SERVER4)
-        here, there = (client_host, 40000 + number), (server_host, 7000 + number)
-        listener = listener or self.listen(there[1], server_host, receive_buffer)
+        here, there = (hosts[0], 40000 + number), (hosts[1], 7000 + number)
+        listener = listener or self.listen(there[1], there[0], receive_buffer)
         client = self.socket(self.c, listener.family)
         client.bind(here)
         if prepare:

@@ -1,6 +1,7 @@
 """Network namespaces: making them, being inside one, removing them."""
 
 import ctypes
+import json
 import os
 import subprocess
 from contextlib import contextmanager
@@ -71,11 +72,18 @@ class Namespace:
     def silence(self):
         """The host neither hears nor says TCP from now on."""
         self.nft(
-            "table inet silence {"
-            " chain hear { type filter hook input priority 0; meta l4proto tcp drop; }\n"
-            " chain say { type filter hook output priority 0; meta l4proto tcp drop; }\n"
+            "table inet silence {\n"
+            " counter unheard { }\n"
+            " chain hear { type filter hook input priority 0;"
+            " meta l4proto tcp counter name unheard drop;\n }\n"
+            " chain say { type filter hook output priority 0; meta l4proto tcp drop;\n }\n"
             "}\n"
         )
+
+    def unheard(self):
+        """How many segments have arrived since the silence began."""
+        said = self.run("nft", "-j", "list", "counter", "inet", "silence", "unheard")
+        return json.loads(said)["nftables"][-1]["counter"]["packets"]
 
     def unsilence(self):
         self.nft("delete table inet silence\n")

@@ -68,6 +68,11 @@ def unsent(sock):
     return struct.unpack_from("=I", _info(sock), 144)[0]
 
 
+def segments_sent(sock):
+    """All segments this connection has sent (`tcpi_segs_out`)."""
+    return struct.unpack_from("=I", _info(sock), 136)[0]
+
+
 def peer_window(sock):
     """The window the peer last offered, in octets (`tcpi_snd_wnd`)."""
     return struct.unpack_from("=I", _info(sock), 228)[0]

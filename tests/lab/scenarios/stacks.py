@@ -40,7 +40,8 @@ def _smoltcp(lab, number, interval_ms):
 
 
 @capture(
-    "A smoltcp stack probes a Linux server with one octet each time.",
+    "A smoltcp stack probes a Linux server with one octet every 1.5 s; "
+    "the answers carry a D-SACK.",
     taken="tcpdump on the TAP device between them",
     needs=("cargo",),
 )
@@ -50,6 +51,27 @@ def smoltcp(lab):
     wait.until(lambda: probed() >= 5, "probes")
     taps.end(process)
     lab.stop_taps()
+    return [connection(pair, "alive", prober("client", probed(), {"ack": probed()}, octets=1))]
+
+
+@capture(
+    "A smoltcp stack probes with one octet every 2 s a Linux server without SACK, "
+    "which falls silent after three answers; smoltcp has no count and never gives up.",
+    taken="tcpdump on the TAP device between them",
+    needs=("cargo",),
+)
+def smoltcp_unanswered(lab):
+    lab.s.sysctl("net.ipv4.tcp_sack", 0)
+    process, pair = _smoltcp(lab, 72, 2000)
+    lab.count_from_here()
+    wait.until(lambda: lab.server_counters.sent >= 3, "answers")
+    lab.s.silence()
+    wait.until(lambda: lab.s.unheard() >= 2, "probes", step=0.05)
+    wait.hold(1.5)
+    taps.end(process)
+    lab.stop_taps()
+    probes = lab.server_counters.received + lab.s.unheard()
     return [
-        connection(pair, "alive", prober("client", probed(), {"ack": probed()}, octets=1, interval=1)),
+        connection(pair, "unanswered", prober(
+            "client", probes, {"ack": lab.server_counters.sent}, octets=1)),
     ]  # fmt: skip
