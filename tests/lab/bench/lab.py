@@ -2,9 +2,12 @@
 
 import errno
 import os
+import signal
 import socket
+import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from . import sockets, taps, wait
 from .counters import Tally
@@ -53,6 +56,9 @@ class Lab:
         return self
 
     def __exit__(self, *_):
+        # A second signal must not cut the clearing up short.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         self._stack.close()
 
     def _namespace(self, letter):
@@ -104,6 +110,9 @@ class Lab:
 
         wait.until(refused, "IPv6")
         self.count_from_here()
+
+    def temporary_folder(self):
+        return Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
 
     def later(self, action, *arguments):
         """To be done before the namespaces go."""

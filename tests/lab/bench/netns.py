@@ -75,13 +75,13 @@ class Namespace:
             "table inet silence {\n"
             " counter unheard { }\n"
             " chain hear { type filter hook input priority 0;"
-            " meta l4proto tcp counter name unheard drop;\n }\n"
+            " tcp flags & rst == 0 counter name unheard; meta l4proto tcp drop;\n }\n"
             " chain say { type filter hook output priority 0; meta l4proto tcp drop;\n }\n"
             "}\n"
         )
 
     def unheard(self):
-        """How many segments have arrived since the silence began."""
+        """How many segments but RSTs have arrived since the silence began."""
         said = self.run("nft", "-j", "list", "counter", "inet", "silence", "unheard")
         return json.loads(said)["nftables"][-1]["counter"]["packets"]
 

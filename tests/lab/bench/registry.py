@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from .lab import Lab
+from .netns import CommandFailed, command
 
 CAPTURES = {}
 CLOCK_MONOTONIC_COARSE = 6
@@ -54,13 +55,22 @@ def origin(taken):
     return f"Linux {release}, HZ={hertz()}, {taken}"
 
 
+def present(need):
+    """A program in the path, or a file by its full name."""
+    return os.path.exists(need) if need.startswith("/") else shutil.which(need)
+
+
 def check(needs):
     """Raises Skip with one line that says what is missing."""
     if os.geteuid() != 0:
         raise Skip("the lab makes network namespaces and needs root")
-    missing = [tool for tool in ("ip", "nft", "tcpdump", *needs) if not shutil.which(tool)]
+    missing = [tool for tool in ("ip", "nft", "tcpdump", "unshare", *needs) if not present(tool)]
     if missing:
         raise Skip(f"not installed: {', '.join(missing)}")
+    try:
+        command("unshare", "--net", "--mount", "true")
+    except CommandFailed:
+        raise Skip("no right to make network namespaces") from None
 
 
 def make(name, outdir):

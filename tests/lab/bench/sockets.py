@@ -29,6 +29,10 @@ def no_delay(sock):
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+def acknowledge_at_once(sock):
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
 def first_sequence(sock, number):
     """The SYN of this not yet connected socket will carry this number."""
     sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)

@@ -110,6 +110,34 @@ class Tap:
         end(self._process)
 
 
+def _without_options(body, fixed, unwanted):
+    """The body of a pcapng block without some of the options at its end."""
+    kept, at = body[:fixed], fixed
+    while at + 4 <= len(body):
+        code, length = struct.unpack_from("<HH", body, at)
+        end = at + 4 + (length + 3) // 4 * 4
+        if code not in unwanted:
+            kept += body[at:end]
+        at = end
+    return kept
+
+
+def forget_machine(path):
+    """Takes the names of processor and system out of a pcapng file."""
+    octets, blocks, at = path.read_bytes(), [], 0
+    while at + 12 <= len(octets):
+        kind, length = struct.unpack_from("<II", octets, at)
+        body = octets[at + 8 : at + length - 4]
+        if kind == 0x0A0D0D0A:
+            body = _without_options(body, 16, (2, 3))
+        elif kind == 1:
+            body = _without_options(body, 8, (12, 15))
+        whole = struct.pack("<I", len(body) + 12)
+        blocks.append(struct.pack("<I", kind) + whole + body + whole)
+        at += length
+    path.write_bytes(b"".join(blocks))
+
+
 class TwoInterfaces(Tap):
     """dumpcap on several interfaces at once: pcapng."""
 
@@ -125,3 +153,5 @@ class TwoInterfaces(Tap):
         for received, dropped in re.findall(r"received/dropped on interface '.*?': (\d+)/(\d+)", said):
             if int(dropped):
                 raise Lossy(f"{self.path.name}: {received} received, {dropped} dropped")
+        forget_machine(self.path)
+        self.path.chmod(0o644)

@@ -1,10 +1,10 @@
-"""A VLAN trunk whose two switches are threads of this process.
+"""A wire between client and server whose two ends are a thread of this process.
 
-The kernel may lack VLAN devices, so the tags are put on and taken off here:
-each host has an untagged TAP device, and between the two runs a veth pair in
-the router's namespace that carries only tagged frames.
+Kernels may lack VLAN devices and delay, so it is done here: each host has a TAP
+device, and between the two runs a veth pair in the router's namespace. Frames
+can be tagged on the veth pair, delayed, and put in another order.
 
-    c cv0 =tap= switch =t0====veth====t1= switch =tap= sv0 s
+    c cv0 =tap= thread =t0====veth====t1= thread =tap= sv0 s
 """
 
 import fcntl
@@ -13,6 +13,7 @@ import selectors
 import socket
 import struct
 import threading
+import time
 
 HOSTS = ("203.0.113.1", "203.0.113.2")
 SPAN = "t0"
@@ -55,14 +56,21 @@ def untagged(frame):
 
 
 class Trunk:
-    """Carries frames between cv0 and sv0 until `close`."""
+    """Carries frames between cv0 and sv0 until `close`.
 
-    def __init__(self, lab, tags):
+    `delay` in seconds holds for each direction and may change at any time.
+    After `swap_next` the client's next frame follows the one after it."""
+
+    def __init__(self, lab, tags=()):
         lab.r.ip("link", "add", "t0", "type", "veth", "peer", "name", "t1")
         for name in ("t0", "t1"):
             lab.r.sysctl(f"net.ipv6.conf.{name}.disable_ipv6", 1)
             lab.r.ip("link", "set", name, "up")
         self._tags = tags
+        self.delay = 0
+        self._due = []
+        self._swap = threading.Event()
+        self._held = None
         self._wires = [_packet_socket(lab.r, "t0"), _packet_socket(lab.r, "t1")]
         self._taps = [_tap(lab.c, "cv0", HOSTS[0]), _tap(lab.s, "sv0", HOSTS[1])]
         self._stop, self._stopped = os.pipe()
@@ -79,6 +87,13 @@ class Trunk:
         for fd in (*self._taps, self._stop, self._stopped):
             os.close(fd)
 
+    def swap_next(self):
+        self._swap.set()
+
+    def swapped(self):
+        """Whether the two frames have passed."""
+        return not self._swap.is_set() and self._held is None
+
     def _carry(self):
         with selectors.DefaultSelector() as selector:
             selector.register(self._stop, selectors.EVENT_READ, None)
@@ -86,11 +101,35 @@ class Trunk:
                 selector.register(tap, selectors.EVENT_READ, (tap, wire))
                 selector.register(wire, selectors.EVENT_READ, (tap, wire))
             while True:
-                for key, _ in selector.select():
+                for key, _ in selector.select(self._until_due()):
                     if key.data is None:
                         return
                     tap, wire = key.data
                     if key.fileobj is wire:
                         os.write(tap, untagged(wire.recv(65536)))
                     else:
-                        wire.send(tagged(os.read(tap, 65536), self._tags))
+                        self._order(wire, tagged(os.read(tap, 65536), self._tags))
+                while self._due and self._due[0][0] <= time.monotonic():
+                    _, wire, frame = self._due.pop(0)
+                    wire.send(frame)
+
+    def _until_due(self):
+        return max(0, self._due[0][0] - time.monotonic()) if self._due else None
+
+    def _order(self, wire, frame):
+        if wire is not self._wires[0]:
+            self._send(wire, frame)
+        elif self._swap.is_set():
+            self._held = frame
+            self._swap.clear()
+        else:
+            self._send(wire, frame)
+            if self._held is not None:
+                self._send(wire, self._held)
+                self._held = None
+
+    def _send(self, wire, frame):
+        if self.delay:
+            self._due.append((time.monotonic() + self.delay, wire, frame))
+        else:
+            wire.send(frame)

@@ -74,6 +74,30 @@ def lossy(lab):
     ]  # fmt: skip
 
 
+@capture(
+    "Seen beside the server: it answers every probe, but nothing gets back to the client, "
+    "which resets after its whole count.",
+    taken="tcpdump on the server's interface s0",
+)
+def answers_lost(lab):
+    lab.tap(lab.s, "s0")
+    pair = lab.connect(18)
+    pair.say(b"hello")
+    lab.r.nft(
+        "table ip loss { chain forward { type filter hook forward priority 0;"
+        " ip daddr 192.0.2.2 drop;\n }\n }\n"
+    )
+    lab.count_from_here()
+    sockets.keepalive(pair.client, 3, 1, 3)
+    lab.failed(pair.client)
+    lab.stop_taps()
+    return [
+        connection(pair, "timed_out", prober(
+            "client", lab.client_counters.keepalives, {"ack": lab.answers_by_server()},
+            idle=3, interval=1, count=3)),
+    ]  # fmt: skip
+
+
 @capture("The server's host has forgotten the connection: the third probe is answered by a RST.")
 def reset_by_peer(lab):
     lab.tap()

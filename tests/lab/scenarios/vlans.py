@@ -5,6 +5,7 @@ from bench.registry import capture
 from bench.truth import connection, prober
 
 TAKEN = "tcpdump on a veth pair that is a VLAN trunk, tags put on by the lab itself"
+TUN = ("/dev/net/tun",)
 
 
 def _tagged(lab, number, tags):
@@ -26,11 +27,11 @@ def _tagged(lab, number, tags):
     ]  # fmt: skip
 
 
-@capture("Every frame carries an 802.1Q tag (VLAN 7), ARP among them.", taken=TAKEN)
+@capture("Every frame carries an 802.1Q tag (VLAN 7), ARP among them.", taken=TAKEN, needs=TUN)
 def vlan(lab):
     return _tagged(lab, 91, [(0x8100, 7)])
 
 
-@capture("Every frame carries two tags, 802.1ad (100) outside and 802.1Q (7) inside.", taken=TAKEN)
+@capture("Every frame carries two tags, 802.1ad (100) outside and 802.1Q (7) inside.", taken=TAKEN, needs=TUN)
 def qinq(lab):
     return _tagged(lab, 92, [(0x88A8, 100), (0x8100, 7)])
