@@ -76,8 +76,9 @@ class Tap:
             raise Lossy(f"no capture on {interface}: {''.join(self._stderr)}")
 
     def argv(self, interface, path, filter, options):
+        # The ring has a slot of full length for each frame: room for some hundred.
         return [
-            "tcpdump", "-n", "-U", "--immediate-mode", "-Z", "root",
+            "tcpdump", "-n", "-U", "--immediate-mode", "-Z", "root", "-s", "65535", "-B", "16384",
             "-i", interface, "-w", str(path), *options, filter,
         ]  # fmt: skip
 
