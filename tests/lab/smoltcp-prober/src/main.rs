@@ -5,7 +5,7 @@
 //! Usage: smoltcp-prober TAP OWN_ADDRESS OWN_PORT PEER_ADDRESS PEER_PORT INTERVAL_MS
 
 use smoltcp::iface::{Config, Interface, SocketSet};
-use smoltcp::phy::{Device, Medium, TunTapInterface, wait};
+use smoltcp::phy::{Medium, TunTapInterface, wait};
 use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, Ipv4Address};
@@ -37,13 +37,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         // One address always fits into the list.
         let _ = addresses.push(IpCidr::new(IpAddress::Ipv4(own), 24));
     });
-    let capabilities = device.capabilities();
-    eprintln!("mtu {}", capabilities.max_transmission_unit);
 
-    let socket = tcp::Socket::new(
-        tcp::SocketBuffer::new(vec![0; 4096]),
-        tcp::SocketBuffer::new(vec![0; 4096]),
-    );
+    let socket =
+        tcp::Socket::new(tcp::SocketBuffer::new(vec![0; 4096]), tcp::SocketBuffer::new(vec![0; 4096]));
     let mut sockets = SocketSet::new(vec![]);
     let handle = sockets.add(socket);
     sockets
@@ -60,9 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             state = socket.state();
             println!("{state}");
             if state == tcp::State::Established {
-                socket
-                    .send_slice(HELLO)
-                    .map_err(|error| format!("send: {error}"))?;
+                socket.send_slice(HELLO).map_err(|error| format!("send: {error}"))?;
                 socket.set_keep_alive(Some(interval));
                 continue;
             }
@@ -71,9 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
         while socket.can_recv() {
-            socket
-                .recv(|octets| (octets.len(), ()))
-                .map_err(|error| format!("receive: {error}"))?;
+            socket.recv(|octets| (octets.len(), ())).map_err(|error| format!("receive: {error}"))?;
         }
         wait(fd, interface.poll_delay(now, &sockets))?;
     }
