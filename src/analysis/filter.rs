@@ -136,9 +136,7 @@ fn problem_with(key: Option<&str>) -> &'static str {
 fn test(key: Option<&str>, value: &str) -> Option<Test> {
     let net = |party| network(value).map(|net| Test::Net(party, net));
     let port = |party| value.parse().ok().map(|port| Test::Port(party, port));
-    let outcome = || {
-        Outcome::ALL.into_iter().find(|outcome| outcome.name() == value).map(Test::Outcome)
-    };
+    let outcome = || Outcome::ALL.into_iter().find(|outcome| outcome.name() == value).map(Test::Outcome);
     match key {
         Some("addr") => net(None),
         Some("port") => port(None),
@@ -200,7 +198,9 @@ mod tests {
 
     #[test]
     fn words_that_mean_nothing_are_named() {
-        for (word, problem) in [("port:99999", "a port"), ("addr:x", "an address"), ("outcome:gone", "outcome")] {
+        for (word, problem) in
+            [("port:99999", "a port"), ("addr:x", "an address"), ("outcome:gone", "outcome")]
+        {
             let error = word.parse::<Filter>().unwrap_err();
             assert!(error.problem.contains(problem) && error.to_string().contains(word), "{error}");
         }

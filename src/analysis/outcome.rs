@@ -120,11 +120,33 @@ impl<'a> Side<'a> {
     /// The probes at the end after which nothing came from the peer, not even on its own account.
     fn silent_tail(&self) -> &'a [ProbeRecord] {
         let tail = self.prober.unanswered_tail();
-        let heard = |probe: &ProbeRecord| {
-            self.last_life().is_some_and(|life| life.time > probe.segment.at.time)
-        };
+        let heard =
+            |probe: &ProbeRecord| self.last_life().is_some_and(|life| life.time > probe.segment.at.time);
         let first = tail.iter().rposition(heard).map_or(0, |index| index + 1);
         tail.get(first..).unwrap_or_default()
+    }
+
+    /// The probes at the end that went on as if nothing came back, up to a RST in the same step, although
+    /// answers were captured: a prober that hears its peer waits for the idle time again, which is longer.
+    fn deaf_tail(&self, reset: Mark) -> Option<&'a [ProbeRecord]> {
+        let probes = &self.prober.probes;
+        let last = probes.last()?;
+        let step = reset.time.since(last.segment.at.time);
+        let near = |gap: Span| {
+            gap.times(20).as_nanos() >= step.times(17).as_nanos()
+                && gap.times(20).as_nanos() <= step.times(23).as_nanos()
+        };
+        let gap = |index: usize| {
+            let before = probes.get(index.checked_sub(1)?)?;
+            Some(probes.get(index)?.segment.at.time.since(before.segment.at.time))
+        };
+        let mut first = probes.len() - 1;
+        while gap(first).is_some_and(near) {
+            first -= 1;
+        }
+        let tail = probes.get(first..)?;
+        let idle = tail.first()?.segment.quiet?;
+        (tail.len() > 1 && idle.times(2) > step.times(3)).then_some(tail)
     }
 
     /// Whether the only probe without an answer was sent so late that its answer may not have come yet.
@@ -166,8 +188,7 @@ impl<'a> Side<'a> {
         }
         match life {
             Some(mark) if self.prober.probes.iter().any(|probe| probe.segment.at.time < mark.time) => {
-                let reason =
-                    format!("no probe was answered, but the peer sent frame {}", mark.frame.number);
+                let reason = format!("no probe was answered, but the peer sent frame {}", mark.frame.number);
                 verdict(Outcome::Alive, vec![mark.frame], reason, life)
             }
             _ => {
@@ -202,9 +223,21 @@ fn reset(sides: &[Side<'_>; 2], probing: &[&Side<'_>], by: Party, at: Mark) -> V
             return verdict(Outcome::TimedOut, frames, reason, prober.last_life());
         }
     }
-    let answered = probing.iter().flat_map(|side| &side.prober.probes).find(|probe| {
-        probe.answer.is_some_and(|answer| answer.at.frame == at.frame)
-    });
+    if let Some(deaf) = probing.iter().find(|side| side.party == by).and_then(|side| side.deaf_tail(at)) {
+        let mut frames: Vec<FrameId> = deaf.iter().flat_map(evidence_of).collect();
+        frames.push(at.frame);
+        let reason = format!(
+            "the {} reset in frame {} in step with {} that were answered here: it did not get the answers",
+            by.name(),
+            at.frame.number,
+            probes(deaf.len())
+        );
+        return verdict(Outcome::TimedOut, frames, reason, None);
+    }
+    let answered = probing
+        .iter()
+        .flat_map(|side| &side.prober.probes)
+        .find(|probe| probe.answer.is_some_and(|answer| answer.at.frame == at.frame));
     let life = sides.iter().find(|side| side.party != by).and_then(Side::last_life);
     match answered {
         Some(probe) => {
@@ -245,5 +278,10 @@ fn closed(probing: &[&Side<'_>], summary: &Summary) -> Option<Verdict> {
     let frames: Vec<FrameId> = fins.iter().map(|fin| fin.frame).collect();
     let named: Vec<String> = frames.iter().map(|frame| frame.number.to_string()).collect();
     let reason = format!("FIN in frame {}", named.join(" and "));
-    Some(verdict(Outcome::Closed, frames, reason, probing.iter().filter_map(|side| side.last_life()).max_by_key(|mark| mark.time)))
+    Some(verdict(
+        Outcome::Closed,
+        frames,
+        reason,
+        probing.iter().filter_map(|side| side.last_life()).max_by_key(|mark| mark.time),
+    ))
 }

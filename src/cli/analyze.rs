@@ -178,11 +178,7 @@ impl<W: Write> Analysis<W> {
         let connection = arguments.connection.map(ConnectionId);
         let wants_ladder = arguments.format == Format::Text;
         Self {
-            choice: Choice {
-                filter: arguments.filter.unwrap_or_default(),
-                connection,
-                all: arguments.all,
-            },
+            choice: Choice { filter: arguments.filter.unwrap_or_default(), connection, all: arguments.all },
             format: arguments.format,
             style: arguments.color.style(),
             progress: Progress::new(!arguments.quiet),

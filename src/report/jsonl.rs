@@ -2,8 +2,8 @@
 //!
 //! The first line names the schema; lines of `"type": "capture"` with what was read come last. An event is
 //! named by its connection and its number there; `corrects`, `probe` and `candidate` hold numbers of the
-//! same connection. `answer`, `unanswered`, `dismissed` and `retracted` are final for what they name,
-//! `final` is for the connection.
+//! same connection. What was said stands until a later event corrects it; with the `final` event of a
+//! connection everything about it is final.
 
 use std::io::{self, Write};
 
@@ -144,7 +144,11 @@ fn said(event: &Event) -> Option<Said<'static>> {
             let probe = ProbeLine::from(&candidate.segment);
             Said::Candidate { endpoint: candidate.segment.prober.name(), probe }
         }
-        EventKind::Answer(answer) => Said::Answer { probe: answer.probe, answer: answer.into() },
+        EventKind::Answer(answer) => {
+            let mut line = AnswerLine::from(answer);
+            line.corrects = answer.corrects;
+            Said::Answer { probe: answer.probe, answer: line }
+        }
         EventKind::Unanswered { probe } => Said::Unanswered { probe: *probe },
         EventKind::Dismissed { candidate, because } => {
             Said::Dismissed { candidate: *candidate, because: because.name() }
@@ -158,4 +162,3 @@ fn said(event: &Event) -> Option<Said<'static>> {
         EventKind::Final(_) => return None,
     })
 }
-

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use super::model::icmp_name;
 use super::text::{Style, plural, round_trip, silence};
-use crate::analysis::ConnectionRecord;
+use crate::analysis::{ConnectionRecord, ProbeRecord};
 use crate::frame::FrameId;
 use crate::segment::{Flags, Segment};
 use crate::time::{Span, Timestamp};
@@ -87,9 +87,10 @@ impl Ladder {
                 self.set_class(probe.segment.at.frame, class);
             }
             EventKind::Retracted { probe, kind, .. } => {
-                let row = self.rows.iter_mut().rev().find(
-                    |row| matches!(row.class, Class::Probe { probe: number, .. } if number == *probe),
-                );
+                let row =
+                    self.rows.iter_mut().rev().find(
+                        |row| matches!(row.class, Class::Probe { probe: number, .. } if number == *probe),
+                    );
                 if let Some(row) = row {
                     row.class = Class::LookAlike(*kind);
                 }
@@ -134,7 +135,7 @@ impl Ladder {
         let several = self.rows.iter().any(|row| row.frame.capture != record.opened.first.frame.capture);
         writeln!(
             out,
-            "{:>9} {:>15}  {:<22}{:<35}server",
+            "{:>9} {:>15}  {:<20} {:>26}            server",
             if several { "file:frame" } else { "frame" },
             "time",
             "what",
@@ -222,15 +223,23 @@ impl fmt::Display for Line<'_> {
             row.frame.number.to_string()
         };
         let time = row.time.since(self.first).to_string();
-        write!(f, "{frame:>9} {time:>15}  {:<22}", self.what())?;
-        if let Some((name, _)) = row.icmp {
-            return write!(f, "{:<35}ICMP {name}{}", "<----", self.note());
-        }
         let numbers = self.numbers();
-        match row.sender {
-            Party::Client => write!(f, "{:<35}{}", format!("{numbers} ---->"), self.note().trim_start()),
-            Party::Server => write!(f, "{:<35}{numbers}{}", "<----", self.note()),
-        }
+        let (client, arrow, server) = match (row.icmp, row.sender) {
+            (Some((name, code)), _) => {
+                let code = code.map(|code| format!(" code {code}")).unwrap_or_default();
+                (String::new(), "<---------", format!("{name}{code}"))
+            }
+            (None, Party::Client) if self.is_lost() => (numbers, "--------x ", String::new()),
+            (None, Party::Client) => (numbers, "--------->", String::new()),
+            (None, Party::Server) if self.is_lost() => (String::new(), " x--------", numbers),
+            (None, Party::Server) => (String::new(), "<---------", numbers),
+        };
+        let line = format!(
+            "{frame:>9} {time:>15}  {:<20} {client:>26} {arrow} {server:<26}  {}",
+            self.what(),
+            self.note()
+        );
+        f.write_str(line.trim_end())
     }
 }
 
@@ -266,28 +275,29 @@ impl Line<'_> {
         }
     }
 
+    fn probe(&self, event: u32) -> Option<&ProbeRecord> {
+        let probers = self.record.probers();
+        probers.flat_map(|(_, prober)| &prober.probes).find(|probe| probe.event == event)
+    }
+
+    /// Whether it is a probe without an answer.
+    fn is_lost(&self) -> bool {
+        match self.row.class {
+            Class::Probe { probe, .. } => self.probe(probe).is_some_and(|probe| probe.answer.is_none()),
+            _ => false,
+        }
+    }
+
     /// What a probe or an answer adds.
     fn note(&self) -> String {
-        let found = |number: u32| {
-            self.record
-                .probers()
-                .flat_map(|(_, prober)| &prober.probes)
-                .find(|probe| probe.event == number)
-        };
-        match self.row.class {
-            Class::Probe { probe, .. } => match found(probe).map(|probe| probe.answer) {
-                Some(None) => "  no answer".to_owned(),
-                _ => String::new(),
-            },
-            Class::Answer { probe, .. } => match found(probe) {
-                Some(probe) => {
-                    let rtt = probe.answer.map(|answer| round_trip(answer.rtt)).unwrap_or_default();
-                    let dsack = probe.answer.is_some_and(|answer| answer.dsack);
-                    format!("  {rtt}{}", if dsack { ", D-SACK" } else { "" })
-                }
-                None => String::new(),
-            },
-            _ => String::new(),
+        if self.is_lost() {
+            return "no answer".to_owned();
         }
+        let Class::Answer { probe, .. } = self.row.class else { return String::new() };
+        let Some((probe, answer)) = self.probe(probe).and_then(|probe| Some((probe, probe.answer?))) else {
+            return String::new();
+        };
+        let dsack = if answer.dsack { ", D-SACK" } else { "" };
+        format!("to {} after {}{dsack}", probe.segment.at.frame.number, round_trip(answer.rtt))
     }
 }

@@ -8,7 +8,9 @@ use crate::analysis::{ConnectionRecord, ProbeRecord};
 use crate::capture::Problem;
 use crate::frame::FrameId;
 use crate::segment::IcmpKind;
-use crate::track::event::{Answer, AnswerKind, LookAlike, LookAlikeSeen, Mark, Party, ProbeSegment, SideSummary};
+use crate::track::event::{
+    Answer, AnswerKind, LookAlike, LookAlikeSeen, Mark, Party, ProbeSegment, SideSummary,
+};
 
 /// Name and version of the document.
 pub(super) const ANALYSIS_SCHEMA: &str = "keepscope.analysis/1";
@@ -243,6 +245,9 @@ pub(super) struct AnswerLine {
     timestamps: Option<Timestamps>,
     #[serde(skip_serializing_if = "Option::is_none")]
     icmp: Option<Icmp>,
+    /// Only in the stream of events; in a document the last word has been said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) corrects: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -271,6 +276,7 @@ impl From<&Answer> for AnswerLine {
             window_changed: answer.window_changed,
             timestamps: answer.timestamps.map(Timestamps::from),
             icmp,
+            corrects: None,
         }
     }
 }

@@ -65,8 +65,7 @@ pub fn write(
     style: Style,
 ) -> io::Result<()> {
     captures_read(out, captures)?;
-    let with = plural(totals.with_keepalives, "connection");
-    let among = plural(totals.connections, "connection");
+    let (with, among) = (totals.with_keepalives, plural(totals.connections, "connection"));
     let listed = if totals.chosen { format!("; {} chosen", connections.len()) } else { String::new() };
     writeln!(out, "keepalives in {with} of {among}{listed}")?;
     let mut ordered: Vec<&ConnectionRecord> = connections.iter().collect();
@@ -92,7 +91,8 @@ pub fn captures_read(out: &mut dyn Write, captures: &[CaptureReport]) -> io::Res
         }
         writeln!(out)?;
         let skipped = |may_hide: bool| {
-            let chosen = capture.counts.skipped.iter().filter(move |(skip, _)| skip.may_hide_tcp() == may_hide);
+            let chosen =
+                capture.counts.skipped.iter().filter(move |(skip, _)| skip.may_hide_tcp() == may_hide);
             chosen.map(|(skip, count)| format!("{count} {}", skip.name())).collect::<Vec<_>>().join(", ")
         };
         let (hidden, other) = (skipped(true), skipped(false));

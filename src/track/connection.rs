@@ -8,7 +8,7 @@ use super::event::{
     Answer, AnswerKind, Basis, ConnectionId, Dismissal, Event, EventKind, LookAlike, LookAlikeSeen, Mark,
     Opened, Party, ProbeSegment, Start, Summary,
 };
-use super::probes::{Log, Probes, answer_to, bare_answer};
+use super::probes::{Arrival, Log, Pending, Probes, answer_to, bare_answer};
 use super::side::Side;
 use super::{Class, Observed};
 use crate::segment::{Endpoint, Flags, IcmpError, Segment, SeqNum};
@@ -447,12 +447,16 @@ impl Connection {
         if answerer.goes_back_in_time(segment) {
             return None;
         }
-        let acknowledged = (kind != AnswerKind::Reset).then(|| asked.position(segment.ack));
-        let probe = probes.answered_by(prober, acknowledged, segment.time, asked.min_rtt, log)?;
-        let answer = answer_to(&probe, segment, kind, answerer.window);
+        let arrival = Arrival {
+            time: segment.time,
+            acknowledged: (kind != AnswerKind::Reset).then(|| asked.position(segment.ack)),
+            repeats: kind == AnswerKind::Ack && !step.ack_is_news && answerer.window == Some(segment.window),
+            min_rtt: asked.min_rtt,
+        };
+        let made = |probe: &Pending| answer_to(probe, segment, kind, answerer.window);
+        let answer = probes.answered_by(prober, arrival, made, log)?;
         asked.learn_rtt(answer.rtt);
-        probes.emit(log, EventKind::Answer(answer));
-        Some(probe.event)
+        Some(answer.probe)
     }
 
     /// Some captures write an answer before its probe; their times tell.
@@ -463,12 +467,13 @@ impl Connection {
         };
         let ttl = answerer.ttl;
         let prober = self.side(step.from);
-        let (next, rtt) = (prober.next(), prober.min_rtt);
+        let (acknowledged, min_rtt) = (prober.next(), prober.min_rtt);
+        let arrival = Arrival { time: at.time, acknowledged, repeats: false, min_rtt };
+        let made = |probe: &Pending| Answer { ttl, ..bare_answer(probe, AnswerKind::Ack, at) };
         let Some(probes) = self.probes.as_deref_mut() else { return };
-        let Some(probe) = probes.answered_by(step.from, next, at.time, rtt, log) else { return };
-        let answer = Answer { ttl, ..bare_answer(&probe, AnswerKind::Ack, at) };
-        probes.emit(log, EventKind::Answer(answer));
-        self.side_mut(step.from).run = 0;
+        if probes.answered_by(step.from, arrival, made, log).is_some() {
+            self.side_mut(step.from).run = 0;
+        }
     }
 
     /// Reads an ICMP error that quotes a segment of this connection.

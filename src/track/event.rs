@@ -94,9 +94,9 @@ pub enum EventKind {
     Opened(Opened),
     /// A keepalive probe.
     Probe(Probe),
-    /// A probe was answered. Final for that probe.
+    /// A probe was answered.
     Answer(Answer),
-    /// A probe will not be answered any more. Final for that probe.
+    /// A probe got no answer.
     Unanswered {
         /// Event number of the probe.
         probe: u32,
@@ -137,7 +137,8 @@ pub enum EventKind {
         /// The frame.
         at: Mark,
     },
-    /// Nothing more will be said of this connection. Sent for every connection, spoken of or not.
+    /// Nothing more will be said of this connection, and all that was said and not corrected is final. Sent
+    /// for every connection, spoken of or not.
     Final(Box<Summary>),
 }
 
@@ -268,6 +269,9 @@ pub struct Answer {
     pub timestamps: Option<TcpTimestamps>,
     /// For ICMP: who reported it.
     pub reporter: Option<IpAddr>,
+    /// The earlier event that said something else of this probe: one more answer came than there were probes
+    /// left, so each belongs to an earlier probe than it seemed.
+    pub corrects: Option<u32>,
 }
 
 /// The kinds of answer.

@@ -23,6 +23,9 @@ const ANSWER_LIMIT: Span = Span::from_secs(10);
 /// persist timer stops at 60 s).
 const WINDOW_PROBE_CAP: Span = Span::from_secs(50);
 
+/// Longest burst whose answers are paired anew.
+const MAX_PAIRING: usize = 256;
+
 /// Most candidates remembered for one side; a run longer than any stack's count is not one of probes.
 const MAX_CANDIDATES: usize = 1024;
 
@@ -44,6 +47,17 @@ struct Waiting {
     candidates: Vec<Undecided>,
     unsure: Option<Unsure>,
     zero_window: ZeroWindow,
+    pairing: Vec<Paired>,
+}
+
+/// A probe of a burst whose answers may have been given to the wrong ones: more were sent than answered when
+/// the first answer came.
+#[derive(Clone, Copy, Debug)]
+struct Paired {
+    probe: Pending,
+    /// The event that last said what became of it.
+    said: u32,
+    answer: Option<Answer>,
 }
 
 /// A probe without an answer yet.
@@ -275,26 +289,83 @@ impl Probes {
         }
     }
 
-    /// Takes the probe that a segment of the peer answers, if any. Probes sent before it are lost, and all
-    /// are if the segment acknowledges what was sent after them.
+    /// Gives a segment of the peer to the probe that it answers, if any, and says so. `made` turns that probe
+    /// into its answer. Probes sent before it are lost, and all are if the segment acknowledges what was sent
+    /// after them.
     pub(super) fn answered_by(
         &mut self,
         prober: Party,
-        acknowledged: Option<u64>,
-        time: Timestamp,
-        min_rtt: Option<Span>,
+        arrival: Arrival,
+        made: impl Fn(&Pending) -> Answer,
         log: &mut Log,
-    ) -> Option<Pending> {
+    ) -> Option<Answer> {
         let pending = &self.waiting(prober).pending;
-        let last = pending.last()?;
-        if acknowledged.is_some_and(|acknowledged| acknowledged > last.end) {
+        let Some(last) = pending.last() else {
+            return self.paired_anew(prober, arrival, made, log);
+        };
+        if arrival.acknowledged.is_some_and(|acknowledged| acknowledged > last.end) {
             self.lose_pending(prober, usize::MAX, log);
+            self.waiting(prober).pairing.clear();
             return None;
         }
-        let index = answered_index(pending, acknowledged, time, min_rtt)?;
-        self.lose_pending(prober, index, log);
+        let index = answered_index(pending, arrival)?;
+        let lost = self.lose_pending(prober, index, log);
         let waiting = self.waiting(prober);
-        (!waiting.pending.is_empty()).then(|| waiting.pending.remove(0))
+        if waiting.pending.is_empty() {
+            return None;
+        }
+        let probe = waiting.pending.remove(0);
+        let answer = made(&probe);
+        let said = self.emit(log, EventKind::Answer(answer));
+        self.remember_pairing(prober, lost, Paired { probe, said, answer: Some(answer) });
+        Some(answer)
+    }
+
+    /// Remembers which answer went to which probe while that may turn out wrong.
+    fn remember_pairing(&mut self, prober: Party, lost: Vec<Paired>, answered: Paired) {
+        let pairing = &mut self.waiting(prober).pairing;
+        let stale = |paired: &Paired| answered.probe.time.since(paired.probe.time) > ANSWER_LIMIT;
+        if pairing.len() >= MAX_PAIRING || pairing.last().is_some_and(stale) {
+            pairing.clear();
+        }
+        pairing.extend(lost.into_iter().filter(|paired| !stale(paired)));
+        if !pairing.is_empty() {
+            pairing.push(answered);
+        }
+    }
+
+    /// One more acknowledgment than there were probes without an answer: an answer before it had been given
+    /// to too late a probe. Each of the last probes gets the answer that came in its turn.
+    fn paired_anew(
+        &mut self,
+        prober: Party,
+        arrival: Arrival,
+        made: impl Fn(&Pending) -> Answer,
+        log: &mut Log,
+    ) -> Option<Answer> {
+        let pairing = &self.waiting(prober).pairing;
+        let last = *pairing.last()?;
+        let timely = arrival.time.since(last.probe.time) <= ANSWER_LIMIT;
+        if !timely || !arrival.repeats || arrival.acknowledged != Some(last.probe.end) {
+            return None;
+        }
+        let mut answers: Vec<Answer> = pairing.iter().filter_map(|paired| paired.answer).collect();
+        let first = pairing.len().checked_sub(answers.len() + 1)?;
+        answers.push(made(&last.probe));
+        let mut given = None;
+        for (offset, answer) in answers.into_iter().enumerate() {
+            let Some(&Paired { probe, said, .. }) = self.waiting(prober).pairing.get(first + offset) else {
+                break;
+            };
+            let rtt = answer.at.time.since(probe.time);
+            let answer = Answer { probe: probe.event, rtt, corrects: Some(said), ..answer };
+            let said = self.emit(log, EventKind::Answer(answer));
+            if let Some(paired) = self.waiting(prober).pairing.get_mut(first + offset) {
+                *paired = Paired { probe, said, answer: Some(answer) };
+            }
+            given = Some(answer);
+        }
+        given
     }
 
     /// Takes the oldest probe that an ICMP error quotes: each error quotes one packet, in their order.
@@ -308,12 +379,15 @@ impl Probes {
     }
 
     /// The oldest `count` probes of a side get no answer any more.
-    fn lose_pending(&mut self, party: Party, count: usize, log: &mut Log) {
+    fn lose_pending(&mut self, party: Party, count: usize, log: &mut Log) -> Vec<Paired> {
         let pending = &mut self.waiting(party).pending;
         let count = count.min(pending.len());
-        for probe in pending.drain(..count).collect::<Vec<_>>() {
-            self.emit(log, EventKind::Unanswered { probe: probe.event });
-        }
+        let lost: Vec<Pending> = pending.drain(..count).collect();
+        let mut said = |probe: Pending| {
+            let said = self.emit(log, EventKind::Unanswered { probe: probe.event });
+            Paired { probe, said, answer: None }
+        };
+        lost.into_iter().map(&mut said).collect()
     }
 
     /// Judges an empty segment at SND.NXT-1 while the receiver's window is closed: true if data waits (a
@@ -385,25 +459,34 @@ impl Probes {
     }
 }
 
-/// Which of the pending probes a segment at `time` answers.
+/// A segment of the peer that may answer a probe.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    /// When it came.
+    pub(super) time: Timestamp,
+    /// What it acknowledges; nothing for a RST.
+    pub(super) acknowledged: Option<u64>,
+    /// It repeats an acknowledgment and tells nothing new.
+    pub(super) repeats: bool,
+    /// The shortest round trip seen.
+    pub(super) min_rtt: Option<Span>,
+}
+
+/// Which of the pending probes a segment answers.
 ///
 /// Where a round trip is known, the one whose own would come nearest to it. Otherwise the latest, since the
 /// ones before it were most likely lost; only probes less than a second apart are answered in their order.
-fn answered_index(
-    pending: &[Pending],
-    acknowledged: Option<u64>,
-    time: Timestamp,
-    min_rtt: Option<Span>,
-) -> Option<usize> {
-    let limit = min_rtt.map_or(ANSWER_LIMIT, |rtt| rtt.times(10).max(ANSWER_LIMIT));
+fn answered_index(pending: &[Pending], arrival: Arrival) -> Option<usize> {
+    let limit = arrival.min_rtt.map_or(ANSWER_LIMIT, |rtt| rtt.times(10).max(ANSWER_LIMIT));
     let eligible = |probe: &Pending| {
-        let age = time.since(probe.time);
-        age >= Span::ZERO && age <= limit && acknowledged.is_none_or(|ack| ack == probe.end)
+        let age = arrival.time.since(probe.time);
+        age >= Span::ZERO && age <= limit && arrival.acknowledged.is_none_or(|ack| ack == probe.end)
     };
     let indices = pending.iter().enumerate().filter(|(_, probe)| eligible(probe));
-    if let Some(rtt) = min_rtt {
-        let distance =
-            |probe: &Pending| Span::from_nanos(time.since(probe.time).as_nanos() - rtt.as_nanos()).abs();
+    if let Some(rtt) = arrival.min_rtt {
+        let distance = |probe: &Pending| {
+            Span::from_nanos(arrival.time.since(probe.time).as_nanos() - rtt.as_nanos()).abs()
+        };
         return indices.min_by_key(|(_, probe)| distance(probe)).map(|(index, _)| index);
     }
     let mut chosen: Option<(usize, Timestamp)> = None;
@@ -445,5 +528,6 @@ pub(super) fn bare_answer(probe: &Pending, kind: AnswerKind, at: Mark) -> Answer
         window_changed: false,
         timestamps: None,
         reporter: None,
+        corrects: None,
     }
 }
