@@ -85,6 +85,11 @@ impl Buffer {
         self.input.raw_count()
     }
 
+    /// Whether reading stopped for another reason than that everything was read.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
     /// Why reading stopped, if not because everything was read.
     pub(super) fn take_failure(&mut self) -> Option<io::Error> {
         self.failure.take()

@@ -54,11 +54,11 @@ impl Pcap {
         let mut octets = *buffer.available().first_chunk::<FILE_HEADER>()?;
         let modified = hide_modified_magic(&mut octets);
         let Ok((_, header)) = PcapHeader::from_slice(&octets) else {
-            log.report(ProblemKind::NotACapture, Place::offset(0), || "no pcap file header".to_owned());
+            log.report(ProblemKind::NotACapture, Place::offset(0), move || "no pcap file header".to_owned());
             return None;
         };
         if header.version_major != 2 {
-            log.report(ProblemKind::UnknownVersion, Place::offset(4), || {
+            log.report(ProblemKind::UnknownVersion, Place::offset(4), move || {
                 format!("pcap version {}.{}", header.version_major, header.version_minor)
             });
         }
@@ -115,14 +115,15 @@ impl Pcap {
         let (fraction, per_second) =
             if self.nanos { (raw.fraction, 1_000_000_000) } else { (raw.fraction, 1_000_000) };
         if fraction >= per_second {
-            log.report(ProblemKind::FractionCarried, Place::packet(this, offset), || {
+            log.report(ProblemKind::FractionCarried, Place::packet(this, offset), move || {
                 format!("the fraction of its second is {fraction} of {per_second}")
             });
         }
-        let wire_len = u32::try_from(captured).unwrap_or(u32::MAX).max(raw.wire_len);
-        if wire_len != raw.wire_len {
-            log.report(ProblemKind::LengthBelowCaptured, Place::packet(this, offset), || {
-                format!("{captured} octets were captured of a packet of {}", raw.wire_len)
+        let said = raw.wire_len;
+        let wire_len = u32::try_from(captured).unwrap_or(u32::MAX).max(said);
+        if wire_len != said {
+            log.report(ProblemKind::LengthBelowCaptured, Place::packet(this, offset), move || {
+                format!("{captured} octets were captured of a packet of {said}")
             });
         }
         // At most (2^32 + 4295) s, which is less than 2^63 ns: no overflow.
@@ -183,10 +184,10 @@ fn fcs_octets(field: u32) -> u8 {
 fn report_bad_length(buffer: &Buffer, log: &mut Log, number: u64, captured: usize) {
     let place = Place::packet(number, buffer.offset());
     if captured == 0 {
-        log.report(ProblemKind::ZeroFilled, place, || "the record header is all zeros".to_owned());
+        log.report(ProblemKind::ZeroFilled, place, move || "the record header is all zeros".to_owned());
         return;
     }
-    log.report(ProblemKind::ImpossibleLength, place, || {
+    log.report(ProblemKind::ImpossibleLength, place, move || {
         format!(
             "the record claims {captured} captured octets, more than the {MAX_CAPTURED} a packet can have"
         )

@@ -142,8 +142,9 @@ impl Pcapng {
             // Both numbers are counts of things in memory: no overflow in practice, none in any case here.
             Some(known) => (self.earlier_interfaces.saturating_add(parsed.interface), known),
             None => {
-                log.report(ProblemKind::UndeclaredInterface, place, || {
-                    format!("interface {} of {} declared", parsed.interface, self.interfaces.len())
+                let (wanted, count) = (parsed.interface, self.interfaces.len());
+                log.report(ProblemKind::UndeclaredInterface, place, move || {
+                    format!("interface {wanted} of {count} declared")
                 });
                 (u32::MAX, &Interface::UNDECLARED)
             }
@@ -152,23 +153,24 @@ impl Pcapng {
             Some(units) => {
                 let (time, clamped) = known.time(units);
                 if clamped {
-                    log.report(ProblemKind::TimeOutOfRange, place, || {
+                    log.report(ProblemKind::TimeOutOfRange, place, move || {
                         format!("its time of {units} units lies outside the years 1677 to 2262")
                     });
                 }
                 time
             }
             None => {
-                log.report(ProblemKind::NoTimestamp, place, || {
+                log.report(ProblemKind::NoTimestamp, place, move || {
                     "a simple packet block has no time".to_owned()
                 });
                 log.previous_time().unwrap_or(Timestamp::from_nanos(0))
             }
         };
         let captured = u32::try_from(parsed.captured).unwrap_or(u32::MAX);
-        if parsed.wire_len < captured {
-            log.report(ProblemKind::LengthBelowCaptured, place, || {
-                format!("{captured} octets were captured of a packet of {}", parsed.wire_len)
+        let wire_len = parsed.wire_len;
+        if wire_len < captured {
+            log.report(ProblemKind::LengthBelowCaptured, place, move || {
+                format!("{captured} octets were captured of a packet of {wire_len}")
             });
         }
         let start = data_start + parsed.skip;
@@ -177,7 +179,7 @@ impl Pcapng {
             interface,
             link: known.link,
             fcs_len: parsed.fcs_len.unwrap_or(known.fcs_len),
-            wire_len: parsed.wire_len.max(captured),
+            wire_len: wire_len.max(captured),
             data: start..start + parsed.captured,
         }
     }
@@ -226,7 +228,7 @@ impl Pcapng {
             body::<LittleEndian>(block, log, number, offset).get(4..6).map(LittleEndian::read_u16)
         };
         if let Some(major) = major.filter(|major| *major != 1) {
-            log.report(ProblemKind::UnknownVersion, Place::offset(offset), || {
+            log.report(ProblemKind::UnknownVersion, Place::offset(offset), move || {
                 format!("pcapng major version {major}")
             });
         }
@@ -241,7 +243,7 @@ impl Pcapng {
     #[cold]
     fn declare<B: ByteOrder>(&mut self, body: &[u8], log: &mut Log, offset: u64) {
         if self.interfaces.len() >= MAX_INTERFACES {
-            log.report(ProblemKind::TooManyInterfaces, Place::offset(offset), || {
+            log.report(ProblemKind::TooManyInterfaces, Place::offset(offset), move || {
                 format!("more than {MAX_INTERFACES} interfaces in a section")
             });
             return;
@@ -276,7 +278,7 @@ fn check_length(buffer: &Buffer, log: &mut Log, kind: u32, claimed: u32, number:
         if length.is_multiple_of(4) {
             return Some(length);
         }
-        log.report(ProblemKind::UnalignedBlock, Place::packet(number + 1, buffer.offset()), || {
+        log.report(ProblemKind::UnalignedBlock, Place::packet(number + 1, buffer.offset()), move || {
             format!("a block of type {kind} claims {length} octets, which is no multiple of 4")
         });
         return Some(length.next_multiple_of(4));
@@ -289,10 +291,10 @@ fn check_length(buffer: &Buffer, log: &mut Log, kind: u32, claimed: u32, number:
 fn report_bad_length(buffer: &Buffer, log: &mut Log, kind: u32, claimed: u32, number: u64) {
     let place = Place::packet(number + 1, buffer.offset());
     if kind == 0 && claimed == 0 {
-        log.report(ProblemKind::ZeroFilled, place, || "the block header is all zeros".to_owned());
+        log.report(ProblemKind::ZeroFilled, place, move || "the block header is all zeros".to_owned());
         return;
     }
-    log.report(ProblemKind::ImpossibleLength, place, || {
+    log.report(ProblemKind::ImpossibleLength, place, move || {
         format!(
             "a block of type {kind:#x} claims {claimed} octets, where {BLOCK_FRAME} to {MAX_BLOCK} are possible"
         )
@@ -316,7 +318,7 @@ fn check_trailer<B: ByteOrder>(block: &[u8], log: &mut Log, number: u64, offset:
     let leading = block.get(4..8).map_or(0, B::read_u32);
     let trailing = block.last_chunk::<4>().map_or(0, |trailer| B::read_u32(trailer));
     if leading != trailing {
-        log.report(ProblemKind::TrailerMismatch, Place::packet(number + 1, offset), || {
+        log.report(ProblemKind::TrailerMismatch, Place::packet(number + 1, offset), move || {
             format!("a block begins with length {leading} and ends with {trailing}")
         });
     }

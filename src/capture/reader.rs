@@ -107,22 +107,14 @@ impl Reader {
         if self.buffer.have(4) {
             return self.buffer.available().first_chunk::<4>().copied();
         }
-        let problems = log.problems().len();
         let there = self.buffer.available().len();
-        if there > 0 {
-            // Too short for anything; an error of the input would be the better explanation.
-            match self.buffer.take_failure() {
-                Some(error) => {
-                    log.report(ProblemKind::ReadFailed, Place::offset(0), || error.to_string());
-                }
-                None => log.report(ProblemKind::NotACapture, Place::default(), || {
-                    format!("{there} octets are too few for a capture; check that it was written to the end")
-                }),
-            }
-            return None;
-        }
-        report_shortage(&mut self.buffer, log, None, "the file header", 4);
-        if log.problems().len() == problems {
+        if self.buffer.has_failed() {
+            report_shortage(&mut self.buffer, log, None, "the file header", 4);
+        } else if there > 0 {
+            log.report(ProblemKind::NotACapture, Place::default(), || {
+                format!("{there} octets are too few for a capture; check that it was written to the end")
+            });
+        } else {
             let inside =
                 if log.is_decompressed() { "nothing is in the compressed data" } else { "it is empty" };
             log.report(ProblemKind::Empty, Place::default(), || inside.to_owned());
