@@ -1,0 +1,178 @@
+//! The direction of imports and the purity of the core, read from the sources.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Which modules each module may use. A module that is not here fails the test.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("time", &[]),
+    ("frame", &["time"]),
+    ("segment", &["time", "frame"]),
+    ("capture", &["time", "frame"]),
+    ("track", &["time", "frame", "segment"]),
+    ("pipeline", &["frame", "segment", "track"]),
+    ("analysis", &["time", "frame", "segment", "track"]),
+    ("report", &["time", "frame", "segment", "track", "analysis", "capture", "pipeline"]),
+    ("cli", &["time", "frame", "segment", "track", "analysis", "capture", "pipeline", "report"]),
+];
+
+/// Modules without clock, socket, file, thread, environment or ambient randomness.
+const PURE: &[&str] = &["time", "frame", "segment", "track", "pipeline", "analysis"];
+
+/// What a pure module must not name.
+const IMPURE: &[&str] = &[
+    "std::fs",
+    "std::io",
+    "std::env",
+    "std::thread",
+    "std::process",
+    "std::os",
+    "std::sync",
+    "Instant",
+    "SystemTime",
+    "RandomState",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "println!",
+    "rand::",
+    "rustix",
+    "libc",
+];
+
+/// `RandomState` as the hasher of foldhash takes its seed from outside.
+const SEEDED: &str = "SeedableRandomState";
+
+/// Longest source file, tests beside the code not counted.
+const MAX_LINES: usize = 600;
+
+struct Source {
+    path: PathBuf,
+    module: String,
+    /// Without comments, so that documentation may name what the code must not.
+    code: String,
+    text: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a readable folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a source in UTF-8");
+                let inside = path.strip_prefix(&root).expect("a path in src").to_owned();
+                let first = inside.iter().next().expect("a name").to_string_lossy().into_owned();
+                let module = first.trim_end_matches(".rs").to_owned();
+                found.push(Source { code: without_comments(&text), path: inside, module, text });
+            }
+        }
+    }
+    found.sort_by(|one, other| one.path.cmp(&other.path));
+    found
+}
+
+fn without_comments(text: &str) -> String {
+    let lines = text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The modules of the crate that some code names, after `crate::` or in its braces.
+fn used_modules(code: &str) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    for (position, _) in code.match_indices("crate::") {
+        let rest = &code[position + "crate::".len()..];
+        let names: Vec<&str> = match rest.strip_prefix('{') {
+            Some(group) => group.split('}').next().unwrap_or("").split(',').collect(),
+            None => vec![rest],
+        };
+        for name in names {
+            let word: String =
+                name.trim().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+            used.insert(word);
+        }
+    }
+    used.remove("");
+    used
+}
+
+#[test]
+fn imports_point_one_way() {
+    let allowed: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| !["lib", "main"].contains(&source.module.as_str())) {
+        let Some(may_use) = allowed.get(source.module.as_str()) else {
+            wrong.push(format!("{}: module {} has no place yet", source.path.display(), source.module));
+            continue;
+        };
+        for used in used_modules(&source.code) {
+            if used != source.module && !may_use.contains(&used.as_str()) {
+                wrong.push(format!("{} uses crate::{used}", source.path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_module_uses_one_that_uses_it() {
+    let order: Vec<&str> = MAY_USE.iter().map(|(module, _)| *module).collect();
+    for (index, (module, may_use)) in MAY_USE.iter().enumerate() {
+        for used in *may_use {
+            let place = order.iter().position(|name| name == used);
+            assert!(
+                place.is_some_and(|place| place < index),
+                "{module} may use {used}, which stands after it"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_core_is_pure() {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| PURE.contains(&source.module.as_str())) {
+        let code = source.code.replace(SEEDED, "");
+        wrong.extend(
+            IMPURE
+                .iter()
+                .filter(|name| code.contains(*name))
+                .map(|name| format!("{} names {name}", source.path.display())),
+        );
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_small_say_what_they_own_and_are_not_called_mod() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let path = source.path.display();
+        if source.path.file_name().is_some_and(|name| name == "mod.rs") {
+            wrong.push(format!("{path}: name the file after its module"));
+        }
+        if !source.text.starts_with("//!") {
+            wrong.push(format!("{path}: begin with what the module owns"));
+        }
+        let lines = source.text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or("").lines().count();
+        if lines > MAX_LINES && source.path.file_name().is_some_and(|name| name != "tests.rs") {
+            wrong.push(format!("{path}: {lines} lines, more than {MAX_LINES}"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// The readers of sources above find what they are meant to find.
+#[test]
+fn forbidden_imports_are_found() {
+    let code = without_comments(
+        "use crate::report::text; // crate::cli is only spoken of\nuse crate::{time::Span, track};\nlet x = crate::live::open();",
+    );
+    let used: Vec<String> = used_modules(&code).into_iter().collect();
+    assert_eq!(used, ["live", "report", "time", "track"]);
+    assert!(!without_comments("//! reads no std::fs").contains("std::fs"));
+}
