@@ -3,6 +3,8 @@
 //! Owns [`Frame`], [`FrameId`] and [`LinkType`]; uses only [`crate::time`]. Whoever makes frames has already
 //! normalised their time and their link type, so nobody downstream can tell the sources apart.
 
+use std::fmt;
+
 use crate::time::Timestamp;
 
 /// Which frame of which capture: the address of a piece of evidence.
@@ -12,6 +14,16 @@ pub struct FrameId {
     pub capture: u32,
     /// Number of the frame in its capture, from 1, as Wireshark counts.
     pub number: u64,
+}
+
+impl fmt::Display for FrameId {
+    /// As people name it: its number, and from the second capture on which file it is in.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.capture {
+            0 => write!(f, "{}", self.number),
+            later => write!(f, "{} of file {}", self.number, u64::from(later) + 1),
+        }
+    }
 }
 
 /// One frame as it was captured.

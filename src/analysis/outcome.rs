@@ -172,23 +172,20 @@ impl<'a> Side<'a> {
             let reason = "the capture ends right after the only probe".to_owned();
             return verdict(Outcome::Inconclusive, frames, reason, life);
         }
-        let count = tail.len();
-        let refused = tail.iter().filter(|probe| probe.answer.is_some()).count();
-        let by_icmp = if refused > 0 { format!(", {refused} refused by ICMP") } else { String::new() };
-        let since = life.map_or(String::new(), |mark| format!(", last heard in frame {}", mark.frame.number));
-        let reason = format!("{} without an answer{by_icmp} when the capture ends{since}", probes(count));
+        let since = life.map_or(String::new(), |mark| format!(", last heard in frame {}", mark.frame));
+        let reason = format!("{} when the capture ends{since}", without_answer(tail));
         verdict(Outcome::Unanswered, frames, reason, life)
     }
 
     fn alive(&self) -> Verdict {
         let life = self.last_life();
         if let Some((probe, answer)) = self.last_answer() {
-            let reason = format!("last answer in frame {}", answer.at.frame.number);
+            let reason = format!("last answer in frame {}", answer.at.frame);
             return verdict(Outcome::Alive, vec![probe.segment.at.frame, answer.at.frame], reason, life);
         }
         match life {
             Some(mark) if self.prober.probes.iter().any(|probe| probe.segment.at.time < mark.time) => {
-                let reason = format!("no probe was answered, but the peer sent frame {}", mark.frame.number);
+                let reason = format!("no probe was answered, but the peer sent frame {}", mark.frame);
                 verdict(Outcome::Alive, vec![mark.frame], reason, life)
             }
             _ => {
@@ -203,6 +200,17 @@ fn probes(count: usize) -> String {
     if count == 1 { "1 probe".to_owned() } else { format!("{count} probes") }
 }
 
+/// How many probes the peer did not answer, and how many of them something on the path refused.
+fn without_answer(tail: &[ProbeRecord]) -> String {
+    let refused = tail.iter().filter(|probe| probe.answer.is_some()).count();
+    let by_path = match refused {
+        0 => String::new(),
+        some if some == tail.len() => " but ICMP errors".to_owned(),
+        some => format!(" ({some} met ICMP errors)"),
+    };
+    format!("{} without an answer{by_path}", probes(tail.len()))
+}
+
 fn evidence_of(probe: &ProbeRecord) -> impl Iterator<Item = FrameId> {
     std::iter::once(probe.segment.at.frame).chain(probe.answer.map(|answer| answer.at.frame))
 }
@@ -214,12 +222,8 @@ fn reset(sides: &[Side<'_>; 2], probing: &[&Side<'_>], by: Party, at: Mark) -> V
         if !tail.is_empty() && gives_up_in_step(tail, at) {
             let mut frames: Vec<FrameId> = tail.iter().flat_map(evidence_of).collect();
             frames.push(at.frame);
-            let reason = format!(
-                "{} without an answer, then RST by the {} in frame {}",
-                probes(tail.len()),
-                by.name(),
-                at.frame.number
-            );
+            let reason =
+                format!("{}, then RST by the {} in frame {}", without_answer(tail), by.name(), at.frame);
             return verdict(Outcome::TimedOut, frames, reason, prober.last_life());
         }
     }
@@ -229,7 +233,7 @@ fn reset(sides: &[Side<'_>; 2], probing: &[&Side<'_>], by: Party, at: Mark) -> V
         let reason = format!(
             "the {} reset in frame {} in step with {} that were answered here: it did not get the answers",
             by.name(),
-            at.frame.number,
+            at.frame,
             probes(deaf.len())
         );
         return verdict(Outcome::TimedOut, frames, reason, None);
@@ -243,14 +247,14 @@ fn reset(sides: &[Side<'_>; 2], probing: &[&Side<'_>], by: Party, at: Mark) -> V
         Some(probe) => {
             let reason = format!(
                 "the probe in frame {} was answered by RST in frame {}, from the {}'s address",
-                probe.segment.at.frame.number,
-                at.frame.number,
+                probe.segment.at.frame,
+                at.frame,
                 by.name()
             );
             verdict(Outcome::Reset, vec![probe.segment.at.frame, at.frame], reason, life)
         }
         None => {
-            let reason = format!("RST from the {}'s address in frame {}", by.name(), at.frame.number);
+            let reason = format!("RST from the {}'s address in frame {}", by.name(), at.frame);
             verdict(Outcome::Reset, vec![at.frame], reason, life)
         }
     }
@@ -267,7 +271,8 @@ fn gives_up_in_step(tail: &[ProbeRecord], at: Mark) -> bool {
 
 /// A connection that ended by FIN: both, or one after the last probe.
 fn closed(probing: &[&Side<'_>], summary: &Summary) -> Option<Verdict> {
-    let fins: Vec<Mark> = [summary.client.fin, summary.server.fin].into_iter().flatten().collect();
+    let mut fins: Vec<Mark> = [summary.client.fin, summary.server.fin].into_iter().flatten().collect();
+    fins.sort_by_key(|fin| fin.frame);
     let last_probe = probing.iter().filter_map(|side| side.last_probe_time()).max()?;
     let after_probes = fins.iter().any(|fin| fin.time >= last_probe);
     let silent = probing.iter().any(|side| !side.silent_tail().is_empty());
@@ -276,8 +281,8 @@ fn closed(probing: &[&Side<'_>], summary: &Summary) -> Option<Verdict> {
         return None;
     }
     let frames: Vec<FrameId> = fins.iter().map(|fin| fin.frame).collect();
-    let named: Vec<String> = frames.iter().map(|frame| frame.number.to_string()).collect();
-    let reason = format!("FIN in frame {}", named.join(" and "));
+    let named: Vec<String> = frames.iter().map(|frame| frame.to_string()).collect();
+    let reason = format!("FIN in {} {}", if both { "frames" } else { "frame" }, named.join(" and "));
     Some(verdict(
         Outcome::Closed,
         frames,

@@ -42,6 +42,11 @@ impl ProberRecord {
         self.probes.iter().filter(|probe| probe.answer.is_some()).count()
     }
 
+    /// How many met an ICMP error, which the path sent and not the peer.
+    pub fn refused(&self) -> usize {
+        self.answered() - self.probes.iter().filter(|probe| probe.is_answered_by_peer()).count()
+    }
+
     /// The probes at the end that the peer did not answer.
     pub fn unanswered_tail(&self) -> &[ProbeRecord] {
         let answered = self.probes.iter().rposition(ProbeRecord::is_answered_by_peer);

@@ -29,7 +29,7 @@ pub fn write(
     let document = Document {
         schema: ANALYSIS_SCHEMA,
         captures: captures.iter().map(Capture::from).collect(),
-        connections: ordered.into_iter().map(Connection::from).collect(),
+        connections: ordered.into_iter().map(|record| Connection::new(record, true)).collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)

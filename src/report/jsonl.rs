@@ -115,12 +115,13 @@ pub fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
     }
 }
 
-/// Writes the last event of a connection, with everything known of it.
+/// Writes the last event of a connection, with everything known of it but the probes, which had lines of
+/// their own.
 ///
 /// # Errors
 /// If `out` cannot be written to.
 pub fn last(out: &mut dyn Write, id: ConnectionId, number: u32, record: &ConnectionRecord) -> io::Result<()> {
-    let connection = Connection::from(record);
+    let connection = Connection::new(record, false);
     line(out, &Line { connection: id.0, event: number, said: Said::Final(&connection) })
 }
 

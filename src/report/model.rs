@@ -197,7 +197,9 @@ struct Prober {
     endpoint: &'static str,
     sent: usize,
     answered: usize,
-    probes: Vec<Probe>,
+    /// Left out where each was written before on a line of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probes: Option<Vec<Probe>>,
 }
 
 #[derive(Serialize)]
@@ -318,15 +320,16 @@ impl From<&ProbeSegment> for Probe {
     }
 }
 
-impl From<&ConnectionRecord> for Connection {
-    fn from(record: &ConnectionRecord) -> Self {
+impl Connection {
+    /// Everything about a connection, its probes only if asked for.
+    pub(super) fn new(record: &ConnectionRecord, with_probes: bool) -> Self {
         let prober = |party: Party| {
             let prober = record.prober(party);
             Prober {
                 endpoint: party.name(),
                 sent: prober.probes.len(),
                 answered: prober.answered(),
-                probes: prober.probes.iter().map(Probe::from).collect(),
+                probes: with_probes.then(|| prober.probes.iter().map(Probe::from).collect()),
             }
         };
         let evidence = &record.verdict.evidence;

@@ -141,12 +141,7 @@ fn prober_line(party: Party, prober: &ProberRecord) -> String {
         "0 or 1 octet"
     };
     let mut parts = vec![format!("{} sent {sent} ({octets})", party.name())];
-    let lost = prober.probes.len() - prober.answered();
-    parts.push(match (prober.answered(), lost) {
-        (0, _) => "none answered".to_owned(),
-        (_, 0) => "all answered".to_owned(),
-        (answered, lost) => format!("{answered} answered, {lost} not"),
-    });
+    parts.push(answers(prober));
     if let Some(first) = spread(&prober.first_silences()) {
         parts.push(format!("first after {first} of silence"));
     }
@@ -157,6 +152,20 @@ fn prober_line(party: Party, prober: &ProberRecord) -> String {
         parts.push(format!("RTT {}", round_trip(trip)));
     }
     parts.join(", ")
+}
+
+/// How many of the probes were answered, and by whom.
+fn answers(prober: &ProberRecord) -> String {
+    let (sent, refused) = (prober.probes.len(), prober.refused());
+    let answered = prober.answered() - refused;
+    let peer = match (sent, answered) {
+        (1, 1) => "answered".to_owned(),
+        (1, _) => "not answered".to_owned(),
+        (_, 0) => "none answered".to_owned(),
+        (sent, answered) if sent == answered => "all answered".to_owned(),
+        (sent, answered) => format!("{answered} answered, {} not", sent - answered),
+    };
+    if refused > 0 { format!("{peer}, {}", plural(refused as u64, "ICMP error")) } else { peer }
 }
 
 fn lookalike_line(record: &ConnectionRecord) -> String {
