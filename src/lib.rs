@@ -22,5 +22,6 @@ pub mod frame;
 pub mod pipeline;
 pub mod report;
 pub mod segment;
+pub mod stack;
 pub mod time;
 pub mod track;

@@ -8,16 +8,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("frame", &["time"]),
     ("segment", &["time", "frame"]),
+    ("stack", &["time"]),
     ("capture", &["time", "frame"]),
     ("track", &["time", "frame", "segment"]),
     ("pipeline", &["frame", "segment", "track"]),
     ("analysis", &["time", "frame", "segment", "track"]),
-    ("report", &["time", "frame", "segment", "track", "analysis", "capture", "pipeline"]),
-    ("cli", &["time", "frame", "segment", "track", "analysis", "capture", "pipeline", "report"]),
+    ("report", &["time", "frame", "segment", "stack", "track", "analysis", "capture", "pipeline"]),
+    ("cli", &["time", "frame", "segment", "stack", "track", "analysis", "capture", "pipeline", "report"]),
 ];
 
 /// Modules without clock, socket, file, thread, environment or ambient randomness.
-const PURE: &[&str] = &["time", "frame", "segment", "track", "pipeline", "analysis"];
+const PURE: &[&str] = &["time", "frame", "segment", "stack", "track", "pipeline", "analysis"];
 
 /// What a pure module must not name.
 const IMPURE: &[&str] = &[
