@@ -19,6 +19,7 @@ pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod frame;
+pub mod keepalive;
 pub mod pipeline;
 pub mod report;
 pub mod segment;
