@@ -174,6 +174,8 @@ pub struct IcmpError {
     pub destination: Endpoint,
     /// SEQ of the quoted segment.
     pub seq: SeqNum,
+    /// IPv4 identification of the quoted packet; `None` for IPv6.
+    pub quoted_ip_id: Option<u16>,
     /// Time to live or hop limit of the ICMP packet itself.
     pub ttl: u8,
 }

@@ -22,6 +22,12 @@ impl Timestamp {
         self.0
     }
 
+    /// The time `span` later.
+    #[must_use]
+    pub const fn plus(self, span: Span) -> Timestamp {
+        Timestamp(self.0.saturating_add(span.0))
+    }
+
     /// How far this lies after `earlier`; negative when the clock went back between them.
     pub const fn since(self, earlier: Timestamp) -> Span {
         Span(self.0.saturating_sub(earlier.0))
@@ -59,6 +65,12 @@ impl Span {
     /// The span in nanoseconds.
     pub const fn as_nanos(self) -> i64 {
         self.0
+    }
+
+    /// Both spans together.
+    #[must_use]
+    pub const fn plus(self, other: Span) -> Span {
+        Span(self.0.saturating_add(other.0))
     }
 
     /// The distance without its sign.

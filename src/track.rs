@@ -33,6 +33,10 @@ use crate::time::{Span, Timestamp};
 /// minutes; Linux keeps TIME-WAIT for 60 s, which is what late copies and answers need).
 const LINGER: Span = Span::from_secs(60);
 
+/// The same for one that was reset: if the other end did not hear of it, it will probe after its idle time,
+/// by default 2 hours and what a timer wheel adds.
+const LINGER_AFTER_RESET: Span = Span::from_secs(9_000);
+
 /// What a segment was, and whose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Observed {
@@ -105,7 +109,7 @@ pub struct Tracker {
     log: VecDeque<Event>,
     last_id: u64,
     seen_until: Timestamp,
-    /// Closed connections in the order in which they may be forgotten.
+    /// Closed connections with the time at which to look whether they may be forgotten, soonest first.
     closing: VecDeque<(Timestamp, Slot, ConnectionId)>,
 }
 
@@ -141,7 +145,7 @@ impl Tracker {
         let was_closed = connection.is_closed();
         let observed = connection.on_segment(segment, log);
         if connection.is_closed() && !was_closed {
-            self.closing.push_back((segment.time, slot, observed.connection));
+            self.closing.push_back((segment.time.plus(LINGER), slot, observed.connection));
         }
         Some(observed)
     }
@@ -181,19 +185,26 @@ impl Tracker {
             return;
         }
         self.seen_until = now;
-        while let Some(&(since, slot, id)) = self.closing.front()
-            && now.since(since) > LINGER
+        while let Some(&(due, slot, id)) = self.closing.front()
+            && due < now
         {
             self.closing.pop_front();
-            let Some(connection) = self.table.get_mut(slot).filter(|connection| connection.id == id) else {
-                continue;
-            };
-            let last = connection.last_time();
-            if now.since(last) > LINGER {
-                self.end_life(slot);
-            } else {
-                self.closing.push_back((last, slot, id));
-            }
+            self.look_at_closed(slot, id, now);
+        }
+    }
+
+    /// Forgets a closed connection that has been quiet long enough; otherwise it is looked at again.
+    fn look_at_closed(&mut self, slot: Slot, id: ConnectionId, now: Timestamp) {
+        let Some(connection) = self.table.get_mut(slot) else { return };
+        if connection.id != id || !connection.is_closed() {
+            return;
+        }
+        let linger = if connection.is_reset() { LINGER_AFTER_RESET } else { LINGER };
+        let due = connection.last_time().plus(linger);
+        if due < now {
+            self.end_life(slot);
+        } else {
+            self.closing.push_back((now.plus(LINGER), slot, id));
         }
     }
 

@@ -69,6 +69,10 @@ enum Said<'a> {
         at: Moment,
         ttl: u8,
     },
+    ResetIgnored {
+        reset: Moment,
+        evidence: Moment,
+    },
     Fin {
         endpoint: &'static str,
         at: Moment,
@@ -159,6 +163,9 @@ fn said(event: &Event) -> Option<Said<'static>> {
             Said::Retracted { probe: *probe, kind: kind.name(), evidence: (*evidence).into() }
         }
         EventKind::Reset { by, at, ttl } => Said::Reset { endpoint: by.name(), at: (*at).into(), ttl: *ttl },
+        EventKind::ResetIgnored { reset, evidence } => {
+            Said::ResetIgnored { reset: (*reset).into(), evidence: (*evidence).into() }
+        }
         EventKind::Fin { by, at } => Said::Fin { endpoint: by.name(), at: (*at).into() },
         EventKind::Final(_) => return None,
     })

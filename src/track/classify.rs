@@ -15,8 +15,15 @@ use crate::time::Span;
 pub(super) const SETTLED: Span = Span::from_secs(1);
 
 /// A lone octet that was acknowledged in the capture is sent again after at most the initial
-/// retransmission time-out of old stacks (RFC 1122 §4.2.3.1: 3 s), later copies after about twice the gap.
+/// retransmission time-out of old stacks (RFC 1122 §4.2.3.1: 3 s), or some round trips; later copies after
+/// about twice the gap, or more where one is not in the capture.
 const FIRST_RETRANSMISSION: Span = Span::from_secs(3);
+
+/// The same for a copy that bears the PSH of its original: no stack known probes so.
+const PUSHED_RETRANSMISSION: Span = Span::from_secs(60);
+
+/// No stack probes this soon after it heard its peer; a path that sends a packet twice does.
+const HARDLY_QUIET: Span = Span::from_millis(100);
 
 /// What a segment is, as far as its own sender's sequence numbers tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,17 +60,23 @@ pub(super) fn judge(
     };
     if position + 1 == next {
         if sender.isn == Some(position) && !sender.all_acked() {
-            // Nothing but a SYN was sent yet: there is no connection to keep alive.
-            return Verdict::Other;
+            // Nothing but a SYN was sent yet: there is no connection to keep alive, unless the direction that
+            // acknowledges was not captured.
+            let one_way = receiver.segments == 0 && segment.flags.ack();
+            let quiet = quiet.is_some_and(|quiet| quiet >= SETTLED);
+            return if one_way && quiet { Verdict::Probe(Basis::Outstanding) } else { Verdict::Other };
+        }
+        if segment.len == 0 && sender.stands_at_window_probe(position) {
+            return Verdict::BareAck;
         }
         if sender.unanchored {
             // An empty segment stood at SND.NXT, so this one is a probe below it.
             return Verdict::Probe(Basis::Outstanding);
         }
         return if sender.all_acked() {
-            below_next_acked(sender, receiver, segment, ack_goes_back(receiver, segment))
+            below_next_acked(sender, receiver, segment, quiet)
         } else {
-            below_next_outstanding(sender, receiver, segment, ack_goes_back(receiver, segment))
+            below_next_outstanding(sender, receiver, segment, quiet)
         };
     }
     if position == next {
@@ -130,9 +143,9 @@ fn ack_goes_back(receiver: &Side, segment: &Segment) -> bool {
 }
 
 /// SEQ = SND.NXT-1 and that octet was acknowledged: a probe, unless it is late.
-fn below_next_acked(sender: &Side, receiver: &Side, segment: &Segment, ack_goes_back: bool) -> Verdict {
+fn below_next_acked(sender: &Side, receiver: &Side, segment: &Segment, quiet: Option<Span>) -> Verdict {
     if segment.len == 0 {
-        if let Some(rule) = overtaken(sender, segment, ack_goes_back) {
+        if let Some(rule) = overtaken(sender, receiver, segment) {
             return Verdict::LookAlike(LookAlike::ReorderedAck, rule);
         }
         if receiver.window == Some(0) {
@@ -140,7 +153,10 @@ fn below_next_acked(sender: &Side, receiver: &Side, segment: &Segment, ack_goes_
         }
         return Verdict::Probe(Basis::Acknowledged);
     }
-    if repeats_lone_octet(sender, segment) && within_retransmission_limit(sender, segment) {
+    if !sender.tail_is_captured() && quiet.is_some_and(|quiet| quiet < HARDLY_QUIET) {
+        return Verdict::Other;
+    }
+    if repeats_lone_octet(sender, segment) && within_retransmission_limit(sender, receiver, segment) {
         return Verdict::LookAlike(
             LookAlike::RetransmittedOctet,
             "same lone octet and PSH again within a retransmission time-out",
@@ -150,7 +166,7 @@ fn below_next_acked(sender: &Side, receiver: &Side, segment: &Segment, ack_goes_
 }
 
 /// SEQ = SND.NXT-1 and that octet was not acknowledged in the capture.
-fn below_next_outstanding(sender: &Side, receiver: &Side, segment: &Segment, ack_goes_back: bool) -> Verdict {
+fn below_next_outstanding(sender: &Side, receiver: &Side, segment: &Segment, quiet: Option<Span>) -> Verdict {
     if segment.len == 1 {
         return if receiver.window == Some(0) {
             Verdict::LookAlike(LookAlike::ZeroWindowProbe, "unacknowledged octet into a window of 0")
@@ -161,8 +177,11 @@ fn below_next_outstanding(sender: &Side, receiver: &Side, segment: &Segment, ack
             Verdict::LookAlike(LookAlike::RetransmittedOctet, "the octet was not acknowledged")
         };
     }
-    match overtaken(sender, segment, ack_goes_back) {
+    let settled = quiet.is_none_or(|quiet| quiet >= SETTLED);
+    match overtaken(sender, receiver, segment) {
         Some(rule) => Verdict::LookAlike(LookAlike::ReorderedAck, rule),
+        // The octet above it was never captured: it may be on its way still.
+        None if !sender.tail_is_captured() && !settled => Verdict::Other,
         // lwIP probes at SND.NXT-1 with data in flight; or the acknowledgment was not captured.
         None => Verdict::Probe(Basis::Outstanding),
     }
@@ -177,7 +196,7 @@ fn below_unacknowledged(sender: &Side, receiver: &Side, segment: &Segment, posit
     if receiver.window == Some(0) {
         return Verdict::LookAlike(LookAlike::ZeroWindowProbe, "window of 0 with data waiting");
     }
-    let settled = sender.last.is_some_and(|last| segment.time.since(last.time) >= SETTLED);
+    let settled = sender.tail.sent.is_some_and(|sent| segment.time.since(sent) >= SETTLED);
     if sender.goes_back_in_time(segment) || ack_goes_back(receiver, segment) || !settled {
         return Verdict::LookAlike(LookAlike::ReorderedAck, "overtaken by data still in flight");
     }
@@ -187,19 +206,19 @@ fn below_unacknowledged(sender: &Side, receiver: &Side, segment: &Segment, posit
 /// Whether an empty segment at SND.NXT-1 is an acknowledgment that a later segment overtook, and by what
 /// sign. Such a segment had SEQ = SND.NXT when it was sent, so the octet above it was sent on its own (or is
 /// a FIN); where it was part of a longer segment only a clock that goes back can tell.
-fn overtaken(sender: &Side, segment: &Segment, ack_goes_back: bool) -> Option<&'static str> {
+fn overtaken(sender: &Side, receiver: &Side, segment: &Segment) -> Option<&'static str> {
     if sender.goes_back_in_time(segment) {
         return Some("its TSval lies before one already sent");
     }
-    if !sender.tail_is_single() {
+    if !sender.tail_is_single() || sender.tail.probed {
         return None;
     }
-    let since_last = sender.last.map(|last| segment.time.since(last.time));
-    let settled = since_last.is_none_or(|gap| gap >= SETTLED);
+    // Only what was sent before that octet can have been overtaken by it.
+    let settled = sender.tail.sent.is_none_or(|sent| segment.time.since(sent) >= SETTLED);
     if settled {
         return None;
     }
-    if ack_goes_back {
+    if ack_goes_back(receiver, segment) {
         return Some("it acknowledges less than a segment before it");
     }
     // A TSval that moved on was written after the overtaking segment was.
@@ -221,9 +240,19 @@ fn repeats_lone_octet(sender: &Side, segment: &Segment) -> bool {
 
 /// Whether a copy of a lone octet comes soon enough after the one before it to be a retransmission. Once a
 /// probe was seen at that octet, the ones that follow it are probes as well.
-fn within_retransmission_limit(sender: &Side, segment: &Segment) -> bool {
+fn within_retransmission_limit(sender: &Side, receiver: &Side, segment: &Segment) -> bool {
     let tail = &sender.tail;
-    let doubled = tail.gap.map_or(Span::ZERO, |gap| Span::from_nanos(gap.times(5).as_nanos() / 2));
-    let limit = doubled.max(FIRST_RETRANSMISSION);
+    let limit = if tail.psh {
+        PUSHED_RETRANSMISSION
+    } else {
+        let again = tail.gap.map_or(Span::ZERO, |gap| gap.times(5));
+        again.max(round_trip(sender, receiver).times(8)).max(FIRST_RETRANSMISSION)
+    };
     !tail.probed && tail.sent.is_some_and(|sent| segment.time.since(sent) <= limit)
+}
+
+/// The shortest round trip of the whole path: both sides' parts of it, wherever the capture was taken.
+pub(super) fn round_trip(one: &Side, other: &Side) -> Span {
+    let part = |side: &Side| side.min_rtt.unwrap_or(Span::ZERO).as_nanos();
+    Span::from_nanos(part(one).saturating_add(part(other)))
 }

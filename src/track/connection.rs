@@ -22,12 +22,21 @@ pub(super) struct Connection {
     last: Mark,
     client: Side,
     server: Side,
-    reset: Option<(Party, Mark)>,
+    reset: Option<ResetSeen>,
     pub(super) duplicates: u64,
     /// A SYN with another initial sequence number than this life of the connection has.
     pub(super) foreign_syn: Option<Box<Segment>>,
     /// What only connections with keepalives, or with something like them, need.
     probes: Option<Box<Probes>>,
+}
+
+/// A RST that ended the connection, as far as is known.
+#[derive(Clone, Copy, Debug)]
+struct ResetSeen {
+    by: Party,
+    at: Mark,
+    /// Its SEQ was SND.NXT, as far as is known.
+    exact: bool,
 }
 
 /// The parts of a segment's judgment that several steps need.
@@ -64,6 +73,11 @@ impl Connection {
     /// Whether nothing more can come of this life of the connection: reset, or both FINs.
     pub(super) fn is_closed(&self) -> bool {
         self.reset.is_some() || (self.client.fin.is_some() && self.server.fin.is_some())
+    }
+
+    /// Whether it was reset, which the other end may not have heard.
+    pub(super) fn is_reset(&self) -> bool {
+        self.reset.is_some()
     }
 
     /// Whether this SYN begins another life of the 4-tuple.
@@ -169,14 +183,19 @@ impl Connection {
     }
 
     fn on_syn(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
+        let side = self.side(step.from);
+        let foreign = side.isn.is_some_and(|isn| isn != step.position);
+        let established = side.acked().is_some_and(|acked| acked > step.position);
+        if foreign || established {
+            self.side_mut(step.from.peer()).provoked = true;
+        }
+        if foreign {
+            return Class::Syn;
+        }
         if segment.flags.ack() {
             self.learn_ack(segment, step, log);
             self.learn_round_trip(segment, step.from.peer());
-        }
-        let established = self.side(step.from).acked().is_some_and(|acked| acked > step.position);
-        if established || self.side(step.from).isn.is_some_and(|isn| isn != step.position) {
-            self.side_mut(step.from.peer()).provoked = true;
-            return Class::Syn;
+            self.side_mut(step.from.peer()).run = 0;
         }
         self.side_mut(step.from).learn_sent(segment, step.position);
         Class::Syn
@@ -185,31 +204,51 @@ impl Connection {
     fn on_rst(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
         let sender = self.side(step.from);
         let known = sender.next();
-        // A RST below what was acknowledged is dropped by its receiver (RFC 5961 §3.2). One ahead of what
-        // was captured is taken: octets may be missing from the capture.
+        // A RST below what was acknowledged is dropped by its receiver (RFC 5961 §3.2).
         let stale = sender.acked().is_some_and(|acked| step.position < acked)
             || known.is_some_and(|next| step.position > next + super::side::MAX_JUMP);
-        if stale || self.reset.is_some() {
+        if stale {
             return Class::StaleReset;
         }
+        // One ahead of what was captured is taken, since octets may be missing from the capture; if none are,
+        // its receiver challenges it and the connection goes on.
+        let exact = sender.unanchored || known.is_none_or(|next| step.position <= next);
         let at = Mark { frame: segment.id, time: segment.time };
         self.decide_candidates(segment, step, log);
         let answered = self.match_answer(segment, step, AnswerKind::Reset, log);
-        self.reset = Some((step.from, at));
-        if let Some(probes) = self.probes.as_deref_mut() {
-            probes.give_up(log);
-            if probes.spoken_of() {
-                probes.emit(log, EventKind::Reset { by: step.from, at, ttl: segment.ttl });
+        let again = self.reset.is_some();
+        if !again {
+            self.reset = Some(ResetSeen { by: step.from, at, exact });
+            if let Some(probes) = self.probes.as_deref_mut() {
+                probes.give_up(log);
+                if probes.spoken_of() {
+                    probes.emit(log, EventKind::Reset { by: step.from, at, ttl: segment.ttl });
+                }
             }
         }
+        self.side_mut(step.from.peer()).provoked |= !exact;
         self.side_mut(step.from.peer()).run = 0;
         match answered {
             Some(probe) => Class::Answer { probe, kind: AnswerKind::Reset },
+            None if again => Class::StaleReset,
             None => Class::Reset,
         }
     }
 
+    /// A RST that was not exact had no effect if anything follows that is no RST.
+    fn doubt_reset(&mut self, segment: &Segment, log: &mut Log) {
+        let Some(doubtful) = self.reset.filter(|reset| !reset.exact) else { return };
+        self.reset = None;
+        if let Some(probes) = self.probes.as_deref_mut()
+            && probes.spoken_of()
+        {
+            let evidence = Mark { frame: segment.id, time: segment.time };
+            probes.emit(log, EventKind::ResetIgnored { reset: doubtful.at, evidence });
+        }
+    }
+
     fn on_ordinary(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
+        self.doubt_reset(segment, log);
         self.decide_candidates(segment, step, log);
         let (sender, receiver) = (self.side(step.from), self.side(step.from.peer()));
         let verdict = classify::judge(sender, receiver, segment, step.ack_is_news, step.quiet);
@@ -228,7 +267,12 @@ impl Connection {
             self.anchor(segment, step, verdict, log);
         }
         let fin_before = self.side(step.from).fin.is_some();
-        self.side_mut(step.from).learn_sent(segment, step.position);
+        let sender = self.side_mut(step.from);
+        let fresh = sender.next().is_none_or(|next| step.position >= next);
+        sender.learn_sent(segment, step.position);
+        if fresh && matches!(verdict, Verdict::LookAlike(LookAlike::ZeroWindowProbe, _)) {
+            sender.learn_window_probe();
+        }
         if segment.flags.fin() && !fin_before {
             self.on_first_fin(segment, step, log);
         }
@@ -244,7 +288,7 @@ impl Connection {
         let open = verdict == Verdict::Candidate && segment.len == 0;
         let was_open = std::mem::replace(&mut self.side_mut(step.from).unanchored, open);
         if was_open
-            && !open
+            && verdict == Verdict::BareAck
             && let Some(probes) = self.probes.as_deref_mut()
         {
             probes.dismiss_candidates(step.from, Dismissal::Ordinary, log);
@@ -303,6 +347,7 @@ impl Connection {
             run: self.side(step.from).run.saturating_add(1),
             ttl: segment.ttl,
             timestamps: segment.options.timestamps,
+            ip_id: segment.ip_id,
         }
     }
 
@@ -352,7 +397,7 @@ impl Connection {
     /// An empty segment at SND.NXT-1 with the receiver's window closed: see [`Probes::at_zero_window`].
     fn on_zero_window(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
         let closed = self.side(step.from.peer()).window_closed;
-        let rtt = self.side(step.from).min_rtt.unwrap_or(Span::ZERO);
+        let rtt = classify::round_trip(&self.client, &self.server);
         let quiet = step.quiet.unwrap_or(Span::ZERO);
         let now = Mark { frame: segment.id, time: segment.time };
         if self.probes().at_zero_window(step.from, now, closed, quiet, rtt, log) {
@@ -368,10 +413,11 @@ impl Connection {
 
     /// Data right after the window opened shows that it had waited.
     fn on_sent_after_zero_window(&mut self, segment: &Segment, step: &Step, log: &mut Log) {
-        let reopened = self.side(step.from.peer()).last;
-        let open = self.side(step.from.peer()).window.is_some_and(|window| window > 0);
+        let receiver = self.side(step.from.peer());
+        let open = receiver.window.is_some_and(|window| window > 0);
+        let wait = SETTLED.plus(classify::round_trip(&self.client, &self.server).times(2));
+        let soon = receiver.last.is_some_and(|mark| segment.time.since(mark.time) < wait);
         let Some(probes) = self.probes.as_deref_mut() else { return };
-        let soon = reopened.is_some_and(|mark| segment.time.since(mark.time) < SETTLED);
         if open {
             let evidence = Mark { frame: segment.id, time: segment.time };
             let retracted = probes.window_reopened(step.from, soon, evidence, log);
@@ -450,7 +496,11 @@ impl Connection {
         let arrival = Arrival {
             time: segment.time,
             acknowledged: (kind != AnswerKind::Reset).then(|| asked.position(segment.ack)),
-            repeats: kind == AnswerKind::Ack && !step.ack_is_news && answerer.window == Some(segment.window),
+            repeats: kind == AnswerKind::Ack
+                && !segment.flags.fin()
+                && !answerer.provoked
+                && !step.ack_is_news
+                && answerer.window == Some(segment.window),
             min_rtt: asked.min_rtt,
         };
         let made = |probe: &Pending| answer_to(probe, segment, kind, answerer.window);
@@ -482,7 +532,9 @@ impl Connection {
         let position = self.side(prober).position(error.seq);
         self.last = Mark { frame: error.id, time: error.time };
         let Some(probes) = self.probes.as_deref_mut() else { return false };
-        let Some(probe) = probes.quoted_by(prober, position, error.time) else { return false };
+        let Some(probe) = probes.quoted_by(prober, position, error.quoted_ip_id, error.time) else {
+            return false;
+        };
         let at = Mark { frame: error.id, time: error.time };
         let answer = Answer {
             ttl: error.ttl,
@@ -500,7 +552,7 @@ impl Connection {
             last: self.last,
             client: self.client.summary(),
             server: self.server.summary(),
-            reset: self.reset,
+            reset: self.reset.map(|reset| (reset.by, reset.at)),
             duplicates: self.duplicates,
             seen_until,
         }));

@@ -130,6 +130,13 @@ pub enum EventKind {
         /// Time to live of the frame.
         ttl: u8,
     },
+    /// A RST had no effect: the connection went on.
+    ResetIgnored {
+        /// The frame of the RST.
+        reset: Mark,
+        /// The frame that shows it.
+        evidence: Mark,
+    },
     /// First FIN of one side.
     Fin {
         /// Who sent it.
@@ -209,6 +216,8 @@ pub struct ProbeSegment {
     pub ttl: u8,
     /// Its timestamps option.
     pub timestamps: Option<TcpTimestamps>,
+    /// Its IPv4 identification.
+    pub ip_id: Option<u16>,
 }
 
 /// A keepalive probe.

@@ -23,6 +23,9 @@ const ANSWER_LIMIT: Span = Span::from_secs(10);
 /// persist timer stops at 60 s).
 const WINDOW_PROBE_CAP: Span = Span::from_secs(50);
 
+/// How much the round trips of a burst may differ, beside a quarter, for its answers to be paired anew.
+const PAIRING_SLACK: Span = Span::from_millis(20);
+
 /// Longest burst whose answers are paired anew.
 const MAX_PAIRING: usize = 256;
 
@@ -45,6 +48,8 @@ pub(super) struct Probes {
 struct Waiting {
     pending: Vec<Pending>,
     candidates: Vec<Undecided>,
+    /// The prober went on right above its candidates.
+    continued: bool,
     unsure: Option<Unsure>,
     zero_window: ZeroWindow,
     pairing: Vec<Paired>,
@@ -69,6 +74,8 @@ pub(super) struct Pending {
     pub(super) time: Timestamp,
     /// SND.NXT when it was sent: what its answer acknowledges.
     pub(super) end: u64,
+    /// IPv4 identification of its packet.
+    ip_id: Option<u16>,
 }
 
 /// An empty segment that is a probe if SND.NXT lies one above it.
@@ -85,6 +92,8 @@ struct Unsure {
     candidate: Undecided,
     octet: Option<u8>,
     psh: bool,
+    /// It came again, so that a report of a duplicate may be about the copy.
+    repeated: bool,
     answer: Option<Answer>,
 }
 
@@ -138,7 +147,8 @@ impl Probes {
         log: &mut Log,
     ) -> u32 {
         let event = self.emit(log, EventKind::Probe(Probe { segment: shown, basis, corrects }));
-        self.waiting(shown.prober).pending.push(Pending { event, time: shown.at.time, end: position + 1 });
+        let (time, end, ip_id) = (shown.at.time, position + 1, shown.ip_id);
+        self.waiting(shown.prober).pending.push(Pending { event, time, end, ip_id });
         event
     }
 
@@ -167,9 +177,11 @@ impl Probes {
         let waiting = self.waiting(party);
         if shown.octets > 0 {
             let (octet, psh) = (segment.first_octet, segment.flags.psh());
-            waiting.unsure = Some(Unsure { candidate: undecided, octet, psh, answer: None });
+            let repeated = false;
+            waiting.unsure = Some(Unsure { candidate: undecided, octet, psh, repeated, answer: None });
         } else {
             waiting.candidates.push(undecided);
+            waiting.continued = false;
         }
         Some(event)
     }
@@ -184,8 +196,12 @@ impl Probes {
     ) -> bool {
         let mut confirmed = false;
         if let Some(position) = self.candidate_position(prober) {
+            let continued = self.waiting(prober).continued;
             if acknowledged == position + 1 {
                 self.confirm_candidates(prober, Basis::AnswerBeyond, log);
+                confirmed = true;
+            } else if continued && acknowledged > position {
+                self.confirm_candidates(prober, Basis::ContinuedBeyond, log);
                 confirmed = true;
             } else if acknowledged == position {
                 self.dismiss_candidates(prober, Dismissal::Ordinary, log);
@@ -207,10 +223,11 @@ impl Probes {
         let Some(unsure) = self.waiting(prober).unsure.as_mut() else { return false };
         let end = unsure.candidate.position + 1;
         if acknowledged == end {
-            let pending =
-                Pending { event: unsure.candidate.event, time: unsure.candidate.shown.at.time, end };
+            let shown = &unsure.candidate.shown;
+            let (event, ip_id) = (unsure.candidate.event, shown.ip_id);
+            let pending = Pending { event, time: shown.at.time, end, ip_id };
             let answer = answer_to(&pending, segment, AnswerKind::Ack, None);
-            if answer.dsack {
+            if answer.dsack && !unsure.repeated {
                 let Undecided { event, position, shown } = unsure.candidate;
                 self.waiting(prober).unsure = None;
                 self.on_probe(shown, Basis::DuplicateReported, position, Some(event), log);
@@ -224,6 +241,9 @@ impl Probes {
     }
 
     /// Learns where the prober itself goes on; returns whether candidates turned out to be probes.
+    ///
+    /// Right above them: they were probes, unless the octet between them was sent in the meantime and lost
+    /// before the capture. The peer's next acknowledgment tells; after a RST there will be none.
     pub(super) fn on_own_segment(
         &mut self,
         prober: Party,
@@ -231,15 +251,21 @@ impl Probes {
         segment: &Segment,
         log: &mut Log,
     ) -> bool {
+        let waiting = self.waiting(prober);
+        if let Some(unsure) = waiting.unsure.as_mut().filter(|unsure| unsure.candidate.position == position) {
+            unsure.repeated |= segment.len > 0;
+        }
         let Some(candidate) = self.candidate_position(prober) else { return false };
         let carries = segment.len > 0 || segment.flags.fin() || segment.flags.rst();
         if position == candidate + 1 {
-            self.confirm_candidates(prober, Basis::ContinuedBeyond, log);
-            return true;
-        }
-        if (position == candidate && carries) || position + 1 == candidate {
+            self.waiting(prober).continued = true;
+            if segment.flags.rst() {
+                self.confirm_candidates(prober, Basis::ContinuedBeyond, log);
+                return true;
+            }
+        } else if (position == candidate && carries) || position + 1 == candidate {
             self.dismiss_candidates(prober, Dismissal::Ordinary, log);
-        } else if position > candidate {
+        } else if position > candidate && !self.waiting(prober).continued {
             self.dismiss_candidates(prober, Dismissal::Undecided, log);
         }
         false
@@ -352,6 +378,12 @@ impl Probes {
         let mut answers: Vec<Answer> = pairing.iter().filter_map(|paired| paired.answer).collect();
         let first = pairing.len().checked_sub(answers.len() + 1)?;
         answers.push(made(&last.probe));
+        let probes = pairing.iter().skip(first).map(|paired| paired.probe);
+        let trips = probes.zip(&answers).map(|(probe, answer)| answer.at.time.since(probe.time));
+        let (shortest, longest) = (trips.clone().min()?, trips.max()?);
+        if longest > Span::from_nanos(shortest.times(5).as_nanos() / 4).plus(PAIRING_SLACK) {
+            return None;
+        }
         let mut given = None;
         for (offset, answer) in answers.into_iter().enumerate() {
             let Some(&Paired { probe, said, .. }) = self.waiting(prober).pairing.get(first + offset) else {
@@ -368,13 +400,23 @@ impl Probes {
         given
     }
 
-    /// Takes the oldest probe that an ICMP error quotes: each error quotes one packet, in their order.
-    pub(super) fn quoted_by(&mut self, prober: Party, position: u64, time: Timestamp) -> Option<Pending> {
+    /// Takes the probe that an ICMP error quotes: the one with the quoted identification, otherwise the
+    /// oldest, since each error quotes one packet, in their order.
+    pub(super) fn quoted_by(
+        &mut self,
+        prober: Party,
+        position: u64,
+        quoted_ip_id: Option<u16>,
+        time: Timestamp,
+    ) -> Option<Pending> {
         let pending = &mut self.waiting(prober).pending;
-        let index = pending.iter().position(|probe| {
+        let eligible = |probe: &Pending| {
             let age = time.since(probe.time);
             probe.end == position.wrapping_add(1) && age >= Span::ZERO && age <= ANSWER_LIMIT
-        })?;
+        };
+        let marked = quoted_ip_id.is_some_and(|id| id != 0);
+        let same = |probe: &Pending| marked && probe.ip_id == quoted_ip_id && eligible(probe);
+        let index = pending.iter().position(same).or_else(|| pending.iter().position(eligible))?;
         Some(pending.remove(index))
     }
 
@@ -409,13 +451,20 @@ impl Probes {
         if zero.closed != closed {
             *zero = ZeroWindow { closed, ..ZeroWindow::default() };
         }
-        let gap = zero.last.map_or(quiet, |last| now.time.since(last));
+        // The first gap is seen with part of a round trip in it.
+        let first = Span::from_nanos(quiet.as_nanos() - rtt.as_nanos());
+        let gap = zero.last.map_or(first, |last| now.time.since(last));
         let soon = gap < SETTLED.max(rtt.times(4));
-        let doubled = zero
-            .gap
-            .is_some_and(|before| gap.times(10) >= before.times(16) && gap.times(10) <= before.times(25));
+        let grew = |least: i64, most: i64| {
+            zero.gap.is_some_and(|before| {
+                gap.times(100) >= before.times(least) && gap.times(100) <= before.times(most)
+            })
+        };
+        let doubled = grew(160, 250);
+        // One of them may be missing from the capture, so only a gap that repeats ends a row of them.
+        let goes_on = zero.waiting && !grew(80, 125);
         let capped = zero.waiting && zero.gap.is_some_and(|before| before >= WINDOW_PROBE_CAP);
-        zero.waiting = soon || doubled || capped;
+        zero.waiting = soon || doubled || goes_on || capped;
         zero.last = Some(now.time);
         zero.gap = Some(gap);
         let waiting = zero.waiting;
@@ -452,6 +501,9 @@ impl Probes {
     /// Nothing waits any longer.
     pub(super) fn give_up(&mut self, log: &mut Log) {
         for party in [Party::Client, Party::Server] {
+            if self.waiting(party).continued {
+                self.confirm_candidates(party, Basis::ContinuedBeyond, log);
+            }
             self.lose_pending(party, usize::MAX, log);
             self.dismiss_candidates(party, Dismissal::Undecided, log);
             self.dismiss_unsure(party, Dismissal::Undecided, log);

@@ -69,6 +69,11 @@ pub(super) struct Tail {
     pub(super) gap: Option<Span>,
     /// A probe was seen at its last octet.
     pub(super) probed: bool,
+    /// Position after it.
+    end: u64,
+    /// It is one octet into a closed window. 4.4BSD then sets SND.NXT back to it, so that the empty segments
+    /// that follow stand there and are ordinary (`tcp_output` in persist mode).
+    window_probe: bool,
 }
 
 impl Side {
@@ -155,6 +160,21 @@ impl Side {
         }
     }
 
+    /// Whether an empty segment at this position stands at SND.NXT of a sender that probes a closed window.
+    pub(super) fn stands_at_window_probe(&self, position: u64) -> bool {
+        self.tail.window_probe && position == self.tail.start && !self.all_acked()
+    }
+
+    /// Whether the octet below SND.NXT is in the capture.
+    pub(super) fn tail_is_captured(&self) -> bool {
+        self.next() == Some(self.tail.end)
+    }
+
+    /// Learns that its last segment was one octet into a closed window.
+    pub(super) fn learn_window_probe(&mut self) {
+        self.tail.window_probe = true;
+    }
+
     /// Learns that it goes on at `position`, so that everything below was sent.
     pub(super) fn learn_continued(&mut self, position: u64) {
         self.end = self.end.max(Some(position));
@@ -171,28 +191,27 @@ impl Side {
         }
         self.set_origin(position.saturating_sub(1));
         let ahead = self.next().is_none_or(|next| end > next && end <= next.saturating_add(MAX_JUMP));
+        // An empty segment may have come before the octets that it was sent after.
+        let fills = self.next() == Some(end) && !self.tail_is_captured();
         let carries = end > position;
-        if ahead {
+        if ahead || self.end.is_none() {
             self.end = Some(end);
-            if carries {
-                self.tail = Tail {
-                    start: position,
-                    len: segment.len,
-                    octet: segment.first_octet,
-                    psh: segment.flags.psh(),
-                    sent: Some(segment.time),
-                    gap: None,
-                    probed: false,
-                };
-            }
-        } else {
-            if self.end.is_none() {
-                self.end = Some(end);
-            }
-            if carries && position == self.tail.start {
-                self.tail.gap = self.tail.sent.map(|sent| segment.time.since(sent));
-                self.tail.sent = Some(segment.time);
-            }
+        }
+        if carries && (ahead || fills) {
+            self.tail = Tail {
+                start: position,
+                len: segment.len,
+                octet: segment.first_octet,
+                psh: segment.flags.psh(),
+                sent: Some(segment.time),
+                gap: None,
+                probed: false,
+                end,
+                window_probe: false,
+            };
+        } else if carries && position == self.tail.start {
+            self.tail.gap = self.tail.sent.map(|sent| segment.time.since(sent));
+            self.tail.sent = Some(segment.time);
         }
         if segment.flags.fin() && self.fin.is_none() {
             self.fin = Some((end - 1, Mark { frame: segment.id, time: segment.time }));

@@ -3,6 +3,8 @@
 //! `TIME SENDER FLAGS SEQ LEN [ACK] [key=value …] => CLASS`: the sender is `c` or `s`, flags as tcpdump
 //! writes them, numbers raw. Keys: `win`, `ts` (TSval), `dsack` (left edge), `octet`, `id`, `ttl`, `if`.
 
+mod hard;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::event::{Event, EventKind};
@@ -111,19 +113,22 @@ fn event_name(event: &Event) -> String {
             probe.basis.name(),
             probe.corrects.map(|event| format!(" corrects {event}")).unwrap_or_default(),
         ),
-        EventKind::Answer(answer) => format!(
-            "answer {} by frame {} {} rtt={}",
-            answer.probe,
-            answer.at.frame.number,
-            answer.kind.name(),
-            answer.rtt
-        ),
+        EventKind::Answer(answer) => {
+            format!(
+                "answer {} by frame {} {} rtt={}",
+                answer.probe,
+                answer.at.frame.number,
+                answer.kind.name(),
+                answer.rtt
+            ) + &answer.corrects.map(|event| format!(" corrects {event}")).unwrap_or_default()
+        }
         EventKind::Unanswered { probe } => format!("unanswered {probe}"),
         EventKind::Candidate(candidate) => format!("candidate frame={}", candidate.segment.at.frame.number),
         EventKind::Dismissed { candidate, because } => format!("dismissed {candidate} {}", because.name()),
         EventKind::LookAlike(seen) => format!("{} frame={}", seen.kind.name(), seen.at.frame.number),
         EventKind::Retracted { probe, kind, .. } => format!("retracted {probe} {}", kind.name()),
         EventKind::Reset { by, .. } => format!("reset by {}", by.name()),
+        EventKind::ResetIgnored { reset, .. } => format!("reset ignored {}", reset.frame.number),
         EventKind::Fin { by, .. } => format!("fin by {}", by.name()),
         EventKind::Final(_) => "final".to_owned(),
     };
@@ -147,6 +152,7 @@ fn play(trace: &str) -> Vec<String> {
                 source: endpoint(1, 40_000),
                 destination: endpoint(2, 80),
                 seq: SeqNum(words[2].parse().unwrap()),
+                quoted_ip_id: words.get(3).map(|id| id.parse().unwrap()),
                 ttl: 63,
             };
             assert_eq!(tracker.icmp(&error), expected.trim() == "answer icmp", "line {number}: {line}");

@@ -104,6 +104,10 @@ fn error(
         source: Endpoint { address: quote.header.source(), port: source_port },
         destination: Endpoint { address: quote.header.destination(), port: destination_port },
         seq: SeqNum(seq),
+        quoted_ip_id: match &quote.header {
+            Header::V4(header) => Some(header.identification()),
+            Header::V6(..) => None,
+        },
         ttl: packet.header.ttl(),
     })
 }
