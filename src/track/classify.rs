@@ -117,7 +117,10 @@ fn at_next(
             Verdict::Other
         };
     }
-    if sender.unanchored && !acknowledges_recent_data(receiver, segment, ack_is_news, quiet) {
+    let silent_so_far = sender.end().is_none() && quiet.is_some_and(|quiet| quiet >= SETTLED);
+    if (sender.unanchored || silent_so_far)
+        && !acknowledges_recent_data(receiver, segment, ack_is_news, quiet)
+    {
         return Verdict::Candidate;
     }
     Verdict::BareAck
@@ -148,7 +151,7 @@ fn below_next_acked(sender: &Side, receiver: &Side, segment: &Segment, quiet: Op
         if let Some(rule) = overtaken(sender, receiver, segment) {
             return Verdict::LookAlike(LookAlike::ReorderedAck, rule);
         }
-        if receiver.window == Some(0) {
+        if receiver.window == Some(0) || sender.probes_window {
             return Verdict::AtZeroWindow;
         }
         return Verdict::Probe(Basis::Acknowledged);
@@ -189,7 +192,8 @@ fn below_next_outstanding(sender: &Side, receiver: &Side, segment: &Segment, qui
 
 /// A segment below SND.NXT-1: BSD-family stacks probe at SND.UNA-1 while data is in flight.
 fn below_unacknowledged(sender: &Side, receiver: &Side, segment: &Segment, position: u64) -> Verdict {
-    let at_una = sender.acked().is_some_and(|acked| position + 1 == acked);
+    // The acknowledgments that were captured may not have arrived, so any of them can be its SND.UNA.
+    let at_una = sender.acked().is_some_and(|acked| position < acked);
     if !at_una || segment.len != 0 {
         return Verdict::Other;
     }
@@ -248,7 +252,8 @@ fn within_retransmission_limit(sender: &Side, receiver: &Side, segment: &Segment
         let again = tail.gap.map_or(Span::ZERO, |gap| gap.times(5));
         again.max(round_trip(sender, receiver).times(8)).max(FIRST_RETRANSMISSION)
     };
-    !tail.probed && tail.sent.is_some_and(|sent| segment.time.since(sent) <= limit)
+    // Retransmissions back off; a row of gaps that do not grow is a keepalive timer.
+    !tail.probed && tail.even_gaps < 2 && tail.sent.is_some_and(|sent| segment.time.since(sent) <= limit)
 }
 
 /// The shortest round trip of the whole path: both sides' parts of it, wherever the capture was taken.

@@ -70,9 +70,9 @@ impl Connection {
         }
     }
 
-    /// Whether nothing more can come of this life of the connection: reset, or both FINs.
+    /// Whether nothing more can come of this life of the connection: reset, or both FINs acknowledged.
     pub(super) fn is_closed(&self) -> bool {
-        self.reset.is_some() || (self.client.fin.is_some() && self.server.fin.is_some())
+        self.reset.is_some() || (self.client.fin_acked() && self.server.fin_acked())
     }
 
     /// Whether it was reset, which the other end may not have heard.
@@ -353,9 +353,12 @@ impl Connection {
 
     fn on_probe(&mut self, segment: &Segment, step: &Step, basis: Basis, log: &mut Log) -> Class {
         let shown = self.probe_segment(segment, step);
+        let sender = self.side(step.from);
+        let in_flight = (basis == Basis::Outstanding)
+            .then(|| (sender.acked().unwrap_or(0).min(step.position + 1), sender.next().unwrap_or(u64::MAX)));
         let probes = self.probes();
         probes.settle_unsure(&shown, segment, log);
-        let probe = probes.on_probe(shown, basis, step.position, None, log);
+        let probe = probes.on_probe(shown, basis, step.position, in_flight, None, log);
         self.side_mut(step.from).learn_probe(step.position);
         // A zero-length probe is dropped before it counts as heard (Linux tcp_validate_incoming); one octet
         // is taken as a retransmission and does count.
@@ -400,7 +403,9 @@ impl Connection {
         let rtt = classify::round_trip(&self.client, &self.server);
         let quiet = step.quiet.unwrap_or(Span::ZERO);
         let now = Mark { frame: segment.id, time: segment.time };
-        if self.probes().at_zero_window(step.from, now, closed, quiet, rtt, log) {
+        let waits = self.probes().at_zero_window(step.from, now, closed, quiet, rtt, log);
+        self.side_mut(step.from).probes_window = waits;
+        if waits {
             let rule = "window of 0 and gaps that begin short and double";
             return self.on_look_alike(segment, step, LookAlike::ZeroWindowProbe, rule, log);
         }

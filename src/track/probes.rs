@@ -72,10 +72,20 @@ pub(super) struct Pending {
     pub(super) event: u32,
     /// When it was sent.
     pub(super) time: Timestamp,
-    /// SND.NXT when it was sent: what its answer acknowledges.
+    /// Position after it: SND.NXT when it was sent, unless octets were in flight.
     pub(super) end: u64,
+    /// The least and the most that its answer acknowledges: SND.NXT, or with octets in flight anything from
+    /// SND.UNA on.
+    acknowledged: (u64, u64),
     /// IPv4 identification of its packet.
     ip_id: Option<u16>,
+}
+
+impl Pending {
+    /// Whether a segment that acknowledges this much may answer it.
+    fn is_acknowledged_by(&self, position: u64) -> bool {
+        (self.acknowledged.0..=self.acknowledged.1).contains(&position)
+    }
 }
 
 /// An empty segment that is a probe if SND.NXT lies one above it.
@@ -143,12 +153,14 @@ impl Probes {
         shown: ProbeSegment,
         basis: Basis,
         position: u64,
+        in_flight: Option<(u64, u64)>,
         corrects: Option<u32>,
         log: &mut Log,
     ) -> u32 {
         let event = self.emit(log, EventKind::Probe(Probe { segment: shown, basis, corrects }));
         let (time, end, ip_id) = (shown.at.time, position + 1, shown.ip_id);
-        self.waiting(shown.prober).pending.push(Pending { event, time, end, ip_id });
+        let acknowledged = in_flight.unwrap_or((end, end));
+        self.waiting(shown.prober).pending.push(Pending { event, time, end, acknowledged, ip_id });
         event
     }
 
@@ -225,12 +237,12 @@ impl Probes {
         if acknowledged == end {
             let shown = &unsure.candidate.shown;
             let (event, ip_id) = (unsure.candidate.event, shown.ip_id);
-            let pending = Pending { event, time: shown.at.time, end, ip_id };
+            let pending = Pending { event, time: shown.at.time, end, acknowledged: (end, end), ip_id };
             let answer = answer_to(&pending, segment, AnswerKind::Ack, None);
             if answer.dsack && !unsure.repeated {
                 let Undecided { event, position, shown } = unsure.candidate;
                 self.waiting(prober).unsure = None;
-                self.on_probe(shown, Basis::DuplicateReported, position, Some(event), log);
+                self.on_probe(shown, Basis::DuplicateReported, position, None, Some(event), log);
                 return true;
             }
             unsure.answer.get_or_insert(answer);
@@ -284,7 +296,7 @@ impl Probes {
         }
         self.waiting(shown.prober).unsure = None;
         let Undecided { event, position, shown } = unsure.candidate;
-        let probe = self.on_probe(shown, Basis::RepeatedLater, position, Some(event), log);
+        let probe = self.on_probe(shown, Basis::RepeatedLater, position, None, Some(event), log);
         if let Some(answer) = unsure.answer {
             self.waiting(shown.prober).pending.retain(|pending| pending.event != probe);
             self.emit(log, EventKind::Answer(Answer { probe, ..answer }));
@@ -298,7 +310,7 @@ impl Probes {
 
     fn confirm_candidates(&mut self, party: Party, basis: Basis, log: &mut Log) {
         for Undecided { event, position, shown } in std::mem::take(&mut self.waiting(party).candidates) {
-            self.on_probe(shown, basis, position, Some(event), log);
+            self.on_probe(shown, basis, position, None, Some(event), log);
         }
     }
 
@@ -329,7 +341,7 @@ impl Probes {
         let Some(last) = pending.last() else {
             return self.paired_anew(prober, arrival, made, log);
         };
-        if arrival.acknowledged.is_some_and(|acknowledged| acknowledged > last.end) {
+        if arrival.acknowledged.is_some_and(|acknowledged| acknowledged > last.acknowledged.1) {
             self.lose_pending(prober, usize::MAX, log);
             self.waiting(prober).pairing.clear();
             return None;
@@ -381,7 +393,8 @@ impl Probes {
         let probes = pairing.iter().skip(first).map(|paired| paired.probe);
         let trips = probes.zip(&answers).map(|(probe, answer)| answer.at.time.since(probe.time));
         let (shortest, longest) = (trips.clone().min()?, trips.max()?);
-        if longest > Span::from_nanos(shortest.times(5).as_nanos() / 4).plus(PAIRING_SLACK) {
+        let disagree = longest > Span::from_nanos(shortest.times(5).as_nanos() / 4).plus(PAIRING_SLACK);
+        if disagree || shortest < Span::ZERO {
             return None;
         }
         let mut given = None;
@@ -532,7 +545,9 @@ fn answered_index(pending: &[Pending], arrival: Arrival) -> Option<usize> {
     let limit = arrival.min_rtt.map_or(ANSWER_LIMIT, |rtt| rtt.times(10).max(ANSWER_LIMIT));
     let eligible = |probe: &Pending| {
         let age = arrival.time.since(probe.time);
-        age >= Span::ZERO && age <= limit && arrival.acknowledged.is_none_or(|ack| ack == probe.end)
+        age >= Span::ZERO
+            && age <= limit
+            && arrival.acknowledged.is_none_or(|ack| probe.is_acknowledged_by(ack))
     };
     let indices = pending.iter().enumerate().filter(|(_, probe)| eligible(probe));
     if let Some(rtt) = arrival.min_rtt {

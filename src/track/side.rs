@@ -41,6 +41,8 @@ pub(super) struct Side {
     pub(super) ttl: u8,
     /// SND.NXT is only bounded from below: all that was seen are empty segments nobody acknowledged.
     pub(super) unanchored: bool,
+    /// It probes a closed window, as far as is known; the window update may have been lost behind the capture.
+    pub(super) probes_window: bool,
     /// It was sent a SYN or RST that RFC 5961 answers with a challenge ACK.
     pub(super) provoked: bool,
     /// Probes sent since the peer was last heard.
@@ -69,11 +71,26 @@ pub(super) struct Tail {
     pub(super) gap: Option<Span>,
     /// A probe was seen at its last octet.
     pub(super) probed: bool,
+    /// How many of its gaps in a row did not grow, as those of retransmissions do.
+    pub(super) even_gaps: u8,
     /// Position after it.
     end: u64,
     /// It is one octet into a closed window. 4.4BSD then sets SND.NXT back to it, so that the empty segments
     /// that follow stand there and are ordinary (`tcp_output` in persist mode).
     window_probe: bool,
+}
+
+impl Tail {
+    /// A copy of it was sent.
+    fn sent_again(&mut self, time: Timestamp) {
+        let gap = self.sent.map(|sent| time.since(sent));
+        let even = gap
+            .zip(self.gap)
+            .is_some_and(|(now, before)| now >= Span::from_secs(1) && now.times(2) < before.times(3));
+        self.even_gaps = if even { self.even_gaps.saturating_add(1) } else { 0 };
+        self.gap = gap;
+        self.sent = Some(time);
+    }
 }
 
 impl Side {
@@ -90,6 +107,11 @@ impl Side {
     /// Position after the highest octet it was seen sending.
     pub(super) fn end(&self) -> Option<u64> {
         self.end
+    }
+
+    /// Whether its FIN was sent and acknowledged.
+    pub(super) fn fin_acked(&self) -> bool {
+        self.fin.is_some_and(|(position, _)| self.acked.is_some_and(|acked| acked > position))
     }
 
     /// Whether every octet below SND.NXT has been acknowledged.
@@ -198,6 +220,7 @@ impl Side {
             self.end = Some(end);
         }
         if carries && (ahead || fills) {
+            self.probes_window = false;
             self.tail = Tail {
                 start: position,
                 len: segment.len,
@@ -206,12 +229,12 @@ impl Side {
                 sent: Some(segment.time),
                 gap: None,
                 probed: false,
+                even_gaps: 0,
                 end,
                 window_probe: false,
             };
         } else if carries && position == self.tail.start {
-            self.tail.gap = self.tail.sent.map(|sent| segment.time.since(sent));
-            self.tail.sent = Some(segment.time);
+            self.tail.sent_again(segment.time);
         }
         if segment.flags.fin() && self.fin.is_none() {
             self.fin = Some((end - 1, Mark { frame: segment.id, time: segment.time }));

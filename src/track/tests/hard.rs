@@ -183,3 +183,63 @@ fn a_pushed_octet_sent_again_late() {
          11.914 c P. 1001 1 5001      => retransmitted_octet",
     );
 }
+
+#[test]
+fn a_window_update_that_did_not_arrive_does_not_end_the_window_probes() {
+    play_after_handshake(
+        "1.000 c P. 1001 900 5001       => data
+         1.010 s . 5001 0 1901 win=0    => ack
+         1.260 c . 1900 0 5001          => zero_window_probe
+         1.770 c . 1900 0 5001          => zero_window_probe
+         2.340 s . 5001 0 1901 win=800  => window_update
+         2.800 c . 1900 0 5001          => zero_window_probe
+         4.860 c . 1900 0 5001          => zero_window_probe
+         8.980 c . 1900 0 5001          => zero_window_probe",
+    );
+}
+
+#[test]
+fn probes_below_octets_whose_acknowledgment_did_not_arrive() {
+    let events = play_after_handshake(
+        "1.0 c P. 1001 33 5001        => data
+         1.1 s . 5001 0 1034          => ack
+         9.0 c . 1000 0 5001          => probe 1
+         9.1 s . 5001 0 1034          => answer ack to 2",
+    );
+    assert!(events[1].ends_with("outstanding"), "{events:?}");
+}
+
+#[test]
+fn a_midstream_probe_above_what_the_peer_had_acknowledged() {
+    play(
+        "1.0 s . 5000 0 13            => candidate
+         11.0 c . 13 0 5000           => candidate
+         11.1 s . 5000 0 14           => answer ack to 5",
+    );
+}
+
+#[test]
+fn a_steady_series_of_octets_is_no_retransmission() {
+    play_after_handshake(
+        "1.00 c P. 1001 1 5001       => data
+         1.10 s . 5001 0 1002        => ack
+         3.33 c P. 1001 1 5001       => retransmitted_octet
+         3.34 s . 5001 0 1002        => duplicate_ack
+         5.51 c P. 1001 1 5001       => retransmitted_octet
+         5.52 s . 5001 0 1002        => duplicate_ack
+         7.69 c P. 1001 1 5001       => retransmitted_octet
+         7.70 s . 5001 0 1002        => duplicate_ack
+         9.87 c P. 1001 1 5001       => probe 1",
+    );
+}
+
+#[test]
+fn fins_that_were_not_acknowledged_do_not_end_a_connection() {
+    let events = play_after_handshake(
+        "2.0 c F. 1001 0 5001        => fin
+         2.1 s . 5001 0 1002         => ack
+         3.0 s F. 5001 0 1002        => fin
+         90.0 c . 1001 0 5001        => probe 1",
+    );
+    assert_eq!(events[0], "1.1 opened seen");
+}
