@@ -69,6 +69,74 @@ pub fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
+/// A capture in the form that tcpdump writes on this machine: pcap in this byte order with microseconds.
+#[derive(Clone, Debug)]
+pub struct Pcap {
+    /// The file header, 24 octets.
+    pub header: Vec<u8>,
+    /// Each packet with its record header of 16 octets.
+    pub records: Vec<Vec<u8>>,
+}
+
+impl Pcap {
+    /// One of `captures/`.
+    pub fn of(name: &str) -> Pcap {
+        let octets = std::fs::read(capture_path(name)).expect(name);
+        assert_eq!(octets[..4], 0xa1b2_c3d4_u32.to_ne_bytes(), "{name} has another format");
+        let (header, mut rest) = octets.split_at(24);
+        let mut records = Vec::new();
+        while !rest.is_empty() {
+            let (record, after) = rest.split_at(16 + number(&rest[8..]) as usize);
+            records.push(record.to_vec());
+            rest = after;
+        }
+        Pcap { header: header.to_vec(), records }
+    }
+
+    /// The file with these of its packets.
+    pub fn with(&self, packets: std::ops::Range<usize>) -> Vec<u8> {
+        [self.header.clone(), self.records[packets].concat()].concat()
+    }
+
+    /// All of the file.
+    pub fn octets(&self) -> Vec<u8> {
+        self.with(0..self.records.len())
+    }
+
+    /// Where the record of a packet begins; packets count from 0.
+    pub fn offset(&self, packet: usize) -> usize {
+        self.header.len() + self.records[..packet].iter().map(Vec::len).sum::<usize>()
+    }
+
+    /// The same packets as pcapng: the blocks before them, and one for each.
+    pub fn to_pcapng(&self) -> Pcap {
+        let section = [&0x1a2b_3c4d_u32.to_ne_bytes()[..], &1_u32.to_ne_bytes(), &[0xff; 8]].concat();
+        let interface = [&self.header[20..24], &0_u32.to_ne_bytes()].concat();
+        let packet = |record: &Vec<u8>| {
+            let micros = u64::from(number(record)) * 1_000_000 + u64::from(number(&record[4..]));
+            let mut body = 0_u32.to_ne_bytes().to_vec();
+            body.extend(((micros >> 32) as u32).to_ne_bytes());
+            body.extend((micros as u32).to_ne_bytes());
+            body.extend(&record[8..]);
+            body.resize(body.len().next_multiple_of(4), 0);
+            block(6, &body)
+        };
+        let header = [block(0x0a0d_0d0a, &section), block(1, &interface)].concat();
+        Pcap { header, records: self.records.iter().map(packet).collect() }
+    }
+}
+
+/// A pcapng block.
+fn block(kind: u32, body: &[u8]) -> Vec<u8> {
+    let length = (body.len() as u32 + 12).to_ne_bytes();
+    [&kind.to_ne_bytes(), &length[..], body, &length].concat()
+}
+
+/// The number at the beginning of these octets.
+fn number(octets: &[u8]) -> u32 {
+    u32::from_ne_bytes(octets[..4].try_into().expect("four octets"))
+}
+
 /// The names of the captures that an index lists.
 pub fn indexed(folder: &Path) -> Vec<String> {
     read_index(folder).capture.into_iter().map(|capture| capture.file).collect()

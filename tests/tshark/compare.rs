@@ -126,6 +126,9 @@ struct Frame {
     info: String,
 }
 
+/// In nanoseconds; no stack sends the same again so soon.
+const COPIES_WITHIN: u64 = 10_000_000;
+
 const FIN: u64 = 0x01;
 const SYN: u64 = 0x02;
 const RST: u64 = 0x04;
@@ -176,11 +179,28 @@ impl Frame {
         self.length - self.captured > self.len
     }
 
+    fn nanos(&self) -> u64 {
+        let (seconds, fraction) = self.time.split_once('.').expect("a fraction");
+        assert_eq!(fraction.len(), 9, "{}", self.time);
+        let number = |text: &str| text.parse::<u64>().expect("digits");
+        number(seconds) * 1_000_000_000 + number(fraction)
+    }
+
+    /// Some stacks number no packets, so that probes of theirs are the same to the octet; only time tells
+    /// them from copies.
     fn is_copy_of(&self, earlier: &Frame) -> bool {
         let identity =
             |frame: &Frame| (frame.ip_id, frame.seq, frame.ack, frame.len, frame.flags, frame.window);
-        self.ip_id.is_some() && identity(self) == identity(earlier)
+        let soon = self.nanos().abs_diff(earlier.nanos()) < COPIES_WITHIN;
+        soon && self.ip_id.is_some() && identity(self) == identity(earlier)
     }
+}
+
+/// The time from an earlier frame to this one in seconds, as JSON has it; empty if there is none.
+fn since(frame: &Frame, earlier: Option<&Frame>) -> String {
+    let Some(earlier) = earlier else { return String::new() };
+    let nanos = frame.nanos() - earlier.nanos();
+    format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000)
 }
 
 /// Whether a sequence number lies after another.
@@ -215,6 +235,8 @@ struct Probe {
     frame: u64,
     time_s: Box<RawValue>,
     octets: u64,
+    silence_s: Option<Box<RawValue>>,
+    quiet_s: Option<Box<RawValue>>,
     seq: u32,
     ack: u32,
     ttl: u64,
@@ -226,6 +248,7 @@ struct Answer {
     kind: String,
     frame: u64,
     time_s: Box<RawValue>,
+    rtt_us: Box<RawValue>,
 }
 
 /// Reads a capture with both.
@@ -284,10 +307,22 @@ impl Both<'_> {
             check(name("length"), frame.len.to_string(), probe.octets.to_string());
             check(name("TTL"), frame.ttl.to_string(), probe.ttl.to_string());
             check(name("time"), frame.time.clone(), probe.time_s.get().to_owned());
+            let heard = self.peer_before(frame).find(|other| !self.is_copy(other));
+            let own = self.before(frame).find(|other| !self.is_copy(other));
+            let any = [heard, own].into_iter().flatten().max_by_key(|other| other.number);
+            let ours = |span: &Option<Box<RawValue>>| span.as_ref().map_or("", |span| span.get()).to_owned();
+            check(name("silence before"), since(frame, heard), ours(&probe.silence_s));
+            check(name("quiet before"), since(frame, any), ours(&probe.quiet_s));
         }
-        for (number, (answer, _)) in &self.answers {
+        for (number, (answer, probe)) in &self.answers {
             let frame = self.frame(*number);
             check(format!("time of frame {number}"), frame.time.clone(), answer.time_s.get().to_owned());
+            let nanos = frame.nanos() - self.frame(*probe).nanos();
+            let micros = match nanos % 1000 {
+                0 => (nanos / 1000).to_string(),
+                rest => format!("{}.{rest:03}", nanos / 1000),
+            };
+            check(format!("round trip of frame {number}"), micros, answer.rtt_us.get().to_owned());
         }
         wrong
     }
@@ -325,6 +360,11 @@ impl Both<'_> {
         let earlier = self.frames[..frame.number as usize - 1].iter().rev();
         let (stream, port) = frame.direction;
         earlier.filter(move |other| other.is_tcp && other.direction.0 == stream && other.direction.1 != port)
+    }
+
+    /// Whether a segment was captured before.
+    fn is_copy(&self, frame: &Frame) -> bool {
+        self.before(frame).any(|earlier| frame.is_copy_of(earlier))
     }
 
     /// Why tshark does not flag what we call a probe.
