@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::common::{Pcap, analyze_json, capture_path, has, indexed, run, scratch, text};
+use crate::common::{Pcap, analyze_json, capture_path, has, indexed, keepscope, run, scratch, text};
 
 /// All of a connection but for where its frames stand.
 fn without_places(value: &Value) -> Value {
@@ -150,5 +150,14 @@ fn compressed_captures_give_the_same_connections() {
         let expected = analyze_json(&["--all", &capture_path(name)]);
         assert_eq!(found["connections"], expected["connections"], "{program}");
         assert_eq!(found["captures"][0]["packets"], expected["captures"][0]["packets"], "{program}");
+
+        // Cut in the middle: what comes before is reported, and the place is one of the decompressed stream.
+        let octets = std::fs::read(&renamed).expect("a file");
+        std::fs::write(&renamed, &octets[..octets.len() / 2]).expect("a file");
+        let output = keepscope(&["analyze", text(&renamed)]);
+        assert_eq!(output.status.code(), Some(2), "{program}");
+        let complaint = String::from_utf8(output.stderr).expect("UTF-8");
+        assert!(complaint.starts_with(&format!("keepscope: error: {}: ", renamed.display())), "{complaint}");
+        assert_eq!(complaint.lines().count(), 1, "{complaint}");
     }
 }
