@@ -78,6 +78,11 @@ impl<T: Copy> Cell<T> {
         Cell::new(value, Status::Unverified, sources)
     }
 
+    /// Not known; the sources and the remark say what was looked at or heard.
+    pub(super) const fn unknown(note: &'static str, sources: &'static [Source]) -> Cell<T> {
+        Cell { note, sources, ..Cell::UNKNOWN }
+    }
+
     /// The same with a remark.
     pub(super) const fn note(self, note: &'static str) -> Cell<T> {
         Cell { note, ..self }

@@ -2,6 +2,7 @@
 //!
 //! Owns the table of [`Preset`]s. Uses [`crate::time`] only.
 
+mod source;
 mod table;
 
 use super::cell::Cell;

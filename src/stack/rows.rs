@@ -4,14 +4,59 @@
 
 use super::{Cell, GivingUp, IdleClock, Probe, Rearming, Responder, Stack, Timing};
 
+mod bsd;
+mod freebsd;
+mod illumos;
 mod linux;
+mod macos;
+mod others;
+mod small;
+mod windows;
 
 /// All rows; those that run come first.
-pub(super) const ALL: &[&Stack] = &[&linux::LINUX];
+pub(super) const ALL: &[&Stack] = &[
+    &linux::LINUX,
+    &windows::WINDOWS_10_1709,
+    &windows::WINDOWS_VISTA,
+    &windows::WINDOWS_2003,
+    &freebsd::FREEBSD,
+    &macos::MACOS,
+    &bsd::OPENBSD,
+    &bsd::NETBSD,
+    &illumos::ILLUMOS,
+    &small::GVISOR_STACK,
+    &small::SMOLTCP_STACK,
+    &small::LWIP_STACK,
+    &others::FREERTOS_STACK,
+    &others::PICOTCP_STACK,
+    &macos::MACOS_OFFLOAD,
+    &bsd::DRAGONFLY,
+    &others::NUTTX,
+    &others::UIP,
+    &others::ZVM,
+    &others::PYTCP,
+];
+
+impl Stack {
+    /// Nothing known, not even its name.
+    const UNKNOWN: Stack = Stack {
+        name: "",
+        title: "",
+        aliases: &[],
+        runs: false,
+        timing: Timing::UNKNOWN,
+        probe: Probe::UNKNOWN,
+        giving_up: GivingUp::UNKNOWN,
+        idle_clock: IdleClock::UNKNOWN,
+        responder: Responder::UNKNOWN,
+        rearming: Rearming::UNKNOWN,
+        options: Cell::UNKNOWN,
+    };
+}
 
 impl Timing {
     /// Nothing known.
-    pub(super) const UNKNOWN: Timing = Timing {
+    const UNKNOWN: Timing = Timing {
         on_by_default: Cell::UNKNOWN,
         idle: Cell::UNKNOWN,
         interval: Cell::UNKNOWN,
@@ -24,7 +69,7 @@ impl Timing {
 
 impl Probe {
     /// Nothing known.
-    pub(super) const UNKNOWN: Probe = Probe {
+    const UNKNOWN: Probe = Probe {
         octets: Cell::UNKNOWN,
         octet_value: Cell::UNKNOWN,
         seq: Cell::UNKNOWN,
@@ -40,13 +85,13 @@ impl Probe {
 
 impl GivingUp {
     /// Nothing known.
-    pub(super) const UNKNOWN: GivingUp =
+    const UNKNOWN: GivingUp =
         GivingUp { rule: Cell::UNKNOWN, moment: Cell::UNKNOWN, reset: Cell::UNKNOWN, error: Cell::UNKNOWN };
 }
 
 impl IdleClock {
     /// Nothing known.
-    pub(super) const UNKNOWN: IdleClock = IdleClock {
+    const UNKNOWN: IdleClock = IdleClock {
         reset_by: Cell::UNKNOWN,
         reset_by_sending: Cell::UNKNOWN,
         reset_by_probes: Cell::UNKNOWN,
@@ -58,7 +103,7 @@ impl IdleClock {
 
 impl Responder {
     /// Nothing known.
-    pub(super) const UNKNOWN: Responder = Responder {
+    const UNKNOWN: Responder = Responder {
         zero_octets: Cell::UNKNOWN,
         one_octet: Cell::UNKNOWN,
         rate_limit: Cell::UNKNOWN,
@@ -73,6 +118,6 @@ impl Responder {
 
 impl Rearming {
     /// Nothing known.
-    pub(super) const UNKNOWN: Rearming =
+    const UNKNOWN: Rearming =
         Rearming { enabling: Cell::UNKNOWN, setting_idle: Cell::UNKNOWN, setting_interval: Cell::UNKNOWN };
 }

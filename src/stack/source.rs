@@ -32,11 +32,16 @@ sources! {
     X_OUT = "X-out", "XNU bsd/netinet/tcp_output.c (xnu @e3723e1f1766)";
     X_USR = "X-usr", "XNU bsd/netinet: TCP_KEEPALIVE and its like, TCP_CONN_KEEPIDLE (xnu @e3723e1f1766)";
     O_TIMER = "O-timer", "OpenBSD sys/netinet/tcp_timer.c and .h (openbsd/src @00007ca37eaf)";
+    O_SUBR = "O-subr", "OpenBSD sys/netinet/tcp_subr.c: tcp_respond, tcp_drop (openbsd/src @00007ca37eaf)";
+    O_IN = "O-in", "OpenBSD sys/netinet/tcp_input.c (openbsd/src @00007ca37eaf)";
     N_TIMER = "N-timer", "NetBSD sys/netinet/tcp_timer.c and .h (NetBSD/src @01298e0dd111)";
+    N_SUBR = "N-subr", "NetBSD sys/netinet/tcp_subr.c: tcp_respond, tcp_drop (NetBSD/src @01298e0dd111)";
+    N_IN = "N-in", "NetBSD sys/netinet/tcp_input.c, indexed copy";
+    N_USR = "N-usr", "NetBSD sys/netinet/tcp_usrreq.c: change_keepalive, indexed copy";
     N_OPTIONS = "N-options", "NetBSD sys/netinet, TCP_KEEPIDLE and its like (NetBSD/src @01298e0dd111)";
     D_USR = "D-usr", "DragonFly sys/netinet/tcp_usrreq.c, indexed copy";
     I_TIMER = "I-timer", "illumos inet/tcp/tcp_timers.c: tcp_keepalive_timer (illumos-gate @4047c26b1901)";
-    I_TUNABLES = "I-tunables", "illumos inet/tcp/tcp_tunables.c, indexed copy";
+    I_TUNABLES = "I-tunables", "illumos inet/tcp/tcp_tunables.c (illumos-gate @1751ed28289a)";
     I_OPTIONS = "I-options", "illumos inet/tcp/tcp_opt_data.c, indexed copy";
     MS_VALS = "MS-vals", "Microsoft Learn, SIO_KEEPALIVE_VALS control code";
     MS_TIME = "MS-time", "Microsoft Learn, KeepAliveTime and KeepAliveInterval (Windows 2000/2003 registry)";
@@ -53,6 +58,5 @@ sources! {
     NUTTX_17888 = "nuttx-17888", "apache/nuttx pull request 17888 (January 2026)";
     IBM_ZVM = "ibm-zvm", "IBM z/VM TCP/IP, KEEPALIVEOPTIONS statement";
     PYTCP_29 = "pytcp-29", "PyTCP issue 29";
-    RFC9293_SEQ = "RFC9293-3.10.7.4", "RFC 9293 section 3.10.7.4, what answers an unacceptable segment";
     BELIEVED = "believed", "generally believed; no source was read";
 }

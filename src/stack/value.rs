@@ -266,6 +266,7 @@ words! {
     Rearm {
         IdleFromNow = "idle_from_now", "the whole idle time begins now";
         IdleSinceReceipt = "idle_since_receipt", "what is left of it since the last receipt; at once if nothing";
+        IntervalFromNow = "interval_from_now", "one interval begins now, whatever the idle time";
         ProbeAtOnce = "probe_at_once", "a probe is sent at once";
         Untouched = "untouched", "nothing; counts from the next start of the timer on";
     }
