@@ -24,3 +24,4 @@ pub mod report;
 pub mod segment;
 pub mod time;
 pub mod track;
+pub mod winsock;

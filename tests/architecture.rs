@@ -14,10 +14,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("analysis", &["time", "frame", "segment", "track"]),
     ("report", &["time", "frame", "segment", "track", "analysis", "capture", "pipeline"]),
     ("cli", &["time", "frame", "segment", "track", "analysis", "capture", "pipeline", "report"]),
+    ("winsock", &["time"]),
 ];
 
 /// Modules without clock, socket, file, thread, environment or ambient randomness.
-const PURE: &[&str] = &["time", "frame", "segment", "track", "pipeline", "analysis"];
+const PURE: &[&str] = &["time", "frame", "segment", "track", "pipeline", "analysis", "winsock"];
 
 /// What a pure module must not name.
 const IMPURE: &[&str] = &[
