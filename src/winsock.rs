@@ -9,7 +9,8 @@
 //!  └ on(thread) ─ Caller ────┼─ check     does the call fail, and with which code
 //!                            ├─ option    which options there are, and where
 //!                            ├─ socket    what state a socket is in
-//!                            └─ setting   what is set ─── Effective: what a keepalive machine runs on
+//!                            ├─ setting   what is set ─── Effective: what a keepalive machine runs on
+//!                            └─ doubt     how sure that is
 //! ```
 //!
 //! What Microsoft documents was read from these pages (names as published): "SO_KEEPALIVE socket option",
@@ -37,6 +38,7 @@
 mod call;
 mod check;
 mod constant;
+mod doubt;
 mod error;
 mod host;
 mod memory;

@@ -46,8 +46,9 @@ pub enum Check {
 /// 8. The state of the socket is asked by the transport, the last to be reached.
 /// 9. The value is looked at by the one who would store it.
 ///
-/// Numbers 1, 2, 3, 6 and 7 stand in the order in which the documents list their errors; `WSAENOTSOCK`,
-/// listed last, comes before `WSAEFAULT` for the reason in 4.
+/// Where no reason speaks against it the order is the one in which the documents list the errors: that of 1,
+/// 2, 3, 6 and 7. `WSAENOTSOCK`, which they list last, and `WSAEFAULT`, which they list before
+/// `WSAEINPROGRESS`, stand where 4 and 5 put them.
 pub const PRECEDENCE: [Check; 9] = [
     Check::Startup,
     Check::Network,

@@ -6,7 +6,6 @@
 use super::constant::{KEEPALIVE_PROBES, KEEPALIVE_PROBES_BEFORE_VISTA};
 use super::registry::{Registry, RegistryEntry};
 use super::tcp_keepalive::TcpKeepalive;
-use super::unverified::Unverified;
 use super::version::WindowsVersion;
 use crate::time::{Span, Timestamp};
 
@@ -207,31 +206,10 @@ impl Effective {
     }
 
     /// When the connection is given up if nothing answers: one interval after the last probe, which is
-    /// [`Unverified::GiveUpTime`].
+    /// [`Unverified::GiveUpTime`](super::Unverified::GiveUpTime).
     pub fn give_up_due(&self, last_received: Timestamp) -> Option<Timestamp> {
         let intervals = self.interval.value.times(self.count.value.into());
         self.sends_probes().then(|| after(last_received, self.idle.value, intervals))
-    }
-
-    /// The unverified points that these values rest on.
-    pub fn rests_on(&self) -> Vec<Unverified> {
-        let origins = [self.on.origin, self.idle.origin, self.interval.origin, self.count.origin];
-        let by_vals = self.on.origin == Origin::SioKeepaliveVals;
-        let from_registry = origins.iter().any(|origin| matches!(origin, Origin::Registry(_)));
-        let mixed = origins.contains(&Origin::SioKeepaliveVals)
-            && (origins.contains(&Origin::TcpKeepidle) || origins.contains(&Origin::TcpKeepintvl));
-        let times_inherited = self.idle.inherited || self.interval.inherited || self.count.inherited;
-        let of_one_entry = matches!(self.count.origin, Origin::Registry(_));
-        [
-            (by_vals, Unverified::ValsSwitchSoKeepalive),
-            (mixed, Unverified::LaterCallWins),
-            (from_registry, Unverified::RegistryReadAtStart),
-            (of_one_entry, Unverified::AbsentRetransmissions),
-            (times_inherited, Unverified::AcceptInheritsTimes),
-        ]
-        .into_iter()
-        .filter_map(|(holds, point)| holds.then_some(point))
-        .collect()
     }
 }
 

@@ -14,10 +14,10 @@ fn of_vals_and_tcp_options_the_later_wins() {
     set_vals(&mut host, handle, 1, 1_500, 250).unwrap();
     set(&mut host, handle, IPPROTO_TCP, TCP_KEEPIDLE, 40).unwrap();
     let effective = host.effective(handle).unwrap();
+    assert!(host.rests_on(handle).contains(&Unverified::LaterCallWins));
     assert_eq!(numbers(&host, handle), (40_000, 250, 10));
     assert_eq!(effective.idle.origin, Origin::TcpKeepidle);
     assert_eq!(effective.interval.origin, Origin::SioKeepaliveVals);
-    assert!(effective.rests_on().contains(&Unverified::LaterCallWins));
     set(&mut host, handle, IPPROTO_TCP, TCP_KEEPCNT, 4).unwrap();
     set_vals(&mut host, handle, 1, 2_999, 1).unwrap();
     assert_eq!(numbers(&host, handle), (2_999, 1, 4));
@@ -31,7 +31,7 @@ fn vals_and_so_keepalive_are_one_switch() {
     let handle = connected(&mut host);
     set_vals(&mut host, handle, 7, 1_500, 250).unwrap();
     assert_eq!(keepalive(&mut host, handle), Ok(1));
-    assert!(host.effective(handle).unwrap().rests_on().contains(&Unverified::ValsSwitchSoKeepalive));
+    assert!(host.rests_on(handle).contains(&Unverified::ValsSwitchSoKeepalive));
     set_keepalive(&mut host, handle, 0).unwrap();
     assert!(!host.effective(handle).unwrap().on.value);
     set_keepalive(&mut host, handle, 1).unwrap();
@@ -55,7 +55,7 @@ fn the_registry_is_read_when_the_system_starts() {
     assert_eq!(keepalive(&mut host, handle), Err(WsaError::NotSock));
     let handle = connected(&mut host);
     assert_eq!(numbers(&host, handle), (300_000, 1_000, 8));
-    let rests_on = host.effective(handle).unwrap().rests_on();
+    let rests_on = host.rests_on(handle);
     assert!(rests_on.contains(&Unverified::RegistryReadAtStart));
     assert!(rests_on.contains(&Unverified::AbsentRetransmissions));
 }
@@ -88,7 +88,7 @@ fn accepted_sockets_inherit_and_then_go_their_own_way() {
     assert!(effective.sends_probes());
     assert!(effective.on.inherited && effective.idle.inherited && !effective.interval.inherited);
     assert_eq!((effective.on.origin, effective.idle.origin), (Origin::SoKeepalive, Origin::TcpKeepidle));
-    assert!(effective.rests_on().contains(&Unverified::AcceptInheritsTimes));
+    assert!(host.rests_on(accepted).contains(&Unverified::AcceptInheritsTimes));
     assert!(!host.effective(listener).unwrap().sends_probes());
     set_keepalive(&mut host, listener, 0).unwrap();
     assert_eq!(keepalive(&mut host, accepted), Ok(1));
@@ -110,6 +110,7 @@ fn connect_ex_forgets_what_was_set_until_its_context_is_updated() {
     assert_eq!(host.complete_connect(handle, true), Some(SocketState::Connected));
     assert_eq!(keepalive(&mut host, handle), Ok(1));
     assert!(!host.effective(handle).unwrap().on.value);
+    assert!(host.rests_on(handle).contains(&Unverified::ConnectExForgets));
     set(&mut host, handle, IPPROTO_TCP, TCP_KEEPIDLE, 20).unwrap();
     assert_eq!(numbers(&host, handle).0, 20_000);
     assert_eq!(update(&mut host), Ok(()));
@@ -188,4 +189,29 @@ fn only_a_connection_sends_probes() {
     assert!(host.effective(handle).unwrap().sends_probes());
     host.lose_connection(handle, Loss::TimedOut).unwrap();
     assert!(!host.effective(handle).unwrap().sends_probes());
+}
+
+#[test]
+fn settings_say_what_they_rest_on() {
+    use RegistryEntry::*;
+    let mut host = started(NEW);
+    let handle = connected(&mut host);
+    assert_eq!(host.rests_on(handle), []);
+    set_keepalive(&mut host, handle, 1).unwrap();
+    assert_eq!(host.rests_on(handle), [Unverified::GiveUpTime]);
+    set_vals(&mut host, handle, 1, 5_000, 5_000).unwrap();
+    set_keepalive(&mut host, handle, 1).unwrap();
+    assert_eq!(host.rests_on(handle), [Unverified::TimesOutliveSwitch, Unverified::GiveUpTime]);
+    assert_eq!(host.rests_on(SocketHandle(1)), []);
+
+    let both = [(TcpMaxDataRetransmissions, 3), (PptpTcpMaxDataRetransmissions, 4)];
+    let mut host = started_with(WindowsVersion::Xp, &both);
+    let handle = connected(&mut host);
+    assert_eq!(host.rests_on(handle), [Unverified::RegistryReadAtStart]);
+
+    let mut host = started_with(NEW, &[(KeepAliveTime, 5_000), (KeepAliveInterval, 0)]);
+    let handle = connected(&mut host);
+    let expected =
+        [Unverified::RegistryReadAtStart, Unverified::RegistrySinceVista, Unverified::RegistryOutOfRange];
+    assert_eq!(host.rests_on(handle), expected);
 }

@@ -99,6 +99,24 @@ fn each_fault_alone_gives_its_error() {
 }
 
 #[test]
+fn the_order_is_the_documented_one() {
+    let order = PRECEDENCE.map(|check| format!("{check:?}"));
+    let expected =
+        ["Startup", "Network", "Progress", "Handle", "Memory", "Level", "Option", "State", "Value"];
+    assert_eq!(order, expected);
+}
+
+/// Both are `WSAEINVAL` during a connect, but a lost connection has errors of its own.
+#[test]
+fn the_state_is_judged_before_the_value() {
+    let mut host = started(WindowsVersion::Windows10V1709);
+    let handle = connected(&mut host);
+    set_keepalive(&mut host, handle, 1).unwrap();
+    host.lose_connection(handle, Loss::Reset).unwrap();
+    assert_eq!(set(&mut host, handle, IPPROTO_TCP, TCP_KEEPCNT, 256), Err(WsaError::NotConn));
+}
+
+#[test]
 fn of_any_two_faults_the_earlier_decides() {
     for (place, first) in PRECEDENCE.into_iter().enumerate() {
         for second in PRECEDENCE.into_iter().skip(place + 1) {

@@ -283,7 +283,7 @@ const ROWS: &[Row] = &[
     }),
     ("before Vista: 5 probes, or the larger of the two entries, up to 255; 0 sends none", || {
         use RegistryEntry::{PptpTcpMaxDataRetransmissions as Pptp, TcpMaxDataRetransmissions as Data};
-        let cases: &[(&[(RegistryEntry, u32)], u8, Origin)] = &[
+        let cases: [(&[_], u8, Origin); 11] = [
             (&[], 5, Origin::Default),
             (&[(Data, 3)], 3, Origin::Registry(Data)),
             (&[(Pptp, 7)], 7, Origin::Registry(Pptp)),
@@ -297,7 +297,7 @@ const ROWS: &[Row] = &[
             (&[(Data, 0)], 0, Origin::Registry(Data)),
         ];
         for version in OLD {
-            for (entries, value, origin) in cases {
+            for (entries, value, origin) in &cases {
                 let mut host = started_with(version, entries);
                 let handle = connected(&mut host);
                 set_keepalive(&mut host, handle, 1).unwrap();
