@@ -26,3 +26,4 @@ pub mod segment;
 pub mod stack;
 pub mod time;
 pub mod track;
+pub mod winsock;

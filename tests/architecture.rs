@@ -13,12 +13,32 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("track", &["time", "frame", "segment"]),
     ("pipeline", &["frame", "segment", "track"]),
     ("analysis", &["time", "frame", "segment", "track"]),
-    ("report", &["time", "frame", "segment", "stack", "track", "analysis", "capture", "pipeline"]),
-    ("cli", &["time", "frame", "segment", "stack", "track", "analysis", "capture", "pipeline", "report"]),
+    ("keepalive", &["time", "segment", "stack"]),
+    ("winsock", &["time"]),
+    (
+        "report",
+        &["time", "frame", "segment", "stack", "track", "keepalive", "analysis", "capture", "pipeline"],
+    ),
+    (
+        "cli",
+        &[
+            "time",
+            "frame",
+            "segment",
+            "stack",
+            "track",
+            "keepalive",
+            "analysis",
+            "capture",
+            "pipeline",
+            "report",
+        ],
+    ),
 ];
 
 /// Modules without clock, socket, file, thread, environment or ambient randomness.
-const PURE: &[&str] = &["time", "frame", "segment", "stack", "track", "pipeline", "analysis"];
+const PURE: &[&str] =
+    &["time", "frame", "segment", "stack", "track", "pipeline", "keepalive", "analysis", "winsock"];
 
 /// What a pure module must not name.
 const IMPURE: &[&str] = &[

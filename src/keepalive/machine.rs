@@ -205,6 +205,7 @@ impl Machine {
                 let left = self.clock.units(self.settings.idle) - self.elapsed(now);
                 self.arm_units(now, left.max(0));
             }
+            Rearm::IntervalFromNow => self.arm(now, self.settings.interval),
             Rearm::ProbeAtOnce => self.probe(now),
         }
     }
