@@ -4,6 +4,8 @@
 //! of everything: may use every module; none uses it.
 
 mod analyze;
+mod duration;
+mod predict;
 mod progress;
 mod stdin;
 
@@ -38,13 +40,14 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
 
   keepscope analyze capture.pcapng                who probes whom, who no longer answers
   tcpdump -w - tcp | keepscope analyze -          the same, from a pipe
+  keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
 
-'keepscope analyze --help' shows all options.
+'keepscope COMMAND --help' shows all options of a command.
 ";
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    everything was read, whatever was found
+  0    done; all input was read, whatever was found
   2    wrong usage, or a capture that cannot be read or is damaged (what could be read is reported)
   130  interrupted (the result so far is reported)";
 
@@ -60,6 +63,8 @@ struct Arguments {
 enum Command {
     /// Find the keepalive probes in captures, and their answers.
     Analyze(analyze::Arguments),
+    /// Predict when a stack probes a quiet connection, and when it gives up.
+    Predict(predict::Arguments),
 }
 
 /// Runs the command that the process was started with.
@@ -70,6 +75,7 @@ pub fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Some(Command::Analyze(arguments)) => analyze::run(arguments),
+        Some(Command::Predict(arguments)) => predict::run(&arguments),
         None => print(SHORT_HELP),
     };
     match result {

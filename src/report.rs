@@ -1,7 +1,7 @@
 //! Findings as output: text for people, JSON, JSON lines and CSV for programs.
 //!
 //! Owns the versioned output model, the only thing that is serialised. Writes to whatever it is given; uses
-//! [`crate::analysis`], [`crate::track`], [`crate::capture`] (its problems) and [`crate::pipeline`] (its
+//! [`crate::analysis`], [`crate::keepalive`], [`crate::stack`], [`crate::track`], [`crate::capture`] (its problems) and [`crate::pipeline`] (its
 //! counts).
 
 pub mod csv;
@@ -10,6 +10,7 @@ pub mod jsonl;
 pub mod ladder;
 mod model;
 mod number;
+pub mod predict;
 pub mod text;
 
 use crate::capture::{Captures, Problem};
