@@ -5,6 +5,7 @@
 
 mod analyze;
 mod progress;
+mod stacks;
 mod stdin;
 
 use std::io;
@@ -38,6 +39,8 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
 
   keepscope analyze capture.pcapng                who probes whom, who no longer answers
   tcpdump -w - tcp | keepscope analyze -          the same, from a pipe
+  keepscope stacks                                how TCP stacks keep connections alive
+  keepscope stacks linux                          one of them, each fact with its source
 
 'keepscope analyze --help' shows all options.
 ";
@@ -60,6 +63,8 @@ struct Arguments {
 enum Command {
     /// Find the keepalive probes in captures, and their answers.
     Analyze(analyze::Arguments),
+    /// Show how TCP stacks and applications keep connections alive, each fact with its source.
+    Stacks(stacks::Arguments),
 }
 
 /// Runs the command that the process was started with.
@@ -70,6 +75,7 @@ pub fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Some(Command::Analyze(arguments)) => analyze::run(arguments),
+        Some(Command::Stacks(arguments)) => stacks::run(&arguments),
         None => print(SHORT_HELP),
     };
     match result {

@@ -1,8 +1,8 @@
 //! Findings as output: text for people, JSON, JSON lines and CSV for programs.
 //!
 //! Owns the versioned output model, the only thing that is serialised. Writes to whatever it is given; uses
-//! [`crate::analysis`], [`crate::track`], [`crate::capture`] (its problems) and [`crate::pipeline`] (its
-//! counts).
+//! [`crate::analysis`], [`crate::track`], [`crate::capture`] (its problems), [`crate::pipeline`] (its counts)
+//! and [`crate::stack`] (its table).
 
 pub mod csv;
 pub mod json;
@@ -10,6 +10,7 @@ pub mod jsonl;
 pub mod ladder;
 mod model;
 mod number;
+pub mod stacks;
 pub mod text;
 
 use crate::capture::{Captures, Problem};
