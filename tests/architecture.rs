@@ -38,7 +38,7 @@ const IMPURE: &[&str] = &[
     "println!",
     "rand::",
     "rustix",
-    "libc",
+    "libc::",
 ];
 
 /// `RandomState` as the hasher of foldhash takes its seed from outside.
