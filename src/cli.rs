@@ -7,6 +7,7 @@ mod analyze;
 mod duration;
 mod predict;
 mod progress;
+mod stacks;
 mod stdin;
 
 use std::io;
@@ -41,6 +42,8 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
   keepscope analyze capture.pcapng                who probes whom, who no longer answers
   tcpdump -w - tcp | keepscope analyze -          the same, from a pipe
   keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
+  keepscope stacks                                how TCP stacks keep connections alive
+  keepscope stacks linux                          one of them, each fact with its source
 
 'keepscope COMMAND --help' shows all options of a command.
 ";
@@ -65,6 +68,8 @@ enum Command {
     Analyze(analyze::Arguments),
     /// Predict when a stack probes a quiet connection, and when it gives up.
     Predict(predict::Arguments),
+    /// Show how TCP stacks and applications keep connections alive, each fact with its source.
+    Stacks(stacks::Arguments),
 }
 
 /// Runs the command that the process was started with.
@@ -76,6 +81,7 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Some(Command::Analyze(arguments)) => analyze::run(arguments),
         Some(Command::Predict(arguments)) => predict::run(&arguments),
+        Some(Command::Stacks(arguments)) => stacks::run(&arguments),
         None => print(SHORT_HELP),
     };
     match result {

@@ -1,8 +1,8 @@
 //! Findings as output: text for people, JSON, JSON lines and CSV for programs.
 //!
 //! Owns the versioned output model, the only thing that is serialised. Writes to whatever it is given; uses
-//! [`crate::analysis`], [`crate::keepalive`], [`crate::stack`], [`crate::track`], [`crate::capture`] (its problems) and [`crate::pipeline`] (its
-//! counts).
+//! [`crate::analysis`], [`crate::keepalive`], [`crate::stack`], [`crate::track`], [`crate::capture`] (its
+//! problems) and [`crate::pipeline`] (its counts).
 
 pub mod csv;
 pub mod json;
@@ -11,6 +11,7 @@ pub mod ladder;
 mod model;
 mod number;
 pub mod predict;
+pub mod stacks;
 pub mod text;
 
 use crate::capture::{Captures, Problem};

@@ -381,7 +381,7 @@ impl Machine {
                 }
             }
             GiveUp::Counted { user_timeout: UserTimeout::AlsoApplies } => timed_out || counted,
-            GiveUp::Counted { user_timeout: UserTimeout::NotConsulted } => counted,
+            GiveUp::Counted { user_timeout: UserTimeout::Unknown } => counted,
             GiveUp::Elapsed { strict } => {
                 let limit = self.clock.units(Span::from_nanos(
                     idle.as_nanos().saturating_add(interval.times(i64::from(count)).as_nanos()),

@@ -114,7 +114,7 @@ fn rules(stack: &'static Stack, rounding: Rounding, reader: &mut Reader) -> Rule
     let (probe, clock, giving_up) = (&stack.probe, &stack.idle_clock, &stack.giving_up);
     let polled = matches!(rounding, Rounding::Polled { .. } | Rounding::Ticks { strict: true, .. });
     let unknown_reset = Reset::RstAck { seq: None, timestamps: None };
-    let counted = GiveUp::Counted { user_timeout: UserTimeout::NotConsulted };
+    let counted = GiveUp::Counted { user_timeout: UserTimeout::Unknown };
     let setting_interval =
         reader.read("what setting the interval does", stack.rearming.setting_interval, Rearm::Untouched);
     Rules {

@@ -15,12 +15,12 @@ pub struct Unknown {
 
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is no {:?}", self.name)?;
+        write!(f, "nothing is called {:?}", self.name)?;
         for (index, near) in self.nearest.iter().enumerate() {
-            f.write_str(if index == 0 { "; the nearest is " } else { " or " })?;
+            f.write_str(if index == 0 { "; did you mean " } else { " or " })?;
             f.write_str(near)?;
         }
-        Ok(())
+        if self.nearest.is_empty() { Ok(()) } else { f.write_str("?") }
     }
 }
 

@@ -7,10 +7,6 @@ use super::cell::Source;
 macro_rules! sources {
     ($($name:ident = $tag:literal, $reference:literal;)+) => {
         $(pub(super) const $name: Source = Source { tag: $tag, reference: $reference };)+
-
-        /// All of them, for the tests.
-        #[cfg(test)]
-        pub(super) const ALL: &[Source] = &[$($name,)+];
     };
 }
 

@@ -183,7 +183,7 @@ words! {
     UserTimeout {
         ReplacesCount = "replaces_count", "the user timeout replaces the count";
         AlsoApplies = "also_applies", "the user timeout applies beside the count";
-        NotConsulted = "not_consulted", "no user timeout is looked at";
+        Unknown = "unknown", "what a user timeout does is not known";
     }
 
     /// At which moment a stack gives up.

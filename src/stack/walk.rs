@@ -74,7 +74,7 @@ impl Timing {
             duration("idle", "idle", &self.idle),
             duration("interval", "interval", &self.interval),
             shown("count", "count", &self.count),
-            duration("detects_after", "detects a dead peer after", &self.detects_after),
+            duration("detects_after", "finds a dead peer after", &self.detects_after),
             shown("shape", "interval shape", &self.shape),
             shown("rounding", "timer rounding", &self.rounding),
         ];

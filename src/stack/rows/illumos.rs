@@ -38,7 +38,7 @@ pub(super) const ILLUMOS: Stack = Stack {
         seq: Cell::verified(SeqRule::BelowSndUna, &[I_TIMER])
             .note("as if the last acknowledged octet were sent again"),
         ack: Cell::reported(AckRule::RcvNxt, &[BELIEVED]),
-        flags: Cell::verified(ProbeFlags::Ack, &[I_TIMER]).note("whether PSH is set too is unverified"),
+        flags: Cell::reported(ProbeFlags::Ack, &[I_TIMER]).note("whether PSH is set too is unverified"),
         options: Cell::reported(ProbeOptions::Timestamps, &[I_TIMER])
             .note("it leaves through tcp_xmit_mp, whose options were not read"),
         ..Probe::UNKNOWN
@@ -51,7 +51,7 @@ pub(super) const ILLUMOS: Stack = Stack {
         error: Cell::verified("ETIMEDOUT, or the error recorded for the client", &[I_TIMER]),
     },
     idle_clock: IdleClock {
-        reset_by: Cell::verified(IdleReset::AnyReceived, &[I_TIMER])
+        reset_by: Cell::reported(IdleReset::AnyReceived, &[I_TIMER])
             .note("tcp_last_recv_time; how a segment is checked before was not read"),
         reset_by_sending: Cell::verified(false, &[I_TIMER]),
         on_receipt: Cell::verified(OnReceipt::Untouched, &[I_TIMER]),

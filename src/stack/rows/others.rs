@@ -35,7 +35,7 @@ pub(super) const FREERTOS_STACK: Stack = Stack {
         ..Probe::UNKNOWN
     },
     giving_up: GivingUp {
-        rule: Cell::verified(GiveUp::Counted { user_timeout: UserTimeout::NotConsulted }, &[FREERTOS]),
+        rule: Cell::verified(GiveUp::Counted { user_timeout: UserTimeout::Unknown }, &[FREERTOS]),
         moment: Cell::verified(GiveUpMoment::IntervalAfterLastProbe, &[FREERTOS])
             .note("looked at before another probe is sent"),
         reset: Cell::verified(Reset::Nothing, &[FREERTOS]).note("the state becomes CLOSE_WAIT"),
@@ -69,7 +69,7 @@ pub(super) const PICOTCP_STACK: Stack = Stack {
         octet_value: Cell::verified(OctetValue::NotSent, &[PICOTCP]),
         seq: Cell::verified(SeqRule::BelowSndNxt, &[PICOTCP]),
         flags: Cell::verified(ProbeFlags::PshAck, &[PICOTCP]),
-        options: Cell::verified(ProbeOptions::AsEstablished, &[PICOTCP]),
+        options: Cell::verified(ProbeOptions::AsEstablished, &[PICOTCP]).note("tcp_options_size is set"),
         window: Cell::verified(WindowField::Raw, &[PICOTCP]),
         ..Probe::UNKNOWN
     },
@@ -131,8 +131,8 @@ pub(super) const UIP: Stack = Stack {
 
 pub(super) const ZVM: Stack = Stack {
     name: "zvm",
-    title: "IBM z/VM, z/OS",
-    aliases: &["z/vm", "zos", "z/os"],
+    title: "IBM z/VM",
+    aliases: &["z/vm"],
     timing: Timing {
         on_by_default: Cell::verified(false, &[IBM_ZVM]),
         idle: Cell::verified(Amount::Is(Span::from_secs(7200)), &[IBM_ZVM]),

@@ -1,7 +1,7 @@
 //! gVisor, smoltcp and lwIP: stacks in user space and in small devices that run here as machines too.
 
 use crate::stack::cell::Cell;
-use crate::stack::source::{GVISOR, GVISOR_OPTIONS, LWIP, LWIP_SOCKETS, SMOLTCP};
+use crate::stack::source::{BELIEVED, GVISOR, GVISOR_OPTIONS, LWIP, LWIP_SOCKETS, SMOLTCP};
 use crate::stack::value::{
     Accepts, AckRule, Amount, Answer, GiveUp, GiveUpMoment, IdleReset, InboundProbes, IntervalShape,
     OctetValue, OnReceipt, Outstanding, ProbeFlags, ProbeOptions, RateLimit, Rearm, Reset, ResetSeq, Role,
@@ -28,7 +28,7 @@ pub(super) const GVISOR_STACK: Stack = Stack {
         octets: Cell::verified(0, &[GVISOR]),
         octet_value: Cell::verified(OctetValue::NotSent, &[GVISOR]),
         seq: Cell::verified(SeqRule::BelowSndNxt, &[GVISOR]),
-        ack: Cell::verified(AckRule::RcvNxt, &[GVISOR]),
+        ack: Cell::reported(AckRule::RcvNxt, &[BELIEVED]),
         flags: Cell::verified(ProbeFlags::Ack, &[GVISOR]),
         options: Cell::verified(ProbeOptions::AsEstablished, &[GVISOR]).note("as any empty segment"),
         ..Probe::UNKNOWN
@@ -98,7 +98,7 @@ pub(super) const SMOLTCP_STACK: Stack = Stack {
         octets: Cell::verified(1, &[SMOLTCP]),
         octet_value: Cell::verified(OctetValue::Zero, &[SMOLTCP]),
         seq: Cell::verified(SeqRule::BelowSndNxt, &[SMOLTCP]),
-        ack: Cell::verified(AckRule::RcvNxt, &[SMOLTCP]),
+        ack: Cell::reported(AckRule::RcvNxt, &[BELIEVED]),
         flags: Cell::verified(ProbeFlags::Ack, &[SMOLTCP]),
         options: Cell::verified(ProbeOptions::Timestamps, &[SMOLTCP]),
         window: Cell::verified(WindowField::Current, &[SMOLTCP]),
@@ -160,7 +160,7 @@ pub(super) const LWIP_STACK: Stack = Stack {
         octets: Cell::verified(0, &[LWIP]),
         octet_value: Cell::verified(OctetValue::NotSent, &[LWIP]),
         seq: Cell::verified(SeqRule::BelowSndNxt, &[LWIP]),
-        ack: Cell::verified(AckRule::RcvNxt, &[LWIP]),
+        ack: Cell::reported(AckRule::RcvNxt, &[BELIEVED]),
         flags: Cell::verified(ProbeFlags::Ack, &[LWIP]),
         options: Cell::verified(ProbeOptions::Timestamps, &[LWIP]).note("if built in"),
         window: Cell::verified(WindowField::LastAnnounced, &[LWIP]),

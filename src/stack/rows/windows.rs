@@ -19,7 +19,7 @@ const fn timing(count: Cell<Amount<u32>>, seconds: i64, sources: &'static [Sourc
         idle: IDLE,
         interval: INTERVAL,
         count,
-        detects_after: Cell::verified(Amount::Is(Span::from_secs(seconds)), sources)
+        detects_after: Cell::reported(Amount::Is(Span::from_secs(seconds)), sources)
             .note("idle + count x interval; whether it is a probe or an interval less is unverified"),
         shape: Cell::verified(IntervalShape::Constant, &[MS_VALS]),
         rounding: Cell::UNKNOWN,
@@ -38,8 +38,8 @@ const PROBE: Probe = Probe {
 };
 
 const GIVING_UP: GivingUp = GivingUp {
-    rule: Cell::verified(GiveUp::Counted { user_timeout: UserTimeout::NotConsulted }, &[MS_VALS, MS_TIME])
-        .note("how TCP_MAXRT comes into it is unverified"),
+    rule: Cell::verified(GiveUp::Counted { user_timeout: UserTimeout::Unknown }, &[MS_VALS, MS_TIME])
+        .note("with TCP_MAXRT too"),
     moment: Cell::unknown("an interval after the last probe, or with it", &[MS_VALS]),
     reset: Cell::unknown("reports from the field speak of a RST", &[BELIEVED]),
     error: Cell::reported("WSAENETRESET or WSAETIMEDOUT", &[BELIEVED]),
