@@ -150,6 +150,7 @@ impl<'a> Call<'a> {
         let is_option = match self.request {
             Request::Plain | Request::Option { access: Access::Get, .. } => return None,
             Request::Option { access: Access::Set, .. } => true,
+            // Its page lists no error for a connection that was lost.
             Request::Ioctl { .. } => false,
         };
         match socket.state {
