@@ -5,10 +5,10 @@
 
 mod analyze;
 mod duration;
+mod live_input;
 mod predict;
 mod progress;
 mod stacks;
-mod stdin;
 
 use std::io;
 use std::process::ExitCode;

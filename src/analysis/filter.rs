@@ -6,6 +6,7 @@
 //! | term | holds if |
 //! |---|---|
 //! | `addr:192.0.2.1`, `addr:2001:db8::/32` | either end has this address or lies in this network |
+//! | `addr:192.0.2.1:443` | either end is this address and port |
 //! | `port:443` | either end has this port |
 //! | `client:…`, `server:…` | that end has this address, network or `port` |
 //! | `outcome:reset,timed_out` | the connection ended so |
@@ -46,6 +47,7 @@ struct Term {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Test {
     Net(Option<Party>, IpNet),
+    End(Option<Party>, Endpoint),
     Port(Option<Party>, u16),
     Outcome(Outcome),
 }
@@ -68,6 +70,12 @@ impl Filter {
     /// Whether a connection with this outcome passes.
     pub fn passes(&self, opened: &Opened, outcome: Outcome) -> bool {
         self.terms.iter().all(|term| term.holds(opened, Some(outcome)).unwrap_or(true))
+    }
+
+    /// Whether it asks for connections without keepalives by name.
+    pub fn wants_no_keepalive(&self) -> bool {
+        let asked = self.terms.iter().filter(|term| !term.negated).flat_map(|term| &term.any);
+        asked.into_iter().any(|test| *test == Test::Outcome(Outcome::NoKeepalive))
     }
 
     /// Whether the outcome matters, so that nothing can be said before the end of a connection.
@@ -100,6 +108,7 @@ impl Test {
         };
         match self {
             Test::Net(party, net) => Some(either(*party, &|end| net.contains(&end.address))),
+            Test::End(party, wanted) => Some(either(*party, &|end| end == *wanted)),
             Test::Port(party, port) => Some(either(*party, &|end| end.port == *port)),
             Test::Outcome(wanted) => outcome.map(|outcome| outcome == *wanted),
         }
@@ -135,15 +144,22 @@ fn problem_with(key: Option<&str>) -> &'static str {
 
 fn test(key: Option<&str>, value: &str) -> Option<Test> {
     let net = |party| network(value).map(|net| Test::Net(party, net));
-    let port = |party| value.parse().ok().map(|port| Test::Port(party, port));
+    let end = |party| {
+        let socket = value.parse::<std::net::SocketAddr>().ok()?;
+        Some(Test::End(party, Endpoint { address: socket.ip(), port: socket.port() }))
+    };
+    let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    let number = value.parse().ok().filter(|_| digits);
+    let port = |party| number.map(|port| Test::Port(party, port));
+    let place = |party| net(party).or_else(|| end(party));
     let outcome = || Outcome::ALL.into_iter().find(|outcome| outcome.name() == value).map(Test::Outcome);
     match key {
-        Some("addr") => net(None),
+        Some("addr") => place(None),
         Some("port") => port(None),
-        Some("client") => net(Some(Party::Client)).or_else(|| port(Some(Party::Client))),
-        Some("server") => net(Some(Party::Server)).or_else(|| port(Some(Party::Server))),
+        Some("client") => place(Some(Party::Client)).or_else(|| port(Some(Party::Client))),
+        Some("server") => place(Some(Party::Server)).or_else(|| port(Some(Party::Server))),
         Some("outcome") => outcome(),
-        _ => net(None).or_else(|| port(None)).or_else(outcome),
+        _ => place(None).or_else(|| port(None)).or_else(outcome),
     }
 }
 
@@ -185,6 +201,10 @@ mod tests {
         assert!(passes("client:40000 server:443", Outcome::Reset));
         assert!(!passes("client:443", Outcome::Reset));
         assert!(passes("addr:[2001:db8::7]", Outcome::Reset));
+        assert!(passes("192.0.2.1:40000 server:[2001:db8::7]:443", Outcome::Reset));
+        assert!(!passes("192.0.2.1:40001", Outcome::Reset));
+        assert!("no_keepalive,reset".parse::<Filter>().unwrap().wants_no_keepalive());
+        assert!(!"!no_keepalive".parse::<Filter>().unwrap().wants_no_keepalive());
     }
 
     #[test]
@@ -204,6 +224,6 @@ mod tests {
             let error = word.parse::<Filter>().unwrap_err();
             assert!(error.problem.contains(problem) && error.to_string().contains(word), "{error}");
         }
-        assert!("foo".parse::<Filter>().is_err());
+        assert!("foo".parse::<Filter>().is_err() && "port:+80".parse::<Filter>().is_err());
     }
 }

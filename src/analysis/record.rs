@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::outcome::{self, Verdict};
 use crate::time::Span;
 use crate::track::event::{
-    Answer, AnswerKind, Basis, ConnectionId, Event, EventKind, LookAlikeSeen, Opened, Party, ProbeSegment,
-    Summary,
+    Answer, AnswerKind, Basis, ConnectionId, Event, EventKind, LookAlikeSeen, Mark, Opened, Party,
+    ProbeSegment, Summary,
 };
 
 /// One probe and what came back.
@@ -132,6 +132,16 @@ impl ConnectionRecord {
     }
 }
 
+/// Whether a frame was read after another: by number within a capture, where times may go back; by time
+/// between captures, which were given in any order.
+fn comes_after(one: Mark, other: Mark) -> bool {
+    if one.frame.capture == other.frame.capture {
+        one.frame.number > other.frame.number
+    } else {
+        (one.time, one.frame) > (other.time, other.frame)
+    }
+}
+
 /// What was gathered of a connection so far.
 #[derive(Debug, Default)]
 struct Draft {
@@ -155,7 +165,7 @@ impl Draft {
                     ProbeRecord { event: number, segment: probe.segment, basis: probe.basis, answer: None };
                 let probes = self.probes(probe.segment.prober);
                 // A probe that was recognised late stands before those after it.
-                let later = |other: &ProbeRecord| other.segment.at.frame > record.segment.at.frame;
+                let later = |other: &ProbeRecord| comes_after(other.segment.at, record.segment.at);
                 let index = probes.iter().rposition(|other| !later(other)).map_or(0, |index| index + 1);
                 probes.insert(index, record);
             }

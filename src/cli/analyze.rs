@@ -11,11 +11,10 @@ use clap::{Args, ValueEnum};
 use signal_hook::consts::SIGINT;
 
 use super::progress::Progress;
-use super::stdin::Stdin;
-use super::{Exit, complain};
+use super::{Exit, complain, live_input};
 use crate::analysis::filter::Filter;
 use crate::analysis::{Collector, ConnectionRecord};
-use crate::capture::Captures;
+use crate::capture::{Captures, ProblemKind};
 use crate::pipeline::Pipeline;
 use crate::report::ladder::Ladder;
 use crate::report::text::{Style, Totals};
@@ -50,7 +49,7 @@ pub(super) struct Arguments {
 
     /// Show only connections that pass: addr:NET, port:N, client:…, server:…, outcome:NAME; commas between
     /// alternatives, ! negates
-    #[arg(long, value_name = "EXPR")]
+    #[arg(long, value_name = "EXPR", conflicts_with = "connection")]
     filter: Option<Filter>,
 
     /// Show connections without keepalives too
@@ -103,9 +102,14 @@ pub(super) fn run(arguments: Arguments) -> io::Result<Exit> {
     let _ = signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&interrupted));
     let _ = signal_hook::flag::register(SIGINT, Arc::clone(&interrupted));
 
-    let from_stdin = arguments.files.iter().any(|path| path.as_os_str() == "-");
-    let opened = if from_stdin && arguments.files.len() == 1 {
-        Ok(Captures::from_reader("-", Stdin::new(Arc::clone(&interrupted))))
+    let stdin = arguments.files.iter().any(|path| path.as_os_str() == "-");
+    if stdin && live_input::is_terminal() {
+        complain("error: standard input is a terminal; pipe a capture into it, or name a file");
+        return Ok(Exit::BadInput);
+    }
+    let live = arguments.files.iter().any(|path| live_input::is_live(path));
+    let opened = if live {
+        live_input::open(&arguments.files, &interrupted)
     } else {
         Captures::open(&arguments.files)
     };
@@ -117,10 +121,11 @@ pub(super) fn run(arguments: Arguments) -> io::Result<Exit> {
         }
     };
     let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    let mut analysis = Analysis::new(arguments, captures, out, from_stdin);
+    let mut analysis = Analysis::new(arguments, captures, out, live);
     analysis.read(&interrupted)?;
-    let exit = analysis.report()?;
-    Ok(if interrupted.load(Ordering::Relaxed) { Exit::Interrupted } else { exit })
+    let stopped = interrupted.load(Ordering::Relaxed);
+    let exit = analysis.report(stopped)?;
+    Ok(if stopped { Exit::Interrupted } else { exit })
 }
 
 /// A run of the command.
@@ -166,7 +171,7 @@ impl Choice {
         match self.connection {
             Some(id) => record.id == id,
             None => {
-                (self.all || record.has_keepalives())
+                (self.all || record.has_keepalives() || self.filter.wants_no_keepalive())
                     && self.filter.passes(&record.opened, record.verdict.outcome)
             }
         }
@@ -199,6 +204,9 @@ impl<W: Write> Analysis<W> {
             Format::Jsonl => jsonl::header(&mut self.out)?,
             Format::Csv => csv::header(&mut self.out)?,
             Format::Text | Format::Json => {}
+        }
+        if self.live {
+            self.out.flush()?;
         }
         while let Some(frame) = self.captures.next_frame() {
             let read = self.pipeline.frame(&frame);
@@ -254,7 +262,8 @@ impl<W: Write> Analysis<W> {
         let id = event.connection;
         if let Some(record) = finished {
             let held = self.sink.held.remove(&id);
-            if !self.choice.includes(&record) {
+            // A connection that was spoken of gets its last word, even if its only probe was retracted.
+            if !matches!(held, Some(Held::Wanted)) && !self.choice.includes(&record) {
                 return Ok(());
             }
             if let Some(Held::Waiting(events)) = held {
@@ -283,7 +292,7 @@ impl<W: Write> Analysis<W> {
     }
 
     /// Writes the result and says how the reading went.
-    fn report(mut self) -> io::Result<Exit> {
+    fn report(mut self, stopped: bool) -> io::Result<Exit> {
         let captures = CaptureReport::of(&self.captures, &self.pipeline);
         let totals = Totals {
             connections: self.pipeline.connections(),
@@ -304,7 +313,10 @@ impl<W: Write> Analysis<W> {
         }
         self.out.flush()?;
         let mut exit = Exit::Done;
-        for problem in captures.iter().flat_map(|capture| &capture.problems) {
+        let ends_early = |kind| matches!(kind, ProblemKind::CutOff | ProblemKind::Empty);
+        let problems = captures.iter().flat_map(|capture| &capture.problems);
+        // Where we stopped reading, the end is our own.
+        for problem in problems.filter(|problem| !(stopped && ends_early(problem.kind))) {
             let level = if problem.is_damage() { "error" } else { "note" };
             complain(&format!("{level}: {problem}"));
         }
@@ -335,7 +347,7 @@ impl Choice {
             EventKind::Opened(opened) if !self.filter.may_pass(opened) => Some(false),
             _ if self.filter.needs_outcome() => None,
             EventKind::Probe(_) => Some(true),
-            _ => self.all.then_some(true),
+            _ => (self.all || self.filter.wants_no_keepalive()).then_some(true),
         }
     }
 }

@@ -124,6 +124,9 @@ fn question(arguments: &Arguments) -> Result<Question, String> {
         (_, None) => {}
     }
     let mut settings = model.settings;
+    if !model.has_idle && arguments.idle.is_none() && arguments.preset.is_none() {
+        return Err(format!("--idle: {} has no default, say one", stack.title));
+    }
     if let Some(name) = &arguments.preset {
         let preset = Preset::named(name)
             .map_err(|unknown| format!("--preset: {unknown}; `keepscope stacks` lists them"))?;
@@ -141,11 +144,8 @@ fn question(arguments: &Arguments) -> Result<Question, String> {
         PeerArgument::Silent => Peer::Silent,
         PeerArgument::Gone => Peer::Gone,
     };
-    // A peer that is silent is given up some time; all of that is shown unless somebody wants less.
-    let enough = if peer == Peer::Silent { settings.count as usize + 2 } else { 0 };
-    let steps = arguments
-        .steps
-        .map_or_else(|| enough.max(crate::keepalive::predict::DEFAULT_STEPS), |steps| steps as usize);
+    let enough = Question::enough_steps(&model, peer);
+    let steps = arguments.steps.map_or(enough, |steps| steps as usize);
     Ok(Question { model, settings, peer, rtt: arguments.rtt, steps })
 }
 

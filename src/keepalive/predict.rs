@@ -22,6 +22,9 @@ const SAMPLED_PHASES: i64 = 64;
 /// Steps after which a prediction for a peer that answers, or a stack that never gives up, ends.
 pub const DEFAULT_STEPS: usize = 10;
 
+/// Most steps of a prediction that has an end.
+const MOST_STEPS: usize = 1000;
+
 /// What the peer does from the start on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Peer {
@@ -46,6 +49,14 @@ pub struct Question {
     pub rtt: Span,
     /// Most steps to predict.
     pub steps: usize,
+}
+
+impl Question {
+    /// How many steps show it all: everything up to the end where there is one.
+    pub fn enough_steps(model: &Model, peer: Peer) -> usize {
+        let ends = peer == Peer::Gone || (peer == Peer::Silent && model.rules.gives_up());
+        if ends { MOST_STEPS } else { DEFAULT_STEPS }
+    }
 }
 
 /// What happens in one step.

@@ -39,6 +39,14 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Whether probes without an answer alone end the connection.
+    pub(super) fn gives_up(&self) -> bool {
+        matches!(
+            self.give_up,
+            GiveUp::Counted { .. } | GiveUp::Elapsed { .. } | GiveUp::AbortThreshold { .. }
+        )
+    }
+
     /// Whether a RST leaves when the connection is given up.
     pub(super) fn resets(&self) -> bool {
         self.reset != Reset::Nothing
@@ -63,6 +71,8 @@ pub struct Model {
     pub rules: Rules,
     /// Its defaults.
     pub settings: Settings,
+    /// Whether it has a default idle time; some leave that to whoever turns keepalives on.
+    pub has_idle: bool,
     /// How late its timer fires.
     pub rounding: Rounding,
     /// What about it is not verified.
@@ -93,7 +103,8 @@ impl Model {
         let rounding = reader.read("timer rounding", stack.timing.rounding, Rounding::Exact);
         let rules = rules(stack, rounding, &mut reader);
         let settings = settings(stack);
-        Some(Model { stack, rules, settings, rounding, assumptions: reader.assumptions })
+        let has_idle = stack.timing.idle.value.and_then(Amount::get).is_some();
+        Some(Model { stack, rules, settings, has_idle, rounding, assumptions: reader.assumptions })
     }
 }
 

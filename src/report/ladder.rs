@@ -97,10 +97,15 @@ impl Ladder {
             }
             EventKind::Answer(answer) => {
                 if let AnswerKind::Icmp(kind) = answer.kind {
+                    let quoted =
+                        self.rows.iter().rev().find(
+                            |row| matches!(row.class, Class::Probe { probe, .. } if probe == answer.probe),
+                        );
+                    let prober = quoted.map_or(Party::Client, |row| row.sender);
                     self.rows.push(Row {
                         frame: answer.at.frame,
                         time: answer.at.time,
-                        sender: Party::Server,
+                        sender: prober.peer(),
                         flags: Flags::default(),
                         seq: 0,
                         ack: None,
@@ -225,9 +230,13 @@ impl fmt::Display for Line<'_> {
         let time = row.time.since(self.first).to_string();
         let numbers = self.numbers();
         let (client, arrow, server) = match (row.icmp, row.sender) {
-            (Some((name, code)), _) => {
+            (Some((name, code)), sender) => {
                 let code = code.map(|code| format!(" code {code}")).unwrap_or_default();
-                (String::new(), "<---------", format!("{name}{code}"))
+                let error = format!("{name}{code}");
+                match sender {
+                    Party::Client => (error, "--------->", String::new()),
+                    Party::Server => (String::new(), "<---------", error),
+                }
             }
             (None, Party::Client) if self.is_lost() => (numbers, "--------x ", String::new()),
             (None, Party::Client) => (numbers, "--------->", String::new()),

@@ -5,8 +5,8 @@
 
 use super::classify::{self, SETTLED, Verdict};
 use super::event::{
-    Answer, AnswerKind, Basis, ConnectionId, Dismissal, Event, EventKind, LookAlike, LookAlikeSeen, Mark,
-    Opened, Party, ProbeSegment, Start, Summary,
+    Answer, AnswerKind, Basis, ConnectionId, Dismissal, EventKind, LookAlike, LookAlikeSeen, Mark, Opened,
+    Party, ProbeSegment, Start, Summary,
 };
 use super::probes::{Arrival, Log, Pending, Probes, answer_to, bare_answer};
 use super::side::Side;
@@ -566,7 +566,10 @@ impl Connection {
                 probes.give_up(log);
                 probes.emit(log, summary);
             }
-            _ => log.push_back(Event { connection: self.id, number: 1, kind: summary }),
+            _ => {
+                let mut probes = Probes::new(self.id, self.opened);
+                probes.emit(log, summary);
+            }
         }
     }
 }

@@ -403,6 +403,9 @@ impl Probes {
                 break;
             };
             let rtt = answer.at.time.since(probe.time);
+            if self.has_answer(prober, first + offset, answer.at) {
+                continue;
+            }
             let answer = Answer { probe: probe.event, rtt, corrects: Some(said), ..answer };
             let said = self.emit(log, EventKind::Answer(answer));
             if let Some(paired) = self.waiting(prober).pairing.get_mut(first + offset) {
@@ -410,7 +413,18 @@ impl Probes {
             }
             given = Some(answer);
         }
+        // Once every probe of the burst has its answer, nothing can shift any more.
+        let pairing = &mut self.waiting(prober).pairing;
+        if pairing.iter().all(|paired| paired.answer.is_some()) {
+            pairing.clear();
+        }
         given
+    }
+
+    /// Whether this frame was given to that probe of the burst already.
+    fn has_answer(&mut self, prober: Party, index: usize, at: Mark) -> bool {
+        let paired = self.waiting(prober).pairing.get(index);
+        paired.and_then(|paired| paired.answer).is_some_and(|answer| answer.at == at)
     }
 
     /// Takes the probe that an ICMP error quotes: the one with the quoted identification, otherwise the

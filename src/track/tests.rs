@@ -165,6 +165,10 @@ fn play(trace: &str) -> Vec<String> {
     tracker.finish();
     events.extend(std::iter::from_fn(|| tracker.poll_event()).map(|event| event_name(&event)));
     events.retain(|event| !event.ends_with("final"));
+    if events.iter().all(|event| event.contains(" opened ")) {
+        // Every connection is opened at the latest by its last word.
+        events.clear();
+    }
     events
 }
 
