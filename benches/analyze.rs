@@ -104,6 +104,7 @@ fn main() {
 
 /// Runs the steps in turn and prints the median time of each, and its median ratio to the bare walk of the
 /// same round.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 fn compare(capture: &Capture, packets: u64) {
     let mut times = vec![Vec::with_capacity(ROUNDS); STEPS.len()];
     for _ in 0..ROUNDS {
