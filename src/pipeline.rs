@@ -30,7 +30,7 @@ use crate::frame::Frame;
 use crate::segment::Segment;
 use crate::segment::decode::{Decoded, Skip, decode};
 use crate::track::event::Event;
-use crate::track::{Observed, Tracker};
+use crate::track::{Class, Observed, Tracker};
 
 /// What the frames of one capture turned out to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,6 +59,7 @@ impl Pipeline {
     }
 
     /// Reads a frame. For a TCP segment, returns it and what it was.
+    #[inline]
     pub fn frame(&mut self, frame: &Frame<'_>) -> Option<(Segment, Observed)> {
         let decoded = decode(frame);
         let capture = frame.id.capture as usize;
@@ -66,20 +67,21 @@ impl Pipeline {
             self.counts.resize_with(capture + 1, Counts::default);
         }
         let counts = self.counts.get_mut(capture)?;
-        match decoded {
+        // By reference: a segment that is moved before it is read is in the way of its own octets.
+        match &decoded {
             Decoded::Segment(segment) => {
                 counts.segments += 1;
-                let observed = self.tracker.segment(&segment)?;
-                counts.copies += u64::from(observed.class == crate::track::Class::Copy);
-                Some((segment, observed))
+                let observed = self.tracker.segment(segment)?;
+                counts.copies += u64::from(observed.class == Class::Copy);
+                Some((*segment, observed))
             }
             Decoded::Icmp(error) => {
                 counts.icmp_errors += 1;
-                self.tracker.icmp(&error);
+                self.tracker.icmp(error);
                 None
             }
             Decoded::Skipped(reason) => {
-                *counts.skipped.entry(reason).or_default() += 1;
+                *counts.skipped.entry(*reason).or_default() += 1;
                 self.tracker.pass_time(frame.time);
                 None
             }
@@ -87,6 +89,7 @@ impl Pipeline {
     }
 
     /// The next event, if there is one.
+    #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
         self.tracker.poll_event()
     }

@@ -25,7 +25,7 @@ use std::collections::VecDeque;
 use self::connection::{Connection, is_first_syn};
 use self::duplicate::Duplicates;
 use self::event::{AnswerKind, ConnectionId, Event, LookAlike, Party};
-use self::table::{Slot, Table};
+use self::table::{Drain, Slot, Table};
 use crate::segment::{IcmpError, Segment};
 use crate::time::{Span, Timestamp};
 
@@ -111,6 +111,9 @@ pub struct Tracker {
     seen_until: Timestamp,
     /// Closed connections with the time at which to look whether they may be forgotten, soonest first.
     closing: VecDeque<(Timestamp, Slot, ConnectionId)>,
+    /// The connections that wait for their last word since the input ended. One at a time, as what is said
+    /// of all of them takes more memory than they do.
+    ending: Option<Drain>,
 }
 
 impl Tracker {
@@ -124,12 +127,14 @@ impl Tracker {
             last_id: 0,
             seen_until: Timestamp::default(),
             closing: VecDeque::new(),
+            ending: None,
         }
     }
 
     /// Reads a segment.
     ///
     /// Returns nothing only if the table lost an entry it just made, which cannot happen.
+    #[inline]
     pub fn segment(&mut self, segment: &Segment) -> Option<Observed> {
         self.pass_time(segment.time);
         let slot = self.slot_of(segment);
@@ -140,7 +145,7 @@ impl Tracker {
         let log = &mut self.log;
         let connection = self.table.get_mut(slot)?;
         if let Some(syn) = foreign {
-            connection.on_segment(&syn, log);
+            connection.on_any(&syn, log);
         }
         let was_closed = connection.is_closed();
         let observed = connection.on_segment(segment, log);
@@ -160,7 +165,11 @@ impl Tracker {
     }
 
     /// The next event, if there is one.
+    #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
+        if self.log.is_empty() && self.ending.is_some() {
+            self.end_next();
+        }
         self.log.pop_front()
     }
 
@@ -171,20 +180,38 @@ impl Tracker {
 
     /// Says the last word about every connection that is left.
     pub fn finish(&mut self) {
+        // What an earlier call left is earlier.
+        while self.ending.is_some() {
+            self.end_next();
+        }
         self.closing.clear();
-        let seen_until = self.seen_until;
-        for connection in self.table.drain() {
-            connection.finish(seen_until, &mut self.log);
+        self.ending = Some(self.table.drain());
+    }
+
+    /// Says the last word about the next connection that is left at the end.
+    #[cold]
+    fn end_next(&mut self) {
+        match self.ending.as_mut().and_then(Iterator::next) {
+            Some(connection) => connection.finish(self.seen_until, &mut self.log),
+            None => self.ending = None,
         }
     }
 
     /// Learns that a frame was captured at this time, whatever it carried. Closed connections that have been
     /// quiet long enough get their last word.
+    #[inline]
     pub fn pass_time(&mut self, now: Timestamp) {
         if self.seen_until >= now {
             return;
         }
         self.seen_until = now;
+        if self.closing.front().is_some_and(|(due, ..)| *due < now) {
+            self.forget_closed(now);
+        }
+    }
+
+    #[cold]
+    fn forget_closed(&mut self, now: Timestamp) {
         while let Some(&(due, slot, id)) = self.closing.front()
             && due < now
         {
@@ -209,6 +236,7 @@ impl Tracker {
     }
 
     /// The entry for a segment's 4-tuple, made if there is none.
+    #[inline]
     fn slot_of(&mut self, segment: &Segment) -> Slot {
         match self.table.find(segment.source, segment.destination) {
             Some(slot) => slot,
@@ -218,11 +246,12 @@ impl Tracker {
 
     /// The entry for the life of the 4-tuple that a segment belongs to: a SYN may begin another one. Also
     /// returns the SYN that began it, where that was read before it was clear.
+    #[inline]
     fn life_of(&mut self, slot: Slot, segment: &Segment) -> (Slot, Option<Box<Segment>>) {
-        let Some(connection) = self.table.get_mut(slot) else { return (slot, None) };
         if !segment.flags.syn() || segment.flags.rst() {
             return (slot, None);
         }
+        let Some(connection) = self.table.get_mut(slot) else { return (slot, None) };
         let from = connection.party_of(segment.source);
         if is_first_syn(segment) {
             if !connection.is_other_life(segment, from) {
@@ -230,18 +259,15 @@ impl Tracker {
             }
             if !connection.is_closed() && connection.is_established() {
                 // The old life may be alive: its other end will then send a challenge ACK.
-                connection.foreign_syn = Some(Box::new(*segment));
+                connection.keep_foreign_syn(segment);
                 return (slot, None);
             }
             self.end_life(slot);
             return (self.begin_life(segment), None);
         }
-        let answers = connection.foreign_syn.as_ref().is_some_and(|syn| syn.seq.plus(1) == segment.ack);
-        if answers {
-            let syn = connection.foreign_syn.take();
+        if let Some(syn) = connection.foreign_syn_answered_by(segment) {
             self.end_life(slot);
-            let first = syn.as_deref().unwrap_or(segment);
-            return (self.begin_life(first), syn);
+            return (self.begin_life(&syn), Some(syn));
         }
         if connection.is_closed() && connection.is_other_life(segment, from) {
             self.end_life(slot);
@@ -259,7 +285,7 @@ impl Tracker {
             segment.source.port >= segment.destination.port
         };
         let connection = Connection::new(ConnectionId(self.last_id), segment, client_sends);
-        self.table.insert(segment.source, segment.destination, connection)
+        self.table.insert(connection)
     }
 
     fn end_life(&mut self, slot: Slot) {

@@ -258,6 +258,6 @@ fn within_retransmission_limit(sender: &Side, receiver: &Side, segment: &Segment
 
 /// The shortest round trip of the whole path: both sides' parts of it, wherever the capture was taken.
 pub(super) fn round_trip(one: &Side, other: &Side) -> Span {
-    let part = |side: &Side| side.min_rtt.unwrap_or(Span::ZERO).as_nanos();
+    let part = |side: &Side| side.min_rtt().unwrap_or(Span::ZERO).as_nanos();
     Span::from_nanos(part(one).saturating_add(part(other)))
 }

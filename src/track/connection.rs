@@ -22,10 +22,10 @@ pub(super) struct Connection {
     last: Mark,
     client: Side,
     server: Side,
-    reset: Option<ResetSeen>,
-    pub(super) duplicates: u64,
-    /// A SYN with another initial sequence number than this life of the connection has.
-    pub(super) foreign_syn: Option<Box<Segment>>,
+    /// A RST ended it.
+    is_reset: bool,
+    /// What most connections never need.
+    rare: Option<Box<Rare>>,
     /// What only connections with keepalives, or with something like them, need.
     probes: Option<Box<Probes>>,
 }
@@ -37,6 +37,17 @@ struct ResetSeen {
     at: Mark,
     /// Its SEQ was SND.NXT, as far as is known.
     exact: bool,
+}
+
+/// What happens to few connections, or only at their end.
+#[derive(Debug, Default)]
+struct Rare {
+    /// The RST that ended it.
+    reset: Option<ResetSeen>,
+    /// Captured copies that were set aside.
+    duplicates: u64,
+    /// A SYN with another initial sequence number than this life of the connection has.
+    foreign_syn: Option<Box<Segment>>,
 }
 
 /// The parts of a segment's judgment that several steps need.
@@ -63,21 +74,20 @@ impl Connection {
             last: first,
             client: Side::default(),
             server: Side::default(),
-            reset: None,
-            duplicates: 0,
-            foreign_syn: None,
+            is_reset: false,
+            rare: None,
             probes: None,
         }
     }
 
     /// Whether nothing more can come of this life of the connection: reset, or both FINs acknowledged.
     pub(super) fn is_closed(&self) -> bool {
-        self.reset.is_some() || (self.client.fin_acked() && self.server.fin_acked())
+        self.is_reset || (self.client.fin_acked() && self.server.fin_acked())
     }
 
     /// Whether it was reset, which the other end may not have heard.
     pub(super) fn is_reset(&self) -> bool {
-        self.reset.is_some()
+        self.is_reset
     }
 
     /// Whether this SYN begins another life of the 4-tuple.
@@ -101,7 +111,7 @@ impl Connection {
 
     /// What is said of a captured copy of a frame that was read before.
     pub(super) fn on_copy(&mut self, segment: &Segment) -> Observed {
-        self.duplicates += 1;
+        self.rare().duplicates += 1;
         let sender = self.party_of(segment.source);
         let (side, peer) = (self.side(sender), self.side(sender.peer()));
         Observed {
@@ -113,11 +123,34 @@ impl Connection {
         }
     }
 
+    /// Remembers the SYN of what may be another life of this 4-tuple.
+    pub(super) fn keep_foreign_syn(&mut self, syn: &Segment) {
+        self.rare().foreign_syn = Some(Box::new(*syn));
+    }
+
+    /// Gives that SYN back if this is the answer to it.
+    pub(super) fn foreign_syn_answered_by(&mut self, segment: &Segment) -> Option<Box<Segment>> {
+        self.rare.as_mut()?.foreign_syn.take_if(|syn| syn.seq.plus(1) == segment.ack)
+    }
+
+    #[cold]
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
     /// When the last frame of it was captured.
     pub(super) fn last_time(&self) -> Timestamp {
         self.last.time
     }
 
+    /// Whether these are its two ends.
+    #[inline]
+    pub(super) fn is_between(&self, one: Endpoint, other: Endpoint) -> bool {
+        let Opened { client, server, .. } = self.opened;
+        (one, other) == (client, server) || (other, one) == (client, server)
+    }
+
+    #[inline]
     pub(super) fn party_of(&self, source: Endpoint) -> Party {
         if source == self.opened.client { Party::Client } else { Party::Server }
     }
@@ -137,15 +170,57 @@ impl Connection {
     }
 
     /// Reads one segment and says what it was.
+    #[inline]
     pub(super) fn on_segment(&mut self, segment: &Segment, log: &mut Log) -> Observed {
+        let plain = segment.len > 1 && !segment.flags.any(Flags::SYN.with(Flags::FIN).with(Flags::RST));
+        if plain && self.probes.is_none() && !self.is_reset {
+            self.on_plain_data(segment)
+        } else {
+            self.on_any(segment, log)
+        }
+    }
+
+    /// Data where nothing waits for it: nearly every segment there is. It is no probe, answers none, and no
+    /// candidate depends on it; so this is the part of [`Connection::on_any`] that remains.
+    #[inline]
+    fn on_plain_data(&mut self, segment: &Segment) -> Observed {
         let from = self.party_of(segment.source);
-        let position = self.side(from).position(segment.seq);
+        let (sender, receiver) = match from {
+            Party::Client => (&mut self.client, &mut self.server),
+            Party::Server => (&mut self.server, &mut self.client),
+        };
+        let ack = segment.flags.ack().then(|| receiver.on_ack(segment.ack));
+        let position = sender.position(segment.seq);
+        let old = sender.next().is_some_and(|next| position < next);
+        let class = if old { Class::Retransmission } else { Class::Data };
+        sender.unanchored = false;
+        sender.learn_sent(segment, position);
+        sender.learn_header(segment, told_nothing(class));
+        receiver.run = 0;
+        self.last = Mark { frame: segment.id, time: segment.time };
+        Observed {
+            connection: self.id,
+            sender: from,
+            class,
+            seq: sender.relative(position),
+            ack: ack.map(|position| receiver.relative(position)),
+        }
+    }
+
+    /// Any segment.
+    #[inline(never)]
+    pub(super) fn on_any(&mut self, segment: &Segment, log: &mut Log) -> Observed {
+        let from = self.party_of(segment.source);
+        let (sender, receiver) = (self.side(from), self.side(from.peer()));
+        let position = sender.position(segment.seq);
+        let time_of = |side: &Side| side.last.map(|last| last.time);
+        let (said, heard) = (time_of(sender), time_of(receiver));
         let step = Step {
             from,
             position,
             ack_is_news: self.ack_is_news(segment, from),
-            silence: self.since(self.side(from.peer()).last, segment.time),
-            quiet: self.since(self.side(from).last.max_by_time(self.side(from.peer()).last), segment.time),
+            silence: since(heard, segment.time),
+            quiet: since(said.max(heard), segment.time),
         };
         let class = if segment.flags.rst() {
             self.on_rst(segment, &step, log)
@@ -155,15 +230,9 @@ impl Connection {
             self.on_ordinary(segment, &step, log)
         };
         let observed = self.observed(segment, &step, class);
-        self.side_mut(from).learn_header(segment);
-        self.side_mut(from).told_nothing = told_nothing(class);
+        self.side_mut(from).learn_header(segment, told_nothing(class));
         self.last = Mark { frame: segment.id, time: segment.time };
         observed
-    }
-
-    /// Time since a mark; the clock of a capture may go back, a silence may not be negative.
-    fn since(&self, earlier: Option<Mark>, now: Timestamp) -> Option<Span> {
-        earlier.map(|mark| now.since(mark.time).max(Span::ZERO))
     }
 
     fn ack_is_news(&self, segment: &Segment, from: Party) -> bool {
@@ -216,9 +285,10 @@ impl Connection {
         let at = Mark { frame: segment.id, time: segment.time };
         self.decide_candidates(segment, step, log);
         let answered = self.match_answer(segment, step, AnswerKind::Reset, log);
-        let again = self.reset.is_some();
+        let again = self.is_reset;
         if !again {
-            self.reset = Some(ResetSeen { by: step.from, at, exact });
+            self.is_reset = true;
+            self.rare().reset = Some(ResetSeen { by: step.from, at, exact });
             if let Some(probes) = self.probes.as_deref_mut() {
                 probes.give_up(log);
                 if probes.spoken_of() {
@@ -237,8 +307,12 @@ impl Connection {
 
     /// A RST that was not exact had no effect if anything follows that is no RST.
     fn doubt_reset(&mut self, segment: &Segment, log: &mut Log) {
-        let Some(doubtful) = self.reset.filter(|reset| !reset.exact) else { return };
-        self.reset = None;
+        if !self.is_reset {
+            return;
+        }
+        let Some(doubtful) = self.rare().reset.filter(|reset| !reset.exact) else { return };
+        self.is_reset = false;
+        self.rare().reset = None;
         if let Some(probes) = self.probes.as_deref_mut()
             && probes.spoken_of()
         {
@@ -266,7 +340,7 @@ impl Connection {
         if !matches!(verdict, Verdict::LookAlike(..)) {
             self.anchor(segment, step, verdict, log);
         }
-        let fin_before = self.side(step.from).fin.is_some();
+        let fin_before = self.side(step.from).finished;
         let sender = self.side_mut(step.from);
         let fresh = sender.next().is_none_or(|next| step.position >= next);
         sender.learn_sent(segment, step.position);
@@ -307,12 +381,7 @@ impl Connection {
     /// Learns the ACK field; it may show that candidates of the peer were probes.
     fn learn_ack(&mut self, segment: &Segment, step: &Step, log: &mut Log) {
         let prober = step.from.peer();
-        let side = self.side_mut(prober);
-        let position = side.position(segment.ack);
-        if side.end().is_some_and(|end| position >= end) {
-            side.unanchored = false;
-        }
-        side.learn_ack(position);
+        let position = self.side_mut(prober).on_ack(segment.ack);
         if let Some(probes) = self.probes.as_deref_mut()
             && probes.on_peer_ack(prober, position, segment, log)
         {
@@ -390,7 +459,7 @@ impl Connection {
         rule: &'static str,
         log: &mut Log,
     ) -> Class {
-        self.side_mut(step.from).lookalikes.add(kind);
+        self.side_mut(step.from).count(kind);
         let at = Mark { frame: segment.id, time: segment.time };
         let seen = LookAlikeSeen { sender: step.from, at, kind, rule };
         self.probes().emit(log, EventKind::LookAlike(seen));
@@ -399,7 +468,7 @@ impl Connection {
 
     /// An empty segment at SND.NXT-1 with the receiver's window closed: see [`Probes::at_zero_window`].
     fn on_zero_window(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
-        let closed = self.side(step.from.peer()).window_closed;
+        let closed = self.side(step.from.peer()).window_closed();
         let rtt = classify::round_trip(&self.client, &self.server);
         let quiet = step.quiet.unwrap_or(Span::ZERO);
         let now = Mark { frame: segment.id, time: segment.time };
@@ -427,7 +496,7 @@ impl Connection {
             let evidence = Mark { frame: segment.id, time: segment.time };
             let retracted = probes.window_reopened(step.from, soon, evidence, log);
             for _ in 0..retracted {
-                self.side_mut(step.from).lookalikes.add(LookAlike::ZeroWindowProbe);
+                self.side_mut(step.from).count(LookAlike::ZeroWindowProbe);
             }
         }
     }
@@ -449,7 +518,7 @@ impl Connection {
             LookAlike::DuplicateAck
         };
         sender.provoked = false;
-        sender.lookalikes.add(kind);
+        sender.count(kind);
         Class::LookAlike(kind)
     }
 
@@ -506,7 +575,7 @@ impl Connection {
                 && !answerer.provoked
                 && !step.ack_is_news
                 && answerer.window == Some(segment.window),
-            min_rtt: asked.min_rtt,
+            min_rtt: asked.min_rtt(),
         };
         let made = |probe: &Pending| answer_to(probe, segment, kind, answerer.window);
         let answer = probes.answered_by(prober, arrival, made, log)?;
@@ -517,12 +586,12 @@ impl Connection {
     /// Some captures write an answer before its probe; their times tell.
     fn match_answer_written_before(&mut self, probed: &Segment, step: &Step, log: &mut Log) {
         let answerer = self.side(step.from.peer());
-        let Some(at) = answerer.last.filter(|mark| answerer.told_nothing && mark.time > probed.time) else {
+        let Some(last) = answerer.last.filter(|last| last.told_nothing && last.time > probed.time) else {
             return;
         };
-        let ttl = answerer.ttl;
+        let (at, ttl) = (last.mark(), last.ttl);
         let prober = self.side(step.from);
-        let (acknowledged, min_rtt) = (prober.next(), prober.min_rtt);
+        let (acknowledged, min_rtt) = (prober.next(), prober.min_rtt());
         let arrival = Arrival { time: at.time, acknowledged, repeats: false, min_rtt };
         let made = |probe: &Pending| Answer { ttl, ..bare_answer(probe, AnswerKind::Ack, at) };
         let Some(probes) = self.probes.as_deref_mut() else { return };
@@ -552,13 +621,14 @@ impl Connection {
 
     /// Says the last word: what is still open stays unanswered or undecided.
     pub(super) fn finish(self, seen_until: Timestamp, log: &mut Log) {
+        let rare = self.rare.map(|rare| *rare).unwrap_or_default();
         let summary = EventKind::Final(Box::new(Summary {
             opened: self.opened,
             last: self.last,
             client: self.client.summary(),
             server: self.server.summary(),
-            reset: self.reset.map(|reset| (reset.by, reset.at)),
-            duplicates: self.duplicates,
+            reset: rare.reset.map(|reset| (reset.by, reset.at)),
+            duplicates: rare.duplicates,
             seen_until,
         }));
         match self.probes {
@@ -574,23 +644,14 @@ impl Connection {
     }
 }
 
+/// Time since then; the clock of a capture may go back, a silence may not be negative.
+fn since(earlier: Option<Timestamp>, now: Timestamp) -> Option<Span> {
+    earlier.map(|earlier| now.since(earlier).max(Span::ZERO))
+}
+
 /// Whether a segment was an empty one that told its receiver nothing new.
 fn told_nothing(class: Class) -> bool {
     matches!(class, Class::LookAlike(LookAlike::DuplicateAck | LookAlike::WindowUpdate))
-}
-
-/// The later of two marks.
-trait Later {
-    fn max_by_time(self, other: Self) -> Self;
-}
-
-impl Later for Option<Mark> {
-    fn max_by_time(self, other: Self) -> Self {
-        match (self, other) {
-            (Some(one), Some(two)) => Some(if one.time >= two.time { one } else { two }),
-            (one, two) => one.or(two),
-        }
-    }
 }
 
 /// Whether a segment may begin a connection: a SYN alone.

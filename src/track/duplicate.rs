@@ -3,7 +3,8 @@
 //! Owns a small memory of recent packets, of fixed size. A copy equals its original in everything that no
 //! router changes. Uses [`crate::segment`] and [`crate::time`].
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::net::IpAddr;
 
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
@@ -59,8 +60,11 @@ impl Default for Duplicates {
 
 impl Duplicates {
     /// Whether a segment is a copy of one seen shortly before; remembers it if not.
+    #[inline]
     pub(super) fn is_copy(&mut self, segment: &Segment) -> bool {
-        let fingerprint = self.hasher.hash_one(Invariant::of(segment));
+        let mut hasher = self.hasher.build_hasher();
+        mix_invariant(segment, &mut hasher);
+        let fingerprint = hasher.finish();
         let place = Place { capture: segment.id.capture, interface: segment.interface, ttl: segment.ttl };
         let index = (fingerprint as usize) & (MEMORY - 1);
         let Some(seen) = self.recent.get_mut(index) else { return false };
@@ -80,24 +84,34 @@ impl Duplicates {
     }
 }
 
-/// What no router changes: everything but TTL, addresses of the link and checksums.
-#[derive(Hash)]
-struct Invariant {
-    ends: (crate::segment::Endpoint, crate::segment::Endpoint),
-    numbers: (u32, u32, u32),
-    header: (u8, u16, Option<u16>),
-    options: (Option<crate::segment::TcpTimestamps>, Option<crate::segment::SackBlock>),
-    octet: Option<u8>,
-}
-
-impl Invariant {
-    fn of(segment: &Segment) -> Self {
-        Self {
-            ends: (segment.source, segment.destination),
-            numbers: (segment.seq.0, segment.ack.0, segment.len),
-            header: (segment.flags.0, segment.window, segment.ip_id),
-            options: (segment.options.timestamps, segment.options.sack),
-            octet: segment.first_octet,
-        }
+/// Mixes what no router changes: everything but TTL, addresses of the link and checksums.
+#[inline]
+fn mix_invariant(segment: &Segment, hasher: &mut impl Hasher) {
+    // Few wide numbers instead of many narrow ones: this is done for every segment.
+    let wide = |[a, b, c, d]: [u32; 4]| {
+        (u128::from(a) << 96) | (u128::from(b) << 64) | (u128::from(c) << 32) | u128::from(d)
+    };
+    let Segment { source, destination, flags, options, .. } = segment;
+    let stamps = options.timestamps.map_or([0; 2], |stamps| [stamps.value, stamps.echo]);
+    let present = [
+        segment.ip_id.is_some(),
+        segment.first_octet.is_some(),
+        options.timestamps.is_some(),
+        options.sack.is_some(),
+    ];
+    let present = present.iter().fold(0, |bits, present| (bits << 1) | u32::from(*present));
+    let small = (u32::from(flags.0) << 16) | (u32::from(segment.first_octet.unwrap_or(0)) << 8) | present;
+    let ports = (u32::from(source.port) << 16) | u32::from(destination.port);
+    let mut ends = [0; 2];
+    match (source.address, destination.address) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => ends = [source.into(), destination.into()],
+        (source, destination) => (source, destination).hash(hasher),
+    }
+    hasher.write_u128(wide([ends[0], ends[1], segment.seq.0, segment.ack.0]));
+    hasher.write_u128(wide([stamps[0], stamps[1], segment.len, ports]));
+    let window = (u32::from(segment.window) << 16) | u32::from(segment.ip_id.unwrap_or(0));
+    match options.sack {
+        None => hasher.write_u64((u64::from(window) << 32) | u64::from(small)),
+        Some(sack) => hasher.write_u128(wide([sack.left.0, sack.right.0, window, small])),
     }
 }

@@ -3,7 +3,10 @@
 //! Owns the sequence state in 64-bit positions (so wrap and zero are ordinary values). Uses
 //! [`crate::segment`], [`crate::time`] and the event types.
 
-use super::event::{LookAlikes, Mark, SideSummary};
+use std::num::NonZeroU64;
+
+use super::event::{LookAlike, LookAlikes, Mark, SideSummary};
+use crate::frame::FrameId;
 use crate::segment::{Segment, SeqNum};
 use crate::time::{Span, Timestamp};
 
@@ -11,47 +14,90 @@ use crate::time::{Span, Timestamp};
 /// What lies farther is not of this connection, or not of this life of it.
 pub(super) const MAX_JUMP: u64 = 1 << 30;
 
-/// Sequence state of one sender.
-#[derive(Clone, Debug, Default)]
+/// A position, or none: 0 is below every position there can be (see [`SeqNum::first_position`]), so nothing
+/// takes as little room as something.
+type Position = Option<NonZeroU64>;
+
+/// Sequence state of one sender. Kept small: a capture may have hundreds of thousands of them, and what lies
+/// close together is read at once.
+#[derive(Debug, Default)]
 pub(super) struct Side {
     /// Position after the highest octet (SYN and FIN count) that this side was seen sending.
-    end: Option<u64>,
+    end: Position,
     /// Highest position that the peer acknowledged: SND.UNA as far as the capture shows.
-    acked: Option<u64>,
+    acked: Position,
     /// Where relative sequence numbers count from.
-    origin: Option<u64>,
+    origin: Position,
     /// Position of the SYN, if captured.
     pub(super) isn: Option<u64>,
-    /// Position of the FIN and its frame.
-    pub(super) fin: Option<(u64, Mark)>,
     /// The segment that last carried something new.
     pub(super) tail: Tail,
     /// The largest TSval sent.
     timestamp: Option<u32>,
     /// The last window advertised, not scaled.
     pub(super) window: Option<u16>,
-    /// When the advertised window last became 0.
-    pub(super) window_closed: Option<Timestamp>,
     /// Its last segment.
-    pub(super) last: Option<Mark>,
-    /// Its last segment was an acknowledgment that told nothing new (an answer that may have been written
-    /// to the file before its probe).
-    pub(super) told_nothing: bool,
-    /// Time to live of its last segment.
-    pub(super) ttl: u8,
+    pub(super) last: Option<LastSegment>,
     /// SND.NXT is only bounded from below: all that was seen are empty segments nobody acknowledged.
     pub(super) unanchored: bool,
     /// It probes a closed window, as far as is known; the window update may have been lost behind the capture.
     pub(super) probes_window: bool,
     /// It was sent a SYN or RST that RFC 5961 answers with a challenge ACK.
     pub(super) provoked: bool,
+    /// It sent a FIN.
+    pub(super) finished: bool,
     /// Probes sent since the peer was last heard.
     pub(super) run: u32,
-    /// Shortest round trip seen for its segments at the point of capture.
-    pub(super) min_rtt: Option<Span>,
+    min_rtt: Shortest,
     pub(super) segments: u64,
     pub(super) data_segments: u64,
-    pub(super) lookalikes: LookAlikes,
+    /// What most sides never need.
+    rare: Option<Box<Rare>>,
+}
+
+/// What happens to few sides, or only at their end.
+#[derive(Debug, Default)]
+struct Rare {
+    /// The first FIN.
+    fin: Option<Mark>,
+    /// When the advertised window last became 0.
+    window_closed: Option<Timestamp>,
+    lookalikes: LookAlikes,
+}
+
+/// The last segment of a side.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LastSegment {
+    number: u64,
+    /// When it was captured.
+    pub(super) time: Timestamp,
+    capture: u32,
+    /// Its time to live.
+    pub(super) ttl: u8,
+    /// It was an acknowledgment that told nothing new (an answer that may have been written to the file
+    /// before its probe).
+    pub(super) told_nothing: bool,
+}
+
+impl LastSegment {
+    /// Its frame and time.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { frame: FrameId { capture: self.capture, number: self.number }, time: self.time }
+    }
+}
+
+/// The shortest of some spans.
+#[derive(Clone, Copy, Debug)]
+struct Shortest(Span);
+
+impl Shortest {
+    const NONE: Span = Span::from_nanos(i64::MAX);
+}
+
+impl Default for Shortest {
+    fn default() -> Self {
+        Self(Self::NONE)
+    }
 }
 
 /// The segment that last carried something new: where it began and what a copy of it would look like.
@@ -95,31 +141,36 @@ impl Tail {
 
 impl Side {
     /// SND.NXT as far as the capture shows; a lower bound while [`Side::unanchored`].
+    #[inline]
     pub(super) fn next(&self) -> Option<u64> {
-        self.end.max(self.acked)
+        self.end.max(self.acked).map(NonZeroU64::get)
     }
 
     /// SND.UNA as far as the capture shows.
+    #[inline]
     pub(super) fn acked(&self) -> Option<u64> {
-        self.acked
+        self.acked.map(NonZeroU64::get)
     }
 
     /// Position after the highest octet it was seen sending.
+    #[inline]
     pub(super) fn end(&self) -> Option<u64> {
-        self.end
+        self.end.map(NonZeroU64::get)
     }
 
     /// Whether its FIN was sent and acknowledged.
     pub(super) fn fin_acked(&self) -> bool {
-        self.fin.is_some_and(|(position, _)| self.acked.is_some_and(|acked| acked > position))
+        self.finished && self.all_acked()
     }
 
     /// Whether every octet below SND.NXT has been acknowledged.
+    #[inline]
     pub(super) fn all_acked(&self) -> bool {
         self.acked.is_some() && self.acked >= self.end
     }
 
     /// The position of a sequence number of this direction.
+    #[inline]
     pub(super) fn position(&self, seq: SeqNum) -> u64 {
         match self.next() {
             Some(next) => seq.unwrap_near(next),
@@ -128,17 +179,20 @@ impl Side {
     }
 
     /// The sequence number relative to the first one, as Wireshark counts it.
+    #[inline]
     pub(super) fn relative(&self, position: u64) -> i64 {
-        let origin = self.origin.unwrap_or(position.saturating_sub(1));
+        let origin = self.origin.map_or(position.saturating_sub(1), NonZeroU64::get);
         position.wrapping_sub(origin).cast_signed()
     }
 
     /// Sets where relative numbers count from, the first time.
+    #[inline]
     pub(super) fn set_origin(&mut self, origin: u64) {
-        self.origin.get_or_insert(origin);
+        self.origin = self.origin.or(NonZeroU64::new(origin));
     }
 
     /// Whether a segment's TSval lies before one already sent: it was overtaken on its way.
+    #[inline]
     pub(super) fn goes_back_in_time(&self, segment: &Segment) -> bool {
         match (segment.options.timestamps, self.timestamp) {
             (Some(now), Some(latest)) => SeqNum(now.value).distance_from(SeqNum(latest)) < 0,
@@ -158,19 +212,23 @@ impl Side {
     /// ordinary acknowledgment sent before it had SEQ = SND.NXT-1. (Nothing is sent before a SYN.)
     pub(super) fn tail_is_single(&self) -> bool {
         self.next().is_some_and(|next| {
-            self.end == Some(next) && self.tail.start + 1 == next && self.isn != Some(self.tail.start)
+            self.end() == Some(next) && self.tail.start + 1 == next && self.isn != Some(self.tail.start)
         })
     }
 
-    /// Learns an acknowledgment from the peer; returns whether it acknowledges something new.
-    pub(super) fn learn_ack(&mut self, position: u64) -> bool {
+    /// Learns an acknowledgment from the peer; returns the position that it acknowledges.
+    #[inline]
+    pub(super) fn on_ack(&mut self, ack: SeqNum) -> u64 {
+        let position = self.position(ack);
+        if self.end().is_some_and(|end| position >= end) {
+            self.unanchored = false;
+        }
         let plausible = self.next().is_none_or(|next| position <= next.saturating_add(MAX_JUMP));
-        let news = plausible && self.acked.is_none_or(|acked| position > acked);
-        if news {
-            self.acked = Some(position);
+        if plausible && self.acked().is_none_or(|acked| position > acked) {
+            self.acked = NonZeroU64::new(position);
             self.set_origin(position.saturating_sub(1));
         }
-        news
+        position
     }
 
     /// Learns from a probe: it carries nothing new.
@@ -178,7 +236,7 @@ impl Side {
         self.tail.probed = true;
         self.run = self.run.saturating_add(1);
         if self.end.is_none() {
-            self.end = Some(position);
+            self.end = NonZeroU64::new(position);
         }
     }
 
@@ -199,17 +257,18 @@ impl Side {
 
     /// Learns that it goes on at `position`, so that everything below was sent.
     pub(super) fn learn_continued(&mut self, position: u64) {
-        self.end = self.end.max(Some(position));
+        self.end = self.end.max(NonZeroU64::new(position));
     }
 
     /// Learns what a segment that is no probe shows of SEQ.
+    #[inline]
     pub(super) fn learn_sent(&mut self, segment: &Segment, position: u64) {
         let syn = u64::from(segment.flags.syn());
         let fin = u64::from(segment.flags.fin());
         let end = position + syn + u64::from(segment.len) + fin;
         if segment.flags.syn() {
             self.isn = Some(position);
-            self.origin = Some(position);
+            self.origin = NonZeroU64::new(position);
         }
         self.set_origin(position.saturating_sub(1));
         let ahead = self.next().is_none_or(|next| end > next && end <= next.saturating_add(MAX_JUMP));
@@ -217,7 +276,7 @@ impl Side {
         let fills = self.next() == Some(end) && !self.tail_is_captured();
         let carries = end > position;
         if ahead || self.end.is_none() {
-            self.end = Some(end);
+            self.end = NonZeroU64::new(end);
         }
         if carries && (ahead || fills) {
             self.probes_window = false;
@@ -236,13 +295,15 @@ impl Side {
         } else if carries && position == self.tail.start {
             self.tail.sent_again(segment.time);
         }
-        if segment.flags.fin() && self.fin.is_none() {
-            self.fin = Some((end - 1, Mark { frame: segment.id, time: segment.time }));
+        if segment.flags.fin() && !self.finished {
+            self.finished = true;
+            self.rare().fin = Some(Mark { frame: segment.id, time: segment.time });
         }
     }
 
-    /// Learns what every segment shows besides SEQ and ACK.
-    pub(super) fn learn_header(&mut self, segment: &Segment) {
+    /// Learns what every segment shows besides SEQ and ACK, and whether it told anything new.
+    #[inline]
+    pub(super) fn learn_header(&mut self, segment: &Segment, told_nothing: bool) {
         if let Some(stamps) = segment.options.timestamps
             && !self.goes_back_in_time(segment)
         {
@@ -250,21 +311,46 @@ impl Side {
         }
         if !segment.flags.rst() {
             if segment.window == 0 && self.window != Some(0) {
-                self.window_closed = Some(segment.time);
+                self.rare().window_closed = Some(segment.time);
             }
             self.window = Some(segment.window);
         }
-        self.last = Some(Mark { frame: segment.id, time: segment.time });
-        self.ttl = segment.ttl;
+        self.last = Some(LastSegment {
+            number: segment.id.number,
+            time: segment.time,
+            capture: segment.id.capture,
+            ttl: segment.ttl,
+            told_nothing,
+        });
         self.segments += 1;
         self.data_segments += u64::from(segment.len > 0);
+    }
+
+    /// Shortest round trip seen for its segments at the point of capture.
+    pub(super) fn min_rtt(&self) -> Option<Span> {
+        Some(self.min_rtt.0).filter(|rtt| *rtt != Shortest::NONE)
     }
 
     /// Takes a round trip into account.
     pub(super) fn learn_rtt(&mut self, rtt: Span) {
         if rtt >= Span::ZERO {
-            self.min_rtt = Some(self.min_rtt.map_or(rtt, |shortest| shortest.min(rtt)));
+            self.min_rtt.0 = self.min_rtt.0.min(rtt);
         }
+    }
+
+    /// When the advertised window last became 0.
+    pub(super) fn window_closed(&self) -> Option<Timestamp> {
+        self.rare.as_ref()?.window_closed
+    }
+
+    /// Counts a look-alike that it sent.
+    pub(super) fn count(&mut self, kind: LookAlike) {
+        self.rare().lookalikes.add(kind);
+    }
+
+    #[cold]
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     /// Totals for the summary.
@@ -272,9 +358,9 @@ impl Side {
         SideSummary {
             segments: self.segments,
             data_segments: self.data_segments,
-            last: self.last,
-            fin: self.fin.map(|(_, mark)| mark),
-            lookalikes: self.lookalikes,
+            last: self.last.map(|last| last.mark()),
+            fin: self.rare.as_ref().and_then(|rare| rare.fin),
+            lookalikes: self.rare.as_ref().map(|rare| rare.lookalikes).unwrap_or_default(),
         }
     }
 }

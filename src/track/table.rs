@@ -1,8 +1,11 @@
 //! The table of connections: from a 4-tuple, in either direction, to the connection.
 //!
-//! Owns the hashing. Uses the connection type as a value only.
+//! Owns the hashing. Of the connection it needs the two ends only. The index holds 32 bits of hash and the
+//! place, not the ends: so it stays small enough for the cache when there are many connections, and the
+//! connection, which has the ends, is looked at anyway.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::net::IpAddr;
 
 use foldhash::SharedSeed;
@@ -10,80 +13,207 @@ use foldhash::fast::SeedableRandomState;
 use slab::Slab;
 
 use super::connection::Connection;
+use super::event::ConnectionId;
 use crate::segment::Endpoint;
 
-/// Where a connection is kept.
-pub(super) type Slot = usize;
-
-/// A 4-tuple without direction: the lower end first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    low: u128,
-    high: u128,
-    ports: u32,
-    ipv6: bool,
-}
-
-impl Key {
-    fn new(one: Endpoint, other: Endpoint) -> Self {
-        let (one, other) = ((number(one.address), one.port), (number(other.address), other.port));
-        let ipv6 = one.0.1;
-        let ((low, low_port), (high, high_port)) = if one <= other { (one, other) } else { (other, one) };
-        let ports = (u32::from(low_port) << 16) | u32::from(high_port);
-        Key { low: low.0, high: high.0, ports, ipv6 }
-    }
-}
-
-/// An address as a number, and whether it is IPv6.
-fn number(address: IpAddr) -> (u128, bool) {
-    match address {
-        IpAddr::V4(address) => (u128::from(u32::from(address)), false),
-        IpAddr::V6(address) => (u128::from(address), true),
-    }
-}
+/// Where a connection is kept. Memory ends long before these numbers do.
+pub(super) type Slot = u32;
 
 /// All connections that may still be spoken of.
 #[derive(Debug)]
 pub(super) struct Table {
-    slots: HashMap<Key, Slot, SeedableRandomState>,
-    connections: Slab<(Key, Connection)>,
+    hasher: SeedableRandomState,
+    /// The latest entry with this hash; it knows the one before it.
+    latest: HashMap<u32, Slot, BuildHasherDefault<Spread>>,
+    entries: Slab<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    connection: Connection,
+    hash: u32,
+    /// An earlier entry with the same hash.
+    earlier: Option<Slot>,
 }
 
 impl Table {
     pub(super) fn new(hash_seed: u64) -> Self {
         let hasher = SeedableRandomState::with_seed(hash_seed, SharedSeed::global_fixed());
-        Self { slots: HashMap::with_hasher(hasher), connections: Slab::new() }
+        Self { hasher, latest: HashMap::default(), entries: Slab::new() }
     }
 
+    #[inline]
     pub(super) fn find(&self, one: Endpoint, other: Endpoint) -> Option<Slot> {
-        self.slots.get(&Key::new(one, other)).copied()
+        self.find_hashed(one, other, self.hash(one, other))
     }
 
+    #[inline]
+    fn find_hashed(&self, one: Endpoint, other: Endpoint, hash: u32) -> Option<Slot> {
+        let mut next = self.latest.get(&hash).copied();
+        while let Some(slot) = next {
+            let entry = self.entries.get(slot as usize)?;
+            if entry.connection.is_between(one, other) {
+                return next;
+            }
+            next = entry.earlier;
+        }
+        None
+    }
+
+    #[inline]
     pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Connection> {
-        self.connections.get_mut(slot).map(|(_, connection)| connection)
+        self.entries.get_mut(slot as usize).map(|entry| &mut entry.connection)
     }
 
-    pub(super) fn insert(&mut self, one: Endpoint, other: Endpoint, connection: Connection) -> Slot {
-        let key = Key::new(one, other);
-        let slot = self.connections.insert((key, connection));
-        self.slots.insert(key, slot);
+    pub(super) fn insert(&mut self, connection: Connection) -> Slot {
+        let hash = self.hash(connection.opened.client, connection.opened.server);
+        self.insert_hashed(connection, hash)
+    }
+
+    fn insert_hashed(&mut self, connection: Connection, hash: u32) -> Slot {
+        let slot = self.entries.insert(Entry { connection, hash, earlier: None }) as Slot;
+        let earlier = self.latest.insert(hash, slot);
+        if let Some(entry) = self.entries.get_mut(slot as usize) {
+            entry.earlier = earlier;
+        }
         slot
     }
 
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Connection> {
-        let (key, connection) = self.connections.try_remove(slot)?;
-        self.slots.remove(&key);
+        let Entry { connection, hash, earlier } = self.entries.try_remove(slot as usize)?;
+        let mut next = *self.latest.get(&hash)?;
+        if next == slot {
+            match earlier {
+                Some(earlier) => self.latest.insert(hash, earlier),
+                None => self.latest.remove(&hash),
+            };
+            return Some(connection);
+        }
+        while let Some(entry) = self.entries.get_mut(next as usize) {
+            match entry.earlier {
+                Some(found) if found == slot => {
+                    entry.earlier = earlier;
+                    break;
+                }
+                Some(other) => next = other,
+                None => break,
+            }
+        }
         Some(connection)
     }
 
     /// Takes all of them out, in the order in which they began.
-    pub(super) fn drain(&mut self) -> Vec<Connection> {
-        self.slots.clear();
-        let mut all: Vec<Connection> = std::mem::take(&mut self.connections)
-            .into_iter()
-            .map(|(_, (_, connection))| connection)
-            .collect();
-        all.sort_by_key(|connection| connection.id);
-        all
+    pub(super) fn drain(&mut self) -> Drain {
+        self.latest = HashMap::default();
+        let entries = std::mem::take(&mut self.entries);
+        let mut order: Vec<_> =
+            entries.iter().map(|(index, entry)| (entry.connection.id, index as Slot)).collect();
+        order.sort_unstable();
+        Drain { entries, order: order.into_iter() }
+    }
+
+    /// A hash of two ends, the same for either order.
+    #[inline(always)]
+    fn hash(&self, one: Endpoint, other: Endpoint) -> u32 {
+        let mut hasher = self.hasher.build_hasher();
+        match (one.address, other.address) {
+            (IpAddr::V4(first), IpAddr::V4(second)) => {
+                let first = (u64::from(u32::from(first)) << 16) | u64::from(one.port);
+                let second = (u64::from(u32::from(second)) << 16) | u64::from(other.port);
+                let (low, high) = if first <= second { (first, second) } else { (second, first) };
+                hasher.write_u128((u128::from(high) << 64) | u128::from(low));
+            }
+            _ => {
+                let (low, high) = if one <= other { (one, other) } else { (other, one) };
+                (low, high).hash(&mut hasher);
+            }
+        }
+        hasher.finish() as u32
+    }
+}
+
+/// Connections on their way out of the table.
+#[derive(Debug)]
+pub(super) struct Drain {
+    entries: Slab<Entry>,
+    order: std::vec::IntoIter<(ConnectionId, Slot)>,
+}
+
+impl Iterator for Drain {
+    type Item = Connection;
+
+    fn next(&mut self) -> Option<Connection> {
+        self.order.find_map(|(_, slot)| self.entries.try_remove(slot as usize)).map(|entry| entry.connection)
+    }
+}
+
+/// Hashes what is a hash: the map wants its 64 bits all different.
+#[derive(Debug, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    #[inline]
+    fn write_u32(&mut self, hash: u32) {
+        self.0 = u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write(&mut self, octets: &[u8]) {
+        for octet in octets {
+            self.write_u32(self.0 as u32 ^ u32::from(*octet));
+        }
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::FrameId;
+    use crate::segment::{Flags, Options, Segment, SeqNum};
+    use crate::time::Timestamp;
+    use crate::track::event::Opened;
+
+    fn connection(id: u64) -> Connection {
+        let end = |port| Endpoint { address: IpAddr::from([192, 0, 2, 1]), port };
+        let segment = Segment {
+            id: FrameId::default(),
+            time: Timestamp::default(),
+            interface: 0,
+            source: end(id as u16),
+            destination: end(80),
+            seq: SeqNum(0),
+            ack: SeqNum(0),
+            flags: Flags::ACK,
+            window: 0,
+            len: 0,
+            first_octet: None,
+            options: Options::default(),
+            ttl: 64,
+            ip_id: None,
+            dont_fragment: false,
+        };
+        Connection::new(ConnectionId(id), &segment, true)
+    }
+
+    /// Whatever is removed, the others with the same hash are still found.
+    #[test]
+    fn equal_hashes_keep_connections_apart() {
+        for removed in 0..3 {
+            let mut table = Table::new(0);
+            let ids = [1000, 1001, 1002];
+            let slots = ids.map(|id| table.insert_hashed(connection(id), 7));
+            assert_eq!(table.remove(slots[removed]).unwrap().id, ConnectionId(ids[removed]));
+            for (id, slot) in ids.into_iter().zip(slots) {
+                let Opened { client, server, .. } = connection(id).opened;
+                let expected = (slot != slots[removed]).then_some(slot);
+                assert_eq!(table.find_hashed(client, server, 7), expected);
+                assert_eq!(table.find_hashed(server, client, 7), expected);
+            }
+            assert_eq!(table.drain().count(), 2);
+        }
     }
 }

@@ -598,7 +598,7 @@ fn a_syn_on_a_live_connection_is_challenged() {
          5.2 c . 9001 0 301    => ack
          9.0 c . 9000 0 301    => probe 1",
     );
-    assert_eq!(events[0], "2.1 opened seen");
+    assert!(events.contains(&"2.1 opened seen".to_owned()), "{events:?}");
 }
 
 #[test]
