@@ -3,15 +3,18 @@
 //! Owns the order in which a segment's SEQ, ACK and header are learnt and turned into events. Uses the rules
 //! in [`super::classify`] and the bookkeeping of probes in [`super::probes`].
 
+mod answers;
+mod ends;
+
 use super::classify::{self, SETTLED, Verdict};
 use super::event::{
-    Answer, AnswerKind, Basis, ConnectionId, Dismissal, EventKind, LookAlike, LookAlikeSeen, Mark, Opened,
-    Party, ProbeSegment, Start, Summary,
+    AnswerKind, Basis, ConnectionId, Dismissal, EventKind, LookAlike, LookAlikeSeen, Mark, Opened, Party,
+    ProbeSegment, Start, Summary,
 };
-use super::probes::{Arrival, Log, Pending, Probes, answer_to, bare_answer};
+use super::probes::{Log, Probes};
 use super::side::Side;
 use super::{Class, Observed};
-use crate::segment::{Endpoint, Flags, IcmpError, Segment, SeqNum};
+use crate::segment::{Endpoint, Flags, Segment, SeqNum};
 use crate::time::{Span, Timestamp};
 
 /// A connection and everything remembered of it.
@@ -251,76 +254,6 @@ impl Connection {
         }
     }
 
-    fn on_syn(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
-        let side = self.side(step.from);
-        let foreign = side.isn.is_some_and(|isn| isn != step.position);
-        let established = side.acked().is_some_and(|acked| acked > step.position);
-        if foreign || established {
-            self.side_mut(step.from.peer()).provoked = true;
-        }
-        if foreign {
-            return Class::Syn;
-        }
-        if segment.flags.ack() {
-            self.learn_ack(segment, step, log);
-            self.learn_round_trip(segment, step.from.peer());
-            self.side_mut(step.from.peer()).run = 0;
-        }
-        self.side_mut(step.from).learn_sent(segment, step.position);
-        Class::Syn
-    }
-
-    fn on_rst(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
-        let sender = self.side(step.from);
-        let known = sender.next();
-        // A RST below what was acknowledged is dropped by its receiver (RFC 5961 §3.2).
-        let stale = sender.acked().is_some_and(|acked| step.position < acked)
-            || known.is_some_and(|next| step.position > next + super::side::MAX_JUMP);
-        if stale {
-            return Class::StaleReset;
-        }
-        // One ahead of what was captured is taken, since octets may be missing from the capture; if none are,
-        // its receiver challenges it and the connection goes on.
-        let exact = sender.unanchored || known.is_none_or(|next| step.position <= next);
-        let at = Mark { frame: segment.id, time: segment.time };
-        self.decide_candidates(segment, step, log);
-        let answered = self.match_answer(segment, step, AnswerKind::Reset, log);
-        let again = self.is_reset;
-        if !again {
-            self.is_reset = true;
-            self.rare().reset = Some(ResetSeen { by: step.from, at, exact });
-            if let Some(probes) = self.probes.as_deref_mut() {
-                probes.give_up(log);
-                if probes.spoken_of() {
-                    probes.emit(log, EventKind::Reset { by: step.from, at, ttl: segment.ttl });
-                }
-            }
-        }
-        self.side_mut(step.from.peer()).provoked |= !exact;
-        self.side_mut(step.from.peer()).run = 0;
-        match answered {
-            Some(probe) => Class::Answer { probe, kind: AnswerKind::Reset },
-            None if again => Class::StaleReset,
-            None => Class::Reset,
-        }
-    }
-
-    /// A RST that was not exact had no effect if anything follows that is no RST.
-    fn doubt_reset(&mut self, segment: &Segment, log: &mut Log) {
-        if !self.is_reset {
-            return;
-        }
-        let Some(doubtful) = self.rare().reset.filter(|reset| !reset.exact) else { return };
-        self.is_reset = false;
-        self.rare().reset = None;
-        if let Some(probes) = self.probes.as_deref_mut()
-            && probes.spoken_of()
-        {
-            let evidence = Mark { frame: segment.id, time: segment.time };
-            probes.emit(log, EventKind::ResetIgnored { reset: doubtful.at, evidence });
-        }
-    }
-
     fn on_ordinary(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
         self.doubt_reset(segment, log);
         self.decide_candidates(segment, step, log);
@@ -366,15 +299,6 @@ impl Connection {
             && let Some(probes) = self.probes.as_deref_mut()
         {
             probes.dismiss_candidates(step.from, Dismissal::Ordinary, log);
-        }
-    }
-
-    fn on_first_fin(&mut self, segment: &Segment, step: &Step, log: &mut Log) {
-        let at = Mark { frame: segment.id, time: segment.time };
-        if let Some(probes) = self.probes.as_deref_mut()
-            && probes.spoken_of()
-        {
-            probes.emit(log, EventKind::Fin { by: step.from, at });
         }
     }
 
@@ -536,87 +460,6 @@ impl Connection {
             (false, false, true) => Class::OldAck,
             (false, false, false) => Class::Ack,
         }
-    }
-
-    /// Takes the handshake as a measure of the round trip.
-    fn learn_round_trip(&mut self, segment: &Segment, of: Party) {
-        let side = self.side_mut(of);
-        let answers_syn = side.isn.is_some_and(|isn| side.position(segment.ack) == isn + 1);
-        if answers_syn
-            && side.segments == 1
-            && let Some(syn) = side.last
-        {
-            side.learn_rtt(segment.time.since(syn.time));
-        }
-    }
-
-    /// Finds the probe that this segment answers, if any, and says so.
-    fn match_answer(
-        &mut self,
-        segment: &Segment,
-        step: &Step,
-        kind: AnswerKind,
-        log: &mut Log,
-    ) -> Option<u32> {
-        let prober = step.from.peer();
-        let (answerer, asked) = match prober {
-            Party::Client => (&self.server, &mut self.client),
-            Party::Server => (&self.client, &mut self.server),
-        };
-        let probes = self.probes.as_deref_mut()?;
-        if answerer.goes_back_in_time(segment) {
-            return None;
-        }
-        let arrival = Arrival {
-            time: segment.time,
-            acknowledged: (kind != AnswerKind::Reset).then(|| asked.position(segment.ack)),
-            repeats: kind == AnswerKind::Ack
-                && !segment.flags.fin()
-                && !answerer.provoked
-                && !step.ack_is_news
-                && answerer.window == Some(segment.window),
-            min_rtt: asked.min_rtt(),
-        };
-        let made = |probe: &Pending| answer_to(probe, segment, kind, answerer.window);
-        let answer = probes.answered_by(prober, arrival, made, log)?;
-        asked.learn_rtt(answer.rtt);
-        Some(answer.probe)
-    }
-
-    /// Some captures write an answer before its probe; their times tell.
-    fn match_answer_written_before(&mut self, probed: &Segment, step: &Step, log: &mut Log) {
-        let answerer = self.side(step.from.peer());
-        let Some(last) = answerer.last.filter(|last| last.told_nothing && last.time > probed.time) else {
-            return;
-        };
-        let (at, ttl) = (last.mark(), last.ttl);
-        let prober = self.side(step.from);
-        let (acknowledged, min_rtt) = (prober.next(), prober.min_rtt());
-        let arrival = Arrival { time: at.time, acknowledged, repeats: false, min_rtt };
-        let made = |probe: &Pending| Answer { ttl, ..bare_answer(probe, AnswerKind::Ack, at) };
-        let Some(probes) = self.probes.as_deref_mut() else { return };
-        if probes.answered_by(step.from, arrival, made, log).is_some() {
-            self.side_mut(step.from).run = 0;
-        }
-    }
-
-    /// Reads an ICMP error that quotes a segment of this connection.
-    pub(super) fn on_icmp(&mut self, error: &IcmpError, log: &mut Log) -> bool {
-        let prober = self.party_of(error.source);
-        let position = self.side(prober).position(error.seq);
-        self.last = Mark { frame: error.id, time: error.time };
-        let Some(probes) = self.probes.as_deref_mut() else { return false };
-        let Some(probe) = probes.quoted_by(prober, position, error.quoted_ip_id, error.time) else {
-            return false;
-        };
-        let at = Mark { frame: error.id, time: error.time };
-        let answer = Answer {
-            ttl: error.ttl,
-            reporter: Some(error.reporter),
-            ..bare_answer(&probe, AnswerKind::Icmp(error.kind), at)
-        };
-        probes.emit(log, EventKind::Answer(answer));
-        true
     }
 
     /// Says the last word: what is still open stays unanswered or undecided.

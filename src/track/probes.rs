@@ -3,31 +3,24 @@
 //! Owns the numbering of a connection's events. Uses the event types, [`crate::segment`] and
 //! [`crate::time`]; knows nothing of how a segment was judged.
 
+mod answers;
+mod zero_window;
+
 use std::collections::VecDeque;
 
-use super::classify::SETTLED;
+use answers::Paired;
+pub(super) use answers::{Arrival, answer_to, bare_answer};
+use zero_window::ZeroWindow;
+
 use super::event::{
-    Answer, AnswerKind, Basis, Candidate, ConnectionId, Dismissal, Event, EventKind, LookAlike, Mark, Opened,
-    Party, Probe, ProbeSegment,
+    Answer, AnswerKind, Basis, Candidate, ConnectionId, Dismissal, Event, EventKind, Opened, Party, Probe,
+    ProbeSegment,
 };
 use crate::segment::{Segment, SeqNum};
-use crate::time::{Span, Timestamp};
+use crate::time::Timestamp;
 
 /// Where events go.
 pub(super) type Log = VecDeque<Event>;
-
-/// What comes later than this after a probe, and later than ten round trips, is not its answer.
-const ANSWER_LIMIT: Span = Span::from_secs(10);
-
-/// Gap from which window probes are at their cap and no longer double (Linux TCP_RTO_MAX is 120 s, BSD's
-/// persist timer stops at 60 s).
-const WINDOW_PROBE_CAP: Span = Span::from_secs(50);
-
-/// How much the round trips of a burst may differ, beside a quarter, for its answers to be paired anew.
-const PAIRING_SLACK: Span = Span::from_millis(20);
-
-/// Longest burst whose answers are paired anew.
-const MAX_PAIRING: usize = 256;
 
 /// Most candidates remembered for one side; a run longer than any stack's count is not one of probes.
 const MAX_CANDIDATES: usize = 1024;
@@ -53,16 +46,6 @@ struct Waiting {
     unsure: Option<Unsure>,
     zero_window: ZeroWindow,
     pairing: Vec<Paired>,
-}
-
-/// A probe of a burst whose answers may have been given to the wrong ones: more were sent than answered when
-/// the first answer came.
-#[derive(Clone, Copy, Debug)]
-struct Paired {
-    probe: Pending,
-    /// The event that last said what became of it.
-    said: u32,
-    answer: Option<Answer>,
 }
 
 /// A probe without an answer yet.
@@ -105,18 +88,6 @@ struct Unsure {
     /// It came again, so that a report of a duplicate may be about the copy.
     repeated: bool,
     answer: Option<Answer>,
-}
-
-/// Probes sent while the receiver's window is closed.
-#[derive(Debug, Default)]
-struct ZeroWindow {
-    /// When the window closed: a new time is a new episode.
-    closed: Option<Timestamp>,
-    last: Option<Timestamp>,
-    gap: Option<Span>,
-    waiting: bool,
-    /// Those that were called keepalives.
-    called: Vec<u32>,
 }
 
 impl Probes {
@@ -327,204 +298,6 @@ impl Probes {
         }
     }
 
-    /// Gives a segment of the peer to the probe that it answers, if any, and says so. `made` turns that probe
-    /// into its answer. Probes sent before it are lost, and all are if the segment acknowledges what was sent
-    /// after them.
-    pub(super) fn answered_by(
-        &mut self,
-        prober: Party,
-        arrival: Arrival,
-        made: impl Fn(&Pending) -> Answer,
-        log: &mut Log,
-    ) -> Option<Answer> {
-        let pending = &self.waiting(prober).pending;
-        let Some(last) = pending.last() else {
-            return self.paired_anew(prober, arrival, made, log);
-        };
-        if arrival.acknowledged.is_some_and(|acknowledged| acknowledged > last.acknowledged.1) {
-            self.lose_pending(prober, usize::MAX, log);
-            self.waiting(prober).pairing.clear();
-            return None;
-        }
-        let index = answered_index(pending, arrival)?;
-        let lost = self.lose_pending(prober, index, log);
-        let waiting = self.waiting(prober);
-        if waiting.pending.is_empty() {
-            return None;
-        }
-        let probe = waiting.pending.remove(0);
-        let answer = made(&probe);
-        let said = self.emit(log, EventKind::Answer(answer));
-        self.remember_pairing(prober, lost, Paired { probe, said, answer: Some(answer) });
-        Some(answer)
-    }
-
-    /// Remembers which answer went to which probe while that may turn out wrong.
-    fn remember_pairing(&mut self, prober: Party, lost: Vec<Paired>, answered: Paired) {
-        let pairing = &mut self.waiting(prober).pairing;
-        let stale = |paired: &Paired| answered.probe.time.since(paired.probe.time) > ANSWER_LIMIT;
-        if pairing.len() >= MAX_PAIRING || pairing.last().is_some_and(stale) {
-            pairing.clear();
-        }
-        pairing.extend(lost.into_iter().filter(|paired| !stale(paired)));
-        if !pairing.is_empty() {
-            pairing.push(answered);
-        }
-    }
-
-    /// One more acknowledgment than there were probes without an answer: an answer before it had been given
-    /// to too late a probe. Each of the last probes gets the answer that came in its turn.
-    fn paired_anew(
-        &mut self,
-        prober: Party,
-        arrival: Arrival,
-        made: impl Fn(&Pending) -> Answer,
-        log: &mut Log,
-    ) -> Option<Answer> {
-        let pairing = &self.waiting(prober).pairing;
-        let last = *pairing.last()?;
-        let timely = arrival.time.since(last.probe.time) <= ANSWER_LIMIT;
-        if !timely || !arrival.repeats || arrival.acknowledged != Some(last.probe.end) {
-            return None;
-        }
-        let mut answers: Vec<Answer> = pairing.iter().filter_map(|paired| paired.answer).collect();
-        let first = pairing.len().checked_sub(answers.len() + 1)?;
-        answers.push(made(&last.probe));
-        let probes = pairing.iter().skip(first).map(|paired| paired.probe);
-        let trips = probes.zip(&answers).map(|(probe, answer)| answer.at.time.since(probe.time));
-        let (shortest, longest) = (trips.clone().min()?, trips.max()?);
-        let disagree = longest > Span::from_nanos(shortest.times(5).as_nanos() / 4).plus(PAIRING_SLACK);
-        if disagree || shortest < Span::ZERO {
-            return None;
-        }
-        let mut given = None;
-        for (offset, answer) in answers.into_iter().enumerate() {
-            let Some(&Paired { probe, said, .. }) = self.waiting(prober).pairing.get(first + offset) else {
-                break;
-            };
-            let rtt = answer.at.time.since(probe.time);
-            if self.has_answer(prober, first + offset, answer.at) {
-                continue;
-            }
-            let answer = Answer { probe: probe.event, rtt, corrects: Some(said), ..answer };
-            let said = self.emit(log, EventKind::Answer(answer));
-            if let Some(paired) = self.waiting(prober).pairing.get_mut(first + offset) {
-                *paired = Paired { probe, said, answer: Some(answer) };
-            }
-            given = Some(answer);
-        }
-        // Once every probe of the burst has its answer, nothing can shift any more.
-        let pairing = &mut self.waiting(prober).pairing;
-        if pairing.iter().all(|paired| paired.answer.is_some()) {
-            pairing.clear();
-        }
-        given
-    }
-
-    /// Whether this frame was given to that probe of the burst already.
-    fn has_answer(&mut self, prober: Party, index: usize, at: Mark) -> bool {
-        let paired = self.waiting(prober).pairing.get(index);
-        paired.and_then(|paired| paired.answer).is_some_and(|answer| answer.at == at)
-    }
-
-    /// Takes the probe that an ICMP error quotes: the one with the quoted identification, otherwise the
-    /// oldest, since each error quotes one packet, in their order.
-    pub(super) fn quoted_by(
-        &mut self,
-        prober: Party,
-        position: u64,
-        quoted_ip_id: Option<u16>,
-        time: Timestamp,
-    ) -> Option<Pending> {
-        let pending = &mut self.waiting(prober).pending;
-        let eligible = |probe: &Pending| {
-            let age = time.since(probe.time);
-            probe.end == position.wrapping_add(1) && age >= Span::ZERO && age <= ANSWER_LIMIT
-        };
-        let marked = quoted_ip_id.is_some_and(|id| id != 0);
-        let same = |probe: &Pending| marked && probe.ip_id == quoted_ip_id && eligible(probe);
-        let index = pending.iter().position(same).or_else(|| pending.iter().position(eligible))?;
-        Some(pending.remove(index))
-    }
-
-    /// The oldest `count` probes of a side get no answer any more.
-    fn lose_pending(&mut self, party: Party, count: usize, log: &mut Log) -> Vec<Paired> {
-        let pending = &mut self.waiting(party).pending;
-        let count = count.min(pending.len());
-        let lost: Vec<Pending> = pending.drain(..count).collect();
-        let mut said = |probe: Pending| {
-            let said = self.emit(log, EventKind::Unanswered { probe: probe.event });
-            Paired { probe, said, answer: None }
-        };
-        lost.into_iter().map(&mut said).collect()
-    }
-
-    /// Judges an empty segment at SND.NXT-1 while the receiver's window is closed: true if data waits (a
-    /// window probe), false for a keepalive.
-    ///
-    /// Window probes begin one retransmission time-out after the window closed and their gaps double up to a
-    /// cap (RFC 9293 §3.8.6.1; Linux, measured: 0.42, 0.83, 1.66, 3.46 s); keepalives begin after at least a
-    /// second and keep their gaps.
-    pub(super) fn at_zero_window(
-        &mut self,
-        party: Party,
-        now: Mark,
-        closed: Option<Timestamp>,
-        quiet: Span,
-        rtt: Span,
-        log: &mut Log,
-    ) -> bool {
-        let zero = &mut self.waiting(party).zero_window;
-        if zero.closed != closed {
-            *zero = ZeroWindow { closed, ..ZeroWindow::default() };
-        }
-        // The first gap is seen with part of a round trip in it.
-        let first = Span::from_nanos(quiet.as_nanos() - rtt.as_nanos());
-        let gap = zero.last.map_or(first, |last| now.time.since(last));
-        let soon = gap < SETTLED.max(rtt.times(4));
-        let grew = |least: i64, most: i64| {
-            zero.gap.is_some_and(|before| {
-                gap.times(100) >= before.times(least) && gap.times(100) <= before.times(most)
-            })
-        };
-        let doubled = grew(160, 250);
-        // One of them may be missing from the capture, so only a gap that repeats ends a row of them.
-        let goes_on = zero.waiting && !grew(80, 125);
-        let capped = zero.waiting && zero.gap.is_some_and(|before| before >= WINDOW_PROBE_CAP);
-        zero.waiting = soon || doubled || goes_on || capped;
-        zero.last = Some(now.time);
-        zero.gap = Some(gap);
-        let waiting = zero.waiting;
-        if waiting {
-            self.retract_at_zero_window(party, now, log);
-        }
-        waiting
-    }
-
-    /// Remembers that a segment into a closed window was called a keepalive.
-    pub(super) fn called_probe_at_zero_window(&mut self, party: Party, probe: u32) {
-        self.waiting(party).zero_window.called.push(probe);
-    }
-
-    /// The window is open again and the prober sent data: right away, if data had waited. Returns how many
-    /// probes were retracted.
-    pub(super) fn window_reopened(&mut self, party: Party, soon: bool, evidence: Mark, log: &mut Log) -> u32 {
-        if soon {
-            return self.retract_at_zero_window(party, evidence, log);
-        }
-        self.waiting(party).zero_window.called.clear();
-        0
-    }
-
-    fn retract_at_zero_window(&mut self, party: Party, evidence: Mark, log: &mut Log) -> u32 {
-        let called = std::mem::take(&mut self.waiting(party).zero_window.called);
-        for &probe in &called {
-            self.waiting(party).pending.retain(|pending| pending.event != probe);
-            self.emit(log, EventKind::Retracted { probe, kind: LookAlike::ZeroWindowProbe, evidence });
-        }
-        u32::try_from(called.len()).unwrap_or(u32::MAX)
-    }
-
     /// Nothing waits any longer.
     pub(super) fn give_up(&mut self, log: &mut Log) {
         for party in [Party::Client, Party::Server] {
@@ -535,80 +308,5 @@ impl Probes {
             self.dismiss_candidates(party, Dismissal::Undecided, log);
             self.dismiss_unsure(party, Dismissal::Undecided, log);
         }
-    }
-}
-
-/// A segment of the peer that may answer a probe.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Arrival {
-    /// When it came.
-    pub(super) time: Timestamp,
-    /// What it acknowledges; nothing for a RST.
-    pub(super) acknowledged: Option<u64>,
-    /// It repeats an acknowledgment and tells nothing new.
-    pub(super) repeats: bool,
-    /// The shortest round trip seen.
-    pub(super) min_rtt: Option<Span>,
-}
-
-/// Which of the pending probes a segment answers.
-///
-/// Where a round trip is known, the one whose own would come nearest to it. Otherwise the latest, since the
-/// ones before it were most likely lost; only probes less than a second apart are answered in their order.
-fn answered_index(pending: &[Pending], arrival: Arrival) -> Option<usize> {
-    let limit = arrival.min_rtt.map_or(ANSWER_LIMIT, |rtt| rtt.times(10).max(ANSWER_LIMIT));
-    let eligible = |probe: &Pending| {
-        let age = arrival.time.since(probe.time);
-        age >= Span::ZERO
-            && age <= limit
-            && arrival.acknowledged.is_none_or(|ack| probe.is_acknowledged_by(ack))
-    };
-    let indices = pending.iter().enumerate().filter(|(_, probe)| eligible(probe));
-    if let Some(rtt) = arrival.min_rtt {
-        let distance = |probe: &Pending| {
-            Span::from_nanos(arrival.time.since(probe.time).as_nanos() - rtt.as_nanos()).abs()
-        };
-        return indices.min_by_key(|(_, probe)| distance(probe)).map(|(index, _)| index);
-    }
-    let mut chosen: Option<(usize, Timestamp)> = None;
-    for (index, probe) in indices.rev() {
-        if chosen.is_none_or(|(_, later)| later.since(probe.time) < SETTLED) {
-            chosen = Some((index, probe.time));
-        }
-    }
-    chosen.map(|(index, _)| index)
-}
-
-/// The answer that `segment` gives to a probe; `window_before` is what its sender advertised last.
-pub(super) fn answer_to(
-    probe: &Pending,
-    segment: &Segment,
-    kind: AnswerKind,
-    window_before: Option<u16>,
-) -> Answer {
-    Answer {
-        ttl: segment.ttl,
-        dsack: segment.options.sack.is_some_and(|block| {
-            block.right == SeqNum::at_position(probe.end) && block.left.plus(1) == block.right
-        }),
-        window_changed: window_before.is_some_and(|window| window != segment.window),
-        timestamps: segment.options.timestamps,
-        ..bare_answer(probe, kind, Mark { frame: segment.id, time: segment.time })
-    }
-}
-
-/// An answer of which only its frame and time are known.
-pub(super) fn bare_answer(probe: &Pending, kind: AnswerKind, at: Mark) -> Answer {
-    Answer {
-        probe: probe.event,
-        kind,
-        at,
-        rtt: at.time.since(probe.time).max(Span::ZERO),
-        ttl: 0,
-        dsack: false,
-        window_changed: false,
-        timestamps: None,
-        reporter: None,
-        corrects: None,
     }
 }

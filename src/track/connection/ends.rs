@@ -1,0 +1,103 @@
+//! Segments that begin or end a connection: SYN, FIN, RST.
+//!
+//! Part of [`Connection`]; owns what a RST ends and what shows that it did not.
+
+use super::{Connection, ResetSeen, Step};
+use crate::segment::Segment;
+use crate::track::Class;
+use crate::track::event::{AnswerKind, EventKind, Mark, Party};
+use crate::track::probes::Log;
+use crate::track::side::MAX_JUMP;
+
+impl Connection {
+    pub(super) fn on_syn(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
+        let side = self.side(step.from);
+        let foreign = side.isn.is_some_and(|isn| isn != step.position);
+        let established = side.acked().is_some_and(|acked| acked > step.position);
+        if foreign || established {
+            self.side_mut(step.from.peer()).provoked = true;
+        }
+        if foreign {
+            return Class::Syn;
+        }
+        if segment.flags.ack() {
+            self.learn_ack(segment, step, log);
+            self.learn_round_trip(segment, step.from.peer());
+            self.side_mut(step.from.peer()).run = 0;
+        }
+        self.side_mut(step.from).learn_sent(segment, step.position);
+        Class::Syn
+    }
+
+    pub(super) fn on_rst(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
+        let sender = self.side(step.from);
+        let known = sender.next();
+        // A RST below what was acknowledged is dropped by its receiver (RFC 5961 §3.2).
+        let stale = sender.acked().is_some_and(|acked| step.position < acked)
+            || known.is_some_and(|next| step.position > next + MAX_JUMP);
+        if stale {
+            return Class::StaleReset;
+        }
+        // One ahead of what was captured is taken, since octets may be missing from the capture; if none are,
+        // its receiver challenges it and the connection goes on.
+        let exact = sender.unanchored || known.is_none_or(|next| step.position <= next);
+        let at = Mark { frame: segment.id, time: segment.time };
+        self.decide_candidates(segment, step, log);
+        let answered = self.match_answer(segment, step, AnswerKind::Reset, log);
+        let again = self.is_reset;
+        if !again {
+            self.is_reset = true;
+            self.rare().reset = Some(ResetSeen { by: step.from, at, exact });
+            if let Some(probes) = self.probes.as_deref_mut() {
+                probes.give_up(log);
+                if probes.spoken_of() {
+                    probes.emit(log, EventKind::Reset { by: step.from, at, ttl: segment.ttl });
+                }
+            }
+        }
+        self.side_mut(step.from.peer()).provoked |= !exact;
+        self.side_mut(step.from.peer()).run = 0;
+        match answered {
+            Some(probe) => Class::Answer { probe, kind: AnswerKind::Reset },
+            None if again => Class::StaleReset,
+            None => Class::Reset,
+        }
+    }
+
+    /// A RST that was not exact had no effect if anything follows that is no RST.
+    pub(super) fn doubt_reset(&mut self, segment: &Segment, log: &mut Log) {
+        if !self.is_reset {
+            return;
+        }
+        let Some(doubtful) = self.rare().reset.filter(|reset| !reset.exact) else { return };
+        self.is_reset = false;
+        self.rare().reset = None;
+        if let Some(probes) = self.probes.as_deref_mut()
+            && probes.spoken_of()
+        {
+            let evidence = Mark { frame: segment.id, time: segment.time };
+            probes.emit(log, EventKind::ResetIgnored { reset: doubtful.at, evidence });
+        }
+    }
+
+    pub(super) fn on_first_fin(&mut self, segment: &Segment, step: &Step, log: &mut Log) {
+        let at = Mark { frame: segment.id, time: segment.time };
+        if let Some(probes) = self.probes.as_deref_mut()
+            && probes.spoken_of()
+        {
+            probes.emit(log, EventKind::Fin { by: step.from, at });
+        }
+    }
+
+    /// Takes the handshake as a measure of the round trip.
+    pub(super) fn learn_round_trip(&mut self, segment: &Segment, of: Party) {
+        let side = self.side_mut(of);
+        let answers_syn = side.isn.is_some_and(|isn| side.position(segment.ack) == isn + 1);
+        if answers_syn
+            && side.segments == 1
+            && let Some(syn) = side.last
+        {
+            side.learn_rtt(segment.time.since(syn.time));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Empty segments into a closed window: window probes or keepalives.
+//!
+//! Part of [`Probes`]; owns the judgment of their gaps.
+
+use super::{Log, Probes};
+use crate::time::{Span, Timestamp};
+use crate::track::classify::SETTLED;
+use crate::track::event::{EventKind, LookAlike, Mark, Party};
+
+/// Gap from which window probes are at their cap and no longer double (Linux TCP_RTO_MAX is 120 s, BSD's
+/// persist timer stops at 60 s).
+const WINDOW_PROBE_CAP: Span = Span::from_secs(50);
+
+/// Probes sent while the receiver's window is closed.
+#[derive(Debug, Default)]
+pub(super) struct ZeroWindow {
+    /// When the window closed: a new time is a new episode.
+    closed: Option<Timestamp>,
+    last: Option<Timestamp>,
+    gap: Option<Span>,
+    waiting: bool,
+    /// Those that were called keepalives.
+    called: Vec<u32>,
+}
+
+impl Probes {
+    /// Judges an empty segment at SND.NXT-1 while the receiver's window is closed: true if data waits (a
+    /// window probe), false for a keepalive.
+    ///
+    /// Window probes begin one retransmission time-out after the window closed and their gaps double up to a
+    /// cap (RFC 9293 §3.8.6.1; Linux, measured: 0.42, 0.83, 1.66, 3.46 s); keepalives begin after at least a
+    /// second and keep their gaps.
+    pub(in crate::track) fn at_zero_window(
+        &mut self,
+        party: Party,
+        now: Mark,
+        closed: Option<Timestamp>,
+        quiet: Span,
+        rtt: Span,
+        log: &mut Log,
+    ) -> bool {
+        let zero = &mut self.waiting(party).zero_window;
+        if zero.closed != closed {
+            *zero = ZeroWindow { closed, ..ZeroWindow::default() };
+        }
+        // The first gap is seen with part of a round trip in it.
+        let first = Span::from_nanos(quiet.as_nanos() - rtt.as_nanos());
+        let gap = zero.last.map_or(first, |last| now.time.since(last));
+        let soon = gap < SETTLED.max(rtt.times(4));
+        let grew = |least: i64, most: i64| {
+            zero.gap.is_some_and(|before| {
+                gap.times(100) >= before.times(least) && gap.times(100) <= before.times(most)
+            })
+        };
+        let doubled = grew(160, 250);
+        // One of them may be missing from the capture, so only a gap that repeats ends a row of them.
+        let goes_on = zero.waiting && !grew(80, 125);
+        let capped = zero.waiting && zero.gap.is_some_and(|before| before >= WINDOW_PROBE_CAP);
+        zero.waiting = soon || doubled || goes_on || capped;
+        zero.last = Some(now.time);
+        zero.gap = Some(gap);
+        let waiting = zero.waiting;
+        if waiting {
+            self.retract_at_zero_window(party, now, log);
+        }
+        waiting
+    }
+
+    /// Remembers that a segment into a closed window was called a keepalive.
+    pub(in crate::track) fn called_probe_at_zero_window(&mut self, party: Party, probe: u32) {
+        self.waiting(party).zero_window.called.push(probe);
+    }
+
+    /// The window is open again and the prober sent data: right away, if data had waited. Returns how many
+    /// probes were retracted.
+    pub(in crate::track) fn window_reopened(
+        &mut self,
+        party: Party,
+        soon: bool,
+        evidence: Mark,
+        log: &mut Log,
+    ) -> u32 {
+        if soon {
+            return self.retract_at_zero_window(party, evidence, log);
+        }
+        self.waiting(party).zero_window.called.clear();
+        0
+    }
+
+    pub(super) fn retract_at_zero_window(&mut self, party: Party, evidence: Mark, log: &mut Log) -> u32 {
+        let called = std::mem::take(&mut self.waiting(party).zero_window.called);
+        for &probe in &called {
+            self.waiting(party).pending.retain(|pending| pending.event != probe);
+            self.emit(log, EventKind::Retracted { probe, kind: LookAlike::ZeroWindowProbe, evidence });
+        }
+        u32::try_from(called.len()).unwrap_or(u32::MAX)
+    }
+}
