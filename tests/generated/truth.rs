@@ -391,6 +391,9 @@ impl Capture {
         // Equal packets within a millisecond may be one packet or two, and a segment of another life is heard too.
         let lives = self.packets.iter().any(|packet| packet.life > 1);
         let doubtful = lives || self.frames.iter().any(|frame| frame.copy && frame.interface == 0);
+        let anew = events
+            .iter()
+            .any(|event| matches!(&event.kind, EventKind::Answer(answer) if answer.corrects.is_some()));
         for (&number, (probe, answer)) in found.iter().filter(|_| !doubtful) {
             let index = number as usize - 1;
             let (run, silence, quiet) = self.run_and_times(index);
@@ -407,10 +410,12 @@ impl Capture {
             let got = answer.map(|answer| answer.at.frame.number);
             match self.reply(index) {
                 Reply::Frame(frame) if got != Some(frame) => {
-                    wrong.push(("answer", index, format!("{got:?} instead of {frame}")));
+                    let kind = if anew { "answer paired anew" } else { "answer" };
+                    wrong.push((kind, index, format!("{got:?} instead of {frame}")));
                 }
                 Reply::Nothing if got.is_some() => {
-                    wrong.push(("false answer", index, format!("{got:?}")));
+                    let kind = if anew { "answer paired anew" } else { "false answer" };
+                    wrong.push((kind, index, format!("{got:?}")));
                 }
                 Reply::Frame(frame) => {
                     let trip = self.frames[frame as usize - 1].time - self.frames[index].time;
@@ -437,6 +442,8 @@ impl Capture {
         let senders: Vec<usize> = fins.map(|(_, _, other)| other.from).collect();
         let closed = senders.contains(&0) && senders.contains(&1);
         let empty = packet.len == 0;
+        let slow_handshake =
+            self.before(index).any(|(_, _, other)| other.flags & SYN != 0 && other.tag == Tag::Again);
         match kind {
             "false probe" if seen.copy => Some("a copy whose original was forgotten"),
             "false probe" if packet.tag == Tag::WindowProbe => Some("window probes out of step"),
@@ -447,7 +454,9 @@ impl Capture {
                 Some("a lone octet sent again late")
             }
             "false probe" if self.cut != Cut::Whole => Some("confirmed mid-stream too soon"),
-            "false probe" if empty => Some("overtaken by what the tail does not show"),
+            "false probe" if empty || packet.tag == Tag::Data => {
+                Some("overtaken by what the tail does not show")
+            }
             "quiet" | "silence" if self.frames.iter().any(|frame| frame.copy) => {
                 Some("a copy whose original was forgotten")
             }
@@ -477,7 +486,18 @@ impl Capture {
                 Some("a steady series of a lone octet that was sent alone before")
             }
             "run" => Some("a SYN or a look-alike does not end a run"),
-            "answer" | "false answer" | "rtt" => Some("answers paired anew"),
+            "answer paired anew" => Some("answers paired anew"),
+            "answer" if self.frames.iter().any(|it| !it.icmp && self.packets[it.packet].flags & RST != 0) => {
+                Some("RSTs that cross")
+            }
+            "answer" if packet.una < packet.next => Some("an answer that acknowledges data in flight"),
+            "answer" | "false answer"
+                if self.packets.iter().any(|other| other.tag == Tag::WindowProbe && other.len == 1) =>
+            {
+                Some("an ACK below a window probe's octet")
+            }
+            // A SYN lost before the tap makes the handshake seem slow.
+            "answer" | "false answer" if slow_handshake => Some("a round trip with a lost SYN in it"),
             _ => None,
         }
     }
