@@ -437,7 +437,8 @@ impl Capture {
         let own = |wanted: &dyn Fn(&Packet) -> bool| {
             self.before(index).any(|(_, _, other)| other.from == packet.from && wanted(other))
         };
-        let reset_before = self.before(index).any(|(_, _, other)| other.flags & RST != 0);
+        let reset_before =
+            self.frames[..index].iter().any(|it| !it.icmp && self.packets[it.packet].flags & RST != 0);
         let fins = self.before(index).filter(|(_, _, other)| other.flags & FIN != 0);
         let senders: Vec<usize> = fins.map(|(_, _, other)| other.from).collect();
         let closed = senders.contains(&0) && senders.contains(&1);
@@ -495,6 +496,18 @@ impl Capture {
                 if self.packets.iter().any(|other| other.tag == Tag::WindowProbe && other.len == 1) =>
             {
                 Some("an ACK below a window probe's octet")
+            }
+            "answer"
+                if self.after(index).any(|(_, it, other)| {
+                    other.answers == Some(seen.packet)
+                        && self.frames.iter().any(|early| {
+                            early.time < it.time
+                                && early.packet > it.packet
+                                && self.packets[early.packet].from == other.from
+                        })
+                }) =>
+            {
+                Some("an answer that was overtaken")
             }
             // A SYN lost before the tap makes the handshake seem slow.
             "answer" | "false answer" if slow_handshake => Some("a round trip with a lost SYN in it"),
