@@ -192,8 +192,7 @@ fn below_next_outstanding(sender: &Side, receiver: &Side, segment: &Segment, qui
 
 /// A segment below SND.NXT-1: BSD-family stacks probe at SND.UNA-1 while data is in flight.
 fn below_unacknowledged(sender: &Side, receiver: &Side, segment: &Segment, position: u64) -> Verdict {
-    // The acknowledgments that were captured may not have arrived, so any of them can be its SND.UNA.
-    let at_una = sender.acked().is_some_and(|acked| position < acked);
+    let at_una = sender.may_be_una(position + 1);
     if !at_una || segment.len != 0 {
         return Verdict::Other;
     }

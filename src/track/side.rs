@@ -26,6 +26,8 @@ pub(super) struct Side {
     end: Position,
     /// Highest position that the peer acknowledged: SND.UNA as far as the capture shows.
     acked: Position,
+    /// What it was before: if the last acknowledgment captured did not arrive, this is SND.UNA.
+    acked_before: Position,
     /// Where relative sequence numbers count from.
     origin: Position,
     /// Position of the SYN, if captured.
@@ -158,6 +160,11 @@ impl Side {
         self.end.map(NonZeroU64::get)
     }
 
+    /// Whether a position is SND.UNA, or was until the last acknowledgment.
+    pub(super) fn may_be_una(&self, position: u64) -> bool {
+        [self.acked, self.acked_before].into_iter().flatten().any(|acked| acked.get() == position)
+    }
+
     /// Whether its FIN was sent and acknowledged.
     pub(super) fn fin_acked(&self) -> bool {
         self.finished && self.all_acked()
@@ -225,6 +232,7 @@ impl Side {
         }
         let plausible = self.next().is_none_or(|next| position <= next.saturating_add(MAX_JUMP));
         if plausible && self.acked().is_none_or(|acked| position > acked) {
+            self.acked_before = self.acked;
             self.acked = NonZeroU64::new(position);
             self.set_origin(position.saturating_sub(1));
         }

@@ -60,6 +60,7 @@ pub fn icmp(seen: &Seen, quoted: &Packet, number: u64, ipv6: bool) -> IcmpError 
         source: endpoint(quoted.from, ipv6),
         destination: endpoint(1 - quoted.from, ipv6),
         seq: SeqNum(quoted.seq),
+        quoted_ip_id: (!ipv6).then_some(quoted.ip_id),
         ttl: seen.ttl,
     }
 }

@@ -105,6 +105,7 @@ fn input() -> impl Strategy<Value = Input> {
             source,
             destination,
             seq: SeqNum(seq),
+            quoted_ip_id: Some(7),
             ttl: 60,
         })),
         1 => Just(Input::Time(Timestamp::default())),
