@@ -58,9 +58,19 @@ impl Pipeline {
         Self { tracker: Tracker::new(hash_seed), counts: Vec::new() }
     }
 
-    /// Reads a frame. For a TCP segment, returns it and what it was.
+    /// Reads a frame. For a TCP segment, returns what it was.
     #[inline]
-    pub fn frame(&mut self, frame: &Frame<'_>) -> Option<(Segment, Observed)> {
+    pub fn frame(&mut self, frame: &Frame<'_>) -> Option<Observed> {
+        self.frame_shown(frame, |_, _| {})
+    }
+
+    /// Reads a frame and shows the segment in it, if there is one, with what it was.
+    #[inline]
+    pub fn frame_shown(
+        &mut self,
+        frame: &Frame<'_>,
+        show: impl FnOnce(&Segment, &Observed),
+    ) -> Option<Observed> {
         let decoded = decode(frame);
         let capture = frame.id.capture as usize;
         if self.counts.len() <= capture {
@@ -73,7 +83,8 @@ impl Pipeline {
                 counts.segments += 1;
                 let observed = self.tracker.segment(segment)?;
                 counts.copies += u64::from(observed.class == Class::Copy);
-                Some((*segment, observed))
+                show(segment, &observed);
+                Some(observed)
             }
             Decoded::Icmp(error) => {
                 counts.icmp_errors += 1;

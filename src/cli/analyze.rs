@@ -209,10 +209,12 @@ impl<W: Write> Analysis<W> {
             self.out.flush()?;
         }
         while let Some(frame) = self.captures.next_frame() {
-            let read = self.pipeline.frame(&frame);
-            if let (Some(ladder), Some((segment, observed))) = (self.ladder.as_mut(), read) {
-                ladder.segment(&segment, &observed);
-            }
+            match self.ladder.as_mut() {
+                None => self.pipeline.frame(&frame),
+                Some(ladder) => {
+                    self.pipeline.frame_shown(&frame, |segment, observed| ladder.segment(segment, observed))
+                }
+            };
             self.take_events()?;
             if self.progress.is_due() {
                 self.progress.show(&self.captures);

@@ -155,7 +155,10 @@ impl Connection {
 
     #[inline]
     pub(super) fn party_of(&self, source: Endpoint) -> Party {
-        if source == self.opened.client { Party::Client } else { Party::Server }
+        let Opened { client, server, .. } = &self.opened;
+        // The port alone tells them apart nearly always, and is quicker to compare.
+        let from_client = source.port == client.port && (client.port != server.port || source == *client);
+        if from_client { Party::Client } else { Party::Server }
     }
 
     fn side(&self, party: Party) -> &Side {

@@ -5,7 +5,7 @@
 //! connection, which has the ends, is looked at anyway.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::net::IpAddr;
 
 use foldhash::SharedSeed;
@@ -28,8 +28,18 @@ pub(super) struct Table {
     entries: Slab<Entry>,
 }
 
+/// A 4-tuple in two numbers, the lower first: for IPv4 addresses and ports themselves, so that comparing them
+/// is all there is to compare; for IPv6 hashes of each end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ends {
+    low: u64,
+    high: u64,
+    exact: bool,
+}
+
 #[derive(Debug)]
 struct Entry {
+    ends: Ends,
     connection: Connection,
     hash: u32,
     /// An earlier entry with the same hash.
@@ -44,15 +54,16 @@ impl Table {
 
     #[inline]
     pub(super) fn find(&self, one: Endpoint, other: Endpoint) -> Option<Slot> {
-        self.find_hashed(one, other, self.hash(one, other))
+        let ends = self.ends(one, other);
+        self.find_hashed(one, other, ends, self.hash(ends))
     }
 
-    #[inline]
-    fn find_hashed(&self, one: Endpoint, other: Endpoint, hash: u32) -> Option<Slot> {
+    #[inline(always)]
+    fn find_hashed(&self, one: Endpoint, other: Endpoint, ends: Ends, hash: u32) -> Option<Slot> {
         let mut next = self.latest.get(&hash).copied();
         while let Some(slot) = next {
             let entry = self.entries.get(slot as usize)?;
-            if entry.connection.is_between(one, other) {
+            if entry.ends == ends && (ends.exact || entry.connection.is_between(one, other)) {
                 return next;
             }
             next = entry.earlier;
@@ -66,12 +77,12 @@ impl Table {
     }
 
     pub(super) fn insert(&mut self, connection: Connection) -> Slot {
-        let hash = self.hash(connection.opened.client, connection.opened.server);
-        self.insert_hashed(connection, hash)
+        let ends = self.ends(connection.opened.client, connection.opened.server);
+        self.insert_hashed(connection, ends, self.hash(ends))
     }
 
-    fn insert_hashed(&mut self, connection: Connection, hash: u32) -> Slot {
-        let slot = self.entries.insert(Entry { connection, hash, earlier: None }) as Slot;
+    fn insert_hashed(&mut self, connection: Connection, ends: Ends, hash: u32) -> Slot {
+        let slot = self.entries.insert(Entry { connection, ends, hash, earlier: None }) as Slot;
         let earlier = self.latest.insert(hash, slot);
         if let Some(entry) = self.entries.get_mut(slot as usize) {
             entry.earlier = earlier;
@@ -80,7 +91,7 @@ impl Table {
     }
 
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Connection> {
-        let Entry { connection, hash, earlier } = self.entries.try_remove(slot as usize)?;
+        let Entry { connection, hash, earlier, .. } = self.entries.try_remove(slot as usize)?;
         let mut next = *self.latest.get(&hash)?;
         if next == slot {
             match earlier {
@@ -112,22 +123,24 @@ impl Table {
         Drain { entries, order: order.into_iter() }
     }
 
-    /// A hash of two ends, the same for either order.
+    /// Two ends as numbers, the same for either order.
     #[inline(always)]
-    fn hash(&self, one: Endpoint, other: Endpoint) -> u32 {
-        let mut hasher = self.hasher.build_hasher();
-        match (one.address, other.address) {
+    fn ends(&self, one: Endpoint, other: Endpoint) -> Ends {
+        let (first, second, exact) = match (one.address, other.address) {
             (IpAddr::V4(first), IpAddr::V4(second)) => {
                 let first = (u64::from(u32::from(first)) << 16) | u64::from(one.port);
                 let second = (u64::from(u32::from(second)) << 16) | u64::from(other.port);
-                let (low, high) = if first <= second { (first, second) } else { (second, first) };
-                hasher.write_u128((u128::from(high) << 64) | u128::from(low));
+                (first, second, true)
             }
-            _ => {
-                let (low, high) = if one <= other { (one, other) } else { (other, one) };
-                (low, high).hash(&mut hasher);
-            }
-        }
+            _ => (self.hasher.hash_one(one), self.hasher.hash_one(other), false),
+        };
+        Ends { low: first.min(second), high: first.max(second), exact }
+    }
+
+    #[inline(always)]
+    fn hash(&self, ends: Ends) -> u32 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write_u128((u128::from(ends.high) << 64) | u128::from(ends.low));
         hasher.finish() as u32
     }
 }
@@ -205,13 +218,18 @@ mod tests {
         for removed in 0..3 {
             let mut table = Table::new(0);
             let ids = [1000, 1001, 1002];
-            let slots = ids.map(|id| table.insert_hashed(connection(id), 7));
+            let slots = ids.map(|id| {
+                let connection = connection(id);
+                let ends = table.ends(connection.opened.client, connection.opened.server);
+                table.insert_hashed(connection, ends, 7)
+            });
             assert_eq!(table.remove(slots[removed]).unwrap().id, ConnectionId(ids[removed]));
             for (id, slot) in ids.into_iter().zip(slots) {
                 let Opened { client, server, .. } = connection(id).opened;
                 let expected = (slot != slots[removed]).then_some(slot);
-                assert_eq!(table.find_hashed(client, server, 7), expected);
-                assert_eq!(table.find_hashed(server, client, 7), expected);
+                let ends = table.ends(server, client);
+                assert_eq!(table.find_hashed(client, server, ends, 7), expected);
+                assert_eq!(table.find_hashed(server, client, ends, 7), expected);
             }
             assert_eq!(table.drain().count(), 2);
         }
