@@ -5,8 +5,10 @@
 
 pub mod filter;
 mod outcome;
+mod prober;
 mod record;
 
 pub use outcome::{Outcome, Verdict};
-pub(crate) use record::median;
-pub use record::{Collector, ConnectionRecord, ProbeRecord, ProberRecord};
+pub(crate) use prober::median;
+pub use prober::{ProbeRecord, ProberRecord};
+pub use record::{Collector, ConnectionRecord};

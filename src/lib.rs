@@ -1,4 +1,21 @@
 //! keepscope finds, times and judges TCP keepalives at packet level.
+//!
+//! ```text
+//! capture file ─ frame ─ segment ─ connection ─ keepalive event ─ finding ─ text, JSON, CSV
+//!   capture     frame    segment      track         track        analysis      report
+//!               └────────────── pipeline ─────────────┘
+//!
+//! stacks (data) ─ keepalive machine ─ prediction          Windows socket option (model)
+//!   stack            keepalive         keepalive                  winsock
+//! ```
+//!
+//! - [`capture`] reads pcap and pcapng from files and pipes; the only module of the library that does.
+//! - [`pipeline`] drives [`segment`] (decoding) and [`track`] (connections, probes, answers) for any source of
+//!   [`frame`]s.
+//! - [`analysis`] gathers events into records with an outcome; [`report`] writes them.
+//! - [`stack`] is how each TCP stack behaves, as data with sources; [`keepalive`] runs it, sans-IO.
+//! - [`winsock`] is `SO_KEEPALIVE` as Windows defines it.
+//! - [`time`] counts nanoseconds; nothing below the command line reads a clock.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub)]

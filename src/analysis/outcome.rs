@@ -1,6 +1,6 @@
 //! What became of a connection, as far as its packets show.
 
-use super::record::{ProbeRecord, ProberRecord};
+use super::prober::{ProbeRecord, ProberRecord};
 use crate::frame::FrameId;
 use crate::time::Span;
 use crate::track::event::{Answer, Mark, Party, Summary};

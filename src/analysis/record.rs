@@ -3,92 +3,11 @@
 use std::collections::HashMap;
 
 use super::outcome::{self, Verdict};
-use crate::time::Span;
+use super::prober::{ProbeRecord, ProberRecord};
 use crate::track::event::{
     Answer, AnswerKind, Basis, ConnectionId, Event, EventKind, LookAlikeSeen, Mark, Opened, Party,
     ProbeSegment, Summary,
 };
-
-/// One probe and what came back.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProbeRecord {
-    /// Its event number in the connection.
-    pub event: u32,
-    /// What the packet shows.
-    pub segment: ProbeSegment,
-    /// How it was recognised.
-    pub basis: Basis,
-    /// What came back.
-    pub answer: Option<Answer>,
-}
-
-impl ProbeRecord {
-    /// Whether the peer itself answered: an ICMP error comes from the path.
-    pub fn is_answered_by_peer(&self) -> bool {
-        self.answer.is_some_and(|answer| !matches!(answer.kind, AnswerKind::Icmp(_)))
-    }
-}
-
-/// The probes of one side.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ProberRecord {
-    /// In the order of their frames.
-    pub probes: Vec<ProbeRecord>,
-}
-
-impl ProberRecord {
-    /// How many were answered, by whatever kind of answer.
-    pub fn answered(&self) -> usize {
-        self.probes.iter().filter(|probe| probe.answer.is_some()).count()
-    }
-
-    /// How many met an ICMP error, which the path sent and not the peer.
-    pub fn refused(&self) -> usize {
-        self.answered() - self.probes.iter().filter(|probe| probe.is_answered_by_peer()).count()
-    }
-
-    /// The probes at the end that the peer did not answer.
-    pub fn unanswered_tail(&self) -> &[ProbeRecord] {
-        let answered = self.probes.iter().rposition(ProbeRecord::is_answered_by_peer);
-        self.probes.get(answered.map_or(0, |index| index + 1)..).unwrap_or_default()
-    }
-
-    /// Round trips of the probes that the peer answered, shortest first.
-    pub fn round_trips(&self) -> Vec<Span> {
-        let mut trips: Vec<Span> = self
-            .probes
-            .iter()
-            .filter(|probe| probe.is_answered_by_peer())
-            .filter_map(|probe| probe.answer.map(|answer| answer.rtt))
-            .collect();
-        trips.sort_unstable();
-        trips
-    }
-
-    /// The silence before each probe that was the first of its run, shortest first.
-    pub fn first_silences(&self) -> Vec<Span> {
-        let firsts = self.probes.iter().filter(|probe| probe.segment.run == 1);
-        let mut silences: Vec<Span> = firsts.filter_map(|probe| probe.segment.silence).collect();
-        silences.sort_unstable();
-        silences
-    }
-
-    /// The gaps between the probes of one run, shortest first.
-    pub fn run_gaps(&self) -> Vec<Span> {
-        let pairs = self.probes.iter().zip(self.probes.iter().skip(1));
-        let mut gaps: Vec<Span> = pairs
-            .filter(|(_, later)| later.segment.run > 1)
-            .map(|(earlier, later)| later.segment.at.time.since(earlier.segment.at.time))
-            .collect();
-        gaps.sort_unstable();
-        gaps
-    }
-}
-
-/// The middle one of sorted values (the lower of two).
-pub(crate) fn median(sorted: &[Span]) -> Option<Span> {
-    sorted.get(sorted.len().checked_sub(1)? / 2).copied()
-}
 
 /// Everything known of one connection when its last word was said.
 #[derive(Clone, Debug, PartialEq)]
