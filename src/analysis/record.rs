@@ -4,10 +4,7 @@ use std::collections::HashMap;
 
 use super::outcome::{self, Verdict};
 use super::prober::{ProbeRecord, ProberRecord};
-use crate::track::event::{
-    Answer, AnswerKind, Basis, ConnectionId, Event, EventKind, LookAlikeSeen, Mark, Opened, Party,
-    ProbeSegment, Summary,
-};
+use crate::track::event::{ConnectionId, Event, EventKind, LookAlikeSeen, Mark, Opened, Party, Summary};
 
 /// Everything known of one connection when its last word was said.
 #[derive(Clone, Debug, PartialEq)]
