@@ -78,7 +78,9 @@ impl Clock {
         let fires = match self {
             Clock::Wheel(wheel) => wheel.time_at(wheel.fires_at(base, delay)),
             Clock::Ticks { tick, zero, strict } => {
-                let ticks = due.saturating_add(i64::from(*strict));
+                // A timer is looked at once in a tick.
+                let next = self.units_at(now).saturating_add(1);
+                let ticks = due.saturating_add(i64::from(*strict)).max(next);
                 Timestamp::from_nanos(zero.as_nanos().saturating_add(ticks.saturating_mul(tick.as_nanos())))
             }
             Clock::Coalesced { window, zero } => {
@@ -91,7 +93,8 @@ impl Clock {
             }
             Clock::Exact => Timestamp::from_nanos(due),
         };
-        fires.max(now)
+        // Never in the moment in which it is armed: a delay of nothing would never end.
+        fires.max(now.plus(Span::from_nanos(1)))
     }
 }
 

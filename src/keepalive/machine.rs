@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use super::clock::Clock;
-use super::responder::Responder;
+use super::responder::{Responder, fails_paws, is_old};
 use super::rules::Rules;
 use super::settings::Settings;
 use super::tcb::{Incoming, Outgoing, Purpose, Tcb};
@@ -86,8 +86,12 @@ pub struct Machine {
     ended: bool,
     /// When the idle time began: the last receipt that counts.
     heard: Timestamp,
+    /// When the peer was last heard, whatever was sent since.
+    received: Timestamp,
     /// When the timer fires.
     timer: Option<Timestamp>,
+    /// The counter that the timer was armed for, before rounding.
+    expires: i64,
     probes_out: u32,
     /// The gap before, while gaps back off.
     gap: Option<Span>,
@@ -110,7 +114,9 @@ impl Machine {
             on: false,
             ended: false,
             heard: now,
+            received: now,
             timer: None,
+            expires: 0,
             probes_out: 0,
             gap: None,
             rto: Span::from_secs(1),
@@ -206,6 +212,9 @@ impl Machine {
                 self.arm_units(now, left.max(0));
             }
             Rearm::IntervalFromNow => self.arm(now, self.settings.interval),
+            // Data in flight or waiting goes first, and its acknowledgment starts the idle time.
+            Rearm::ProbeAtOnce
+                if self.has_unacknowledged() && self.rules.outstanding != Outstanding::NotChecked => {}
             Rearm::ProbeAtOnce => self.probe(now),
         }
     }
@@ -233,19 +242,23 @@ impl Machine {
         }
         let is_probe = segment.is_probe_to(&self.tcb);
         let was_unacknowledged = self.has_unacknowledged();
-        let acceptable = self.is_acceptable(segment);
+        let old = fails_paws(&self.tcb, segment);
+        let acceptable = self.is_acceptable(segment) && !old;
         if acceptable && segment.flags.ack() && self.tcb.is_acceptable_ack(segment.ack) {
             self.tcb.snd_una = segment.ack;
         }
         if acceptable && segment.seq == self.tcb.rcv_nxt {
             let fin = u32::from(segment.flags.fin());
             self.tcb.rcv_nxt = self.tcb.rcv_nxt.plus(segment.octets).plus(fin);
-            self.tcb.ts_recent = segment.tsval.or(self.tcb.ts_recent);
+            // A value counts only where timestamps were negotiated, and never takes the clock back.
+            if self.tcb.ts_recent.is_some() && !is_old(&self.tcb, segment) {
+                self.tcb.ts_recent = segment.tsval.or(self.tcb.ts_recent);
+            }
         }
         if is_probe && let Some(answer) = self.responder.answer(now, &mut self.tcb, segment) {
             self.transmits.push_back(answer);
         }
-        if self.counts_as_heard(segment, is_probe, acceptable) {
+        if self.counts_as_heard(segment, is_probe, acceptable, old) {
             self.on_heard(now, was_unacknowledged);
         }
     }
@@ -259,11 +272,11 @@ impl Machine {
         end.distance_from(self.tcb.rcv_nxt) >= 0 && segment.seq.distance_from(window_end) <= 0
     }
 
-    fn counts_as_heard(&self, segment: &Incoming, is_probe: bool, acceptable: bool) -> bool {
+    fn counts_as_heard(&self, segment: &Incoming, is_probe: bool, acceptable: bool, old: bool) -> bool {
         if is_probe {
             return match self.rules.reset_by_probes {
                 InboundProbes::None => false,
-                InboundProbes::OneOctet => segment.octets == 1,
+                InboundProbes::OneOctet => segment.octets == 1 && !old,
                 InboundProbes::Both => true,
             };
         }
@@ -281,6 +294,7 @@ impl Machine {
             self.events.push_back(Event::Answered { time: now, after: self.probes_out });
         }
         self.probes_out = 0;
+        self.received = now;
         self.gap = None;
         self.reported = false;
         let resumes = was_unacknowledged
@@ -327,7 +341,22 @@ impl Machine {
     }
 
     fn arm_units(&mut self, now: Timestamp, delay: i64) {
-        self.timer = Some(self.clock.fires(now, self.clock.units_at(now), delay));
+        let base = self.clock.units_at(now);
+        let expires = base.saturating_add(delay);
+        // Linux leaves a pending timer in its bucket if it is to expire at the same jiffy (`__mod_timer`),
+        // however much finer a bucket of the remaining delay would be.
+        let pending = self.timer.is_some() && self.expires == expires;
+        if pending && matches!(self.clock, Clock::Wheel(_)) {
+            return;
+        }
+        self.expires = expires;
+        let timeout =
+            self.settings.user_timeout_in_force().filter(|_| self.rules.give_up == GiveUp::UserTimeoutOnly);
+        // Such a stack wakes for its user timeout too.
+        let left = timeout
+            .map(|timeout| (self.clock.units_at(self.received) + self.clock.units(timeout) - base).max(0));
+        let delay = left.map_or(delay, |left| delay.min(left));
+        self.timer = Some(self.clock.fires(now, base, delay));
     }
 
     /// The timer fires, if its time has come.
@@ -350,6 +379,10 @@ impl Machine {
         }
         let idle = self.clock.units(self.settings.idle);
         let elapsed = self.elapsed(now);
+        if self.rules.give_up == GiveUp::UserTimeoutOnly && self.gives_up(now, elapsed) {
+            self.give_up(now);
+            return;
+        }
         if !self.clock.is_past(elapsed, idle) {
             let base = self.clock.units_at(self.heard);
             if matches!(self.clock, Clock::Ticks { .. }) {
@@ -394,7 +427,10 @@ impl Machine {
                 let limit = idle.as_nanos().saturating_add(threshold.as_nanos());
                 threshold > Span::ZERO && elapsed > self.clock.units(Span::from_nanos(limit))
             }
-            GiveUp::UserTimeoutOnly => timed_out,
+            GiveUp::UserTimeoutOnly => {
+                let silent = self.clock.units_at(now) - self.clock.units_at(self.received);
+                timeout.is_some_and(|timeout| silent >= timeout)
+            }
             GiveUp::ReportsOnly => {
                 if counted && !self.reported {
                     self.reported = true;

@@ -39,7 +39,7 @@ impl Responder {
         if probe.octets > 0 {
             return self.answer_octet(tcb, probe);
         }
-        let old = is_old(tcb, probe);
+        let old = fails_paws(tcb, probe);
         if !self.habits.answers_empty || (old && self.habits.drops_old_timestamps) {
             return None;
         }
@@ -66,8 +66,16 @@ impl Responder {
     }
 }
 
+/// Whether PAWS discards the segment. Linux forgives one tick (`TCP_PAWS_WINDOW`).
+pub(super) fn fails_paws(tcb: &Tcb, segment: &Incoming) -> bool {
+    match (segment.tsval, tcb.ts_recent) {
+        (Some(value), Some(recent)) => SeqNum(value).distance_from(SeqNum(recent)) < -1,
+        _ => false,
+    }
+}
+
 /// Whether PAWS (RFC 7323 §5) finds the segment's TSval old.
-fn is_old(tcb: &Tcb, segment: &Incoming) -> bool {
+pub(super) fn is_old(tcb: &Tcb, segment: &Incoming) -> bool {
     match (segment.tsval, tcb.ts_recent) {
         (Some(value), Some(recent)) => SeqNum(value).distance_from(SeqNum(recent)) < 0,
         _ => false,

@@ -123,8 +123,9 @@ pub(super) const SMOLTCP_STACK: Stack = Stack {
     responder: Responder::UNKNOWN,
     rearming: Rearming {
         enabling: Cell::verified(Rearm::ProbeAtOnce, &[SMOLTCP]).note("test_sends_keep_alive"),
-        setting_idle: Cell::verified(Rearm::ProbeAtOnce, &[SMOLTCP]).note("the same call"),
-        setting_interval: Cell::verified(Rearm::ProbeAtOnce, &[SMOLTCP]).note("the same call"),
+        setting_idle: Cell::verified(Rearm::Untouched, &[SMOLTCP])
+            .note("a timer that runs stays; the new interval counts from the next packet on"),
+        setting_interval: Cell::verified(Rearm::Untouched, &[SMOLTCP]).note("the same value as idle"),
     },
     options: Cell::verified(
         &[SocketOption {
