@@ -11,6 +11,7 @@ listening socket), and steps `{"at": seconds, "end": "client", "do": ...}`:
     mute, unmute       the server's host drops what this connection sends and gets
     inject octets age  a probe (0 or 1 octet below RCV.NXT of the client) beside the
                        server's own kernel, with a TSval `age` ms old
+    follow octets back the same with a TSval `back` ms older than that of the probe before
 
 What was done is noted with CLOCK_MONOTONIC before and after each step.
 """
@@ -65,11 +66,10 @@ class Injector:
             self._raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
         lab.later(self._raw.close)
 
-    def probe(self, pair, number, octets, age):
+    def probe(self, pair, number, octets, stamp):
         sent, received = _queues(pair.server)
-        now = pair.server.getsockopt(socket.IPPROTO_TCP, TCP_TIMESTAMP) & 0xFFFFFFFF
         source, target = socket.inet_aton(IPV4[1]), socket.inet_aton(IPV4[0])
-        options = struct.pack("!BBBBII", 1, 1, 8, 10, (now - age) & 0xFFFFFFFF, 0)
+        options = struct.pack("!BBBBII", 1, 1, 8, 10, stamp & 0xFFFFFFFF, 0)
         header = struct.pack(
             "!HHIIBBHHH", 7000 + number, 40000 + number, (sent - 1) & 0xFFFFFFFF, received,
             8 << 4, 0x10, 512, 0, 0,
@@ -116,6 +116,7 @@ class Conversation:
     def __init__(self, lab, plan, injector, muter):
         self._number = plan["number"]
         self._inject, self._mute = injector, muter
+        self._stamp = None
         self.journal = {"name": plan["name"], "number": self._number, "steps": []}
         listener = lab.listen(7000 + self._number)
         _apply(listener, plan.get("listener", []))
@@ -151,7 +152,12 @@ class Conversation:
             case "unmute":
                 self._mute("delete", 7000 + self._number)
             case "inject":
-                self._inject.probe(self._pair, self._number, step["octets"], step["age"])
+                now = self._pair.server.getsockopt(socket.IPPROTO_TCP, TCP_TIMESTAMP)
+                self._stamp = now - step["age"]
+                self._inject.probe(self._pair, self._number, step["octets"], self._stamp)
+            case "follow":
+                self._stamp -= step["back"]
+                self._inject.probe(self._pair, self._number, step["octets"], self._stamp)
             case other:
                 raise ValueError(f"no step is called {other!r}")
 

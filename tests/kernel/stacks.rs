@@ -1,0 +1,1 @@
+//! smoltcp and lwIP.
