@@ -166,7 +166,11 @@ impl Replay {
             wrong |= apart > TOLERANCE || !is_same(&ours.segment, kernels);
             largest = largest.max(apart.as_nanos());
         }
-        if wrong { Err(self.table(&predicted, &observed)) } else { Ok(Agreement { segments: observed.len(), largest, ambiguous: false }) }
+        if wrong {
+            Err(self.table(&predicted, &observed))
+        } else {
+            Ok(Agreement { segments: observed.len(), largest, ambiguous: false })
+        }
     }
 
     fn table(&self, predicted: &[Sent], observed: &[Segment]) -> String {

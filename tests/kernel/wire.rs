@@ -46,7 +46,8 @@ impl Side {
             })
             .collect();
         let (own, other) = if connects { (client, server) } else { (server, client) };
-        let syn = |port| all.iter().find(|segment| from(segment, port) && segment.flags.syn()).expect("a SYN");
+        let syn =
+            |port| all.iter().find(|segment| from(segment, port) && segment.flags.syn()).expect("a SYN");
         let (own_syn, other_syn) = (syn(own), syn(other));
         let at = all
             .iter()
@@ -75,7 +76,8 @@ impl Side {
             let end = segment.seq.plus(occupies);
             let acknowledges = new && segment.seq == next;
             // A probe of one octet lies below what is sent next.
-            let is_data = occupies > 0 && (end.distance_from(next) > 0 || segment.len > 1 || below(segment, next));
+            let is_data =
+                occupies > 0 && (end.distance_from(next) > 0 || segment.len > 1 || below(segment, next));
             if end.distance_from(next) > 0 {
                 next = end;
             }
