@@ -6,7 +6,7 @@ use keepscope::keepalive::{
 };
 use keepscope::segment::{Flags, SeqNum};
 use keepscope::stack::Stack;
-use keepscope::stack::value::{GiveUp, Rearm, Rounding, SeqRule, UserTimeout};
+use keepscope::stack::value::{GiveUp, Outstanding, Rearm, Rounding, SeqRule, UserTimeout};
 use keepscope::time::{Span, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -122,6 +122,7 @@ struct Watched {
     /// Whether something was set since.
     set_in_run: bool,
     user_timeout_ever: bool,
+    last_probe: Option<Timestamp>,
 }
 
 impl Watched {
@@ -141,6 +142,7 @@ impl Watched {
             run: 0,
             set_in_run: false,
             user_timeout_ever: settings.user_timeout.is_some(),
+            last_probe: None,
         }
     }
 
@@ -313,8 +315,10 @@ impl Watched {
             match event {
                 Event::GaveUp { after, .. } => {
                     self.ends += 1;
-                    let times_only =
-                        matches!(self.rule(), GiveUp::Elapsed { .. } | GiveUp::AbortThreshold { .. });
+                    let times_only = matches!(
+                        self.rule(),
+                        GiveUp::Elapsed { .. } | GiveUp::AbortThreshold { .. } | GiveUp::UserTimeoutOnly
+                    );
                     prop_assert!(after > 0 || times_only, "{}: given up without a probe", name);
                 }
                 Event::ResetByPeer { .. } => self.ends += 1,
@@ -348,6 +352,12 @@ impl Watched {
         prop_assert_eq!(segment.seq.plus(1), above, "{}", name);
         prop_assert_eq!(segment.octets, row.octets.value_or(0), "{}", name);
         prop_assert!(self.on, "{}: a probe while keepalives are off", name);
+
+        let checks = self.model.stack.idle_clock.outstanding.value_or(Outstanding::RearmIdle);
+        let waits = tcb.is_outstanding() || tcb.unsent;
+        prop_assert!(!waits || checks == Outstanding::NotChecked, "{}: a probe with data in flight", name);
+        prop_assert!(at_once || self.last_probe != Some(self.now), "{}: two probes in the same moment", name);
+        self.last_probe = Some(self.now);
 
         // No probe before the idle time has passed since the last sign of life, but where a setting sends one.
         let settings = *self.machine.settings();

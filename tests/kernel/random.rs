@@ -31,6 +31,8 @@ pub fn plans(seed: u64, count: u16) -> Vec<Plan> {
 fn plan(numbers: &mut Numbers, number: u16) -> Plan {
     let mut steps = Vec::new();
     let mut muted = false;
+    // After a lost segment the window of congestion lets nothing more out, for an unknown time.
+    let mut lost = false;
     // With data outstanding a user timeout ends the connection by retransmission, which is no keepalive.
     let user_timeouts = numbers.in_range(0, 2) == 0;
     let mut now = 0.2;
@@ -53,7 +55,10 @@ fn plan(numbers: &mut Numbers, number: u16) -> Plan {
             4 => "client keepalive 0".to_owned(),
             5..=7 => "client keepalive 1".to_owned(),
             8 if user_timeouts => format!("client user_timeout {}", numbers.in_range(0, 9_000)),
-            9 | 10 if !(muted && user_timeouts) => format!("client send {}", numbers.in_range(2, 90)),
+            9 | 10 if !(lost || muted && user_timeouts) => {
+                lost = muted;
+                format!("client send {}", numbers.in_range(2, 90))
+            }
             11 | 12 if !muted => format!("server send {}", numbers.in_range(2, 90)),
             13 if !muted => format!("server inject 0 {}", numbers.in_range(0, 1) * 5_000),
             14 if !muted => format!("server inject 1 {}", numbers.in_range(0, 1) * 5_000),

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use keepscope::keepalive::{Clock, Machine, Model, Outgoing, Setting, Settings};
-use keepscope::segment::Segment;
+use keepscope::keepalive::{Clock, Incoming, Machine, Model, Outgoing, Purpose, Setting, Settings, Tcb};
+use keepscope::segment::{Flags, Segment, SeqNum};
 use keepscope::stack::Stack;
 use keepscope::stack::value::Rounding;
 use keepscope::time::{Span, Timestamp};
@@ -160,4 +160,31 @@ fn the_machine_does_what_smoltcp_and_lwip_do() {
         case.check(&folder.join(format!("{}.pcap", case.name)));
         std::fs::remove_dir_all(&folder).expect("the folder can be removed");
     }
+}
+
+/// smoltcp 0.12, `test_established_keep_alive_timeout`: keepalive 50 ms, timeout 100 ms.
+#[test]
+fn a_timeout_of_smoltcp_counts_from_the_last_receipt() {
+    let at = |millis| Timestamp::default().plus(Span::from_millis(millis));
+    let model = Model::of(Stack::named("smoltcp").expect("a stack")).expect("a model");
+    let settings = Settings {
+        idle: Span::from_millis(50),
+        interval: Span::from_millis(50),
+        count: 9,
+        user_timeout: Some(Span::from_millis(100)),
+    };
+    let clock = Clock::new(model.rounding, at(0));
+    let mut machine =
+        Machine::new(model.rules, settings, clock, Tcb::quiet(SeqNum(1_000), SeqNum(5_000)), at(0));
+    machine.set(at(100), Setting::Enabled(true));
+    let mut sent = Vec::new();
+    take(&mut machine, at(100), &mut sent);
+    assert_eq!(machine.next_timeout(), Some(at(150)));
+    let ack = Incoming { seq: SeqNum(5_000), ack: SeqNum(1_000), flags: Flags::ACK, octets: 0, tsval: None };
+    machine.on_segment(at(105), &ack);
+    fire(&mut machine, at(400), &mut sent);
+    let times: Vec<Timestamp> = sent.iter().map(|(time, _)| *time).collect();
+    assert_eq!(times, [at(100), at(155), at(205)]);
+    assert_eq!(sent[2].1.purpose, Purpose::Reset);
+    assert!(machine.has_ended());
 }
