@@ -51,7 +51,8 @@ fn cases() -> [Case; 3] {
 }
 
 impl Case {
-    fn check(&self, path: &Path) {
+    /// `adds_up` is how much more than [`TOLERANCE`] late polls may make of a whole capture.
+    fn check(&self, path: &Path, adds_up: Span) {
         let segments = wire::read(path);
         let side = Side::of(&segments, self.client, self.server, true);
         let model = Model::of(Stack::named(self.stack).expect("a stack")).expect("a model");
@@ -63,7 +64,8 @@ impl Case {
         // Where the ticks fell is not in the capture; its first probe was on one of them. In any other phase
         // the first probe is within a tick of it.
         let exact = self.run(&side, &segments, model.clone(), first);
-        self.compare(&exact, &side.sent, TOLERANCE);
+        let adds_up = if adds_up > Span::ZERO { adds_up.plus(tick) } else { adds_up };
+        self.compare(&exact, &side.sent, TOLERANCE.plus(adds_up));
         let mut before = side.clone();
         before.received.retain(|segment| segment.time < first);
         for part in 0..8 {
@@ -135,7 +137,7 @@ fn take(machine: &mut Machine, time: Timestamp, sent: &mut Vec<(Timestamp, Outgo
 #[test]
 fn the_machine_does_what_smoltcp_and_lwip_did() {
     for case in cases() {
-        case.check(Path::new(&capture_path(&format!("{}.pcap", case.name))));
+        case.check(Path::new(&capture_path(&format!("{}.pcap", case.name))), Span::ZERO);
     }
 }
 
@@ -157,7 +159,8 @@ fn the_machine_does_what_smoltcp_and_lwip_do() {
             continue;
         }
         assert!(output.status.success(), "the lab failed: {complaint}");
-        case.check(&folder.join(format!("{}.pcap", case.name)));
+        // On a busy machine a stack in user space polls late, and what is lost adds up from tick to tick.
+        case.check(&folder.join(format!("{}.pcap", case.name)), TOLERANCE.times(2));
         std::fs::remove_dir_all(&folder).expect("the folder can be removed");
     }
 }
@@ -175,7 +178,7 @@ fn a_timeout_of_smoltcp_counts_from_the_last_receipt() {
     };
     let clock = Clock::new(model.rounding, at(0));
     let mut machine =
-        Machine::new(model.rules, settings, clock, Tcb::quiet(SeqNum(1_000), SeqNum(5_000)), at(0));
+        Machine::new(model.rules, settings, clock, Tcb::quiet(SeqNum(1_000), SeqNum(5_000)), at(100));
     machine.set(at(100), Setting::Enabled(true));
     let mut sent = Vec::new();
     take(&mut machine, at(100), &mut sent);
