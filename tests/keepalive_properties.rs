@@ -338,7 +338,7 @@ impl Watched {
     }
 
     fn rule(&self) -> GiveUp {
-        self.model.stack.giving_up.rule.value_or(GiveUp::Counted { user_timeout: UserTimeout::NotConsulted })
+        self.model.stack.giving_up.rule.value_or(GiveUp::Counted { user_timeout: UserTimeout::Unknown })
     }
 
     fn probe(&mut self, segment: &Outgoing, number: u32, at_once: bool) -> Result<(), TestCaseError> {
