@@ -70,8 +70,7 @@ pub(super) fn judge(
             return Verdict::BareAck;
         }
         if sender.unanchored {
-            // An empty segment stood at SND.NXT, so this one is a probe below it.
-            return Verdict::Probe(Basis::Outstanding);
+            return below_candidate(segment, quiet);
         }
         return if sender.all_acked() {
             below_next_acked(sender, receiver, segment, quiet)
@@ -99,6 +98,19 @@ fn first_of_side(receiver: &Side, segment: &Segment, ack_is_news: bool, quiet: O
         return Verdict::BareAck;
     }
     Verdict::Candidate
+}
+
+/// A segment one below an empty one of which it is not known whether it stood at SND.NXT.
+fn below_candidate(segment: &Segment, quiet: Option<Span>) -> Verdict {
+    let settled = quiet.is_none_or(|quiet| quiet >= SETTLED);
+    match (settled, segment.len == 0 || !segment.flags.psh()) {
+        // It stood there, and this one is a probe below it.
+        (true, true) => Verdict::Probe(Basis::Outstanding),
+        // The octet between them may have been lost before the capture and be sent again.
+        (true, false) => Verdict::Candidate,
+        // It overtook this one on the way.
+        (false, _) => Verdict::Other,
+    }
 }
 
 /// A segment at the highest position seen.
@@ -257,6 +269,6 @@ fn within_retransmission_limit(sender: &Side, receiver: &Side, segment: &Segment
 
 /// The shortest round trip of the whole path: both sides' parts of it, wherever the capture was taken.
 pub(super) fn round_trip(one: &Side, other: &Side) -> Span {
-    let part = |side: &Side| side.min_rtt().unwrap_or(Span::ZERO).as_nanos();
+    let part = |side: &Side| side.longest_rtt().unwrap_or(Span::ZERO).as_nanos();
     Span::from_nanos(part(one).saturating_add(part(other)))
 }

@@ -51,6 +51,8 @@ pub(super) struct Side {
     /// Probes sent since the peer was last heard.
     pub(super) run: u32,
     min_rtt: Shortest,
+    /// That round trip was measured; otherwise it is no more than an upper bound.
+    rtt_measured: bool,
     pub(super) segments: u64,
     pub(super) data_segments: u64,
     /// What most sides never need.
@@ -334,15 +336,21 @@ impl Side {
         self.data_segments += u64::from(segment.len > 0);
     }
 
-    /// Shortest round trip seen for its segments at the point of capture.
-    pub(super) fn min_rtt(&self) -> Option<Span> {
+    /// The round trip of its segments at the point of capture is no longer than this.
+    pub(super) fn longest_rtt(&self) -> Option<Span> {
         Some(self.min_rtt.0).filter(|rtt| *rtt != Shortest::NONE)
     }
 
-    /// Takes a round trip into account.
-    pub(super) fn learn_rtt(&mut self, rtt: Span) {
+    /// Shortest round trip measured for its segments at the point of capture.
+    pub(super) fn min_rtt(&self) -> Option<Span> {
+        self.longest_rtt().filter(|_| self.rtt_measured)
+    }
+
+    /// Takes a round trip into account; if it was not `measured`, something lost may be in it.
+    pub(super) fn learn_rtt(&mut self, rtt: Span, measured: bool) {
         if rtt >= Span::ZERO {
             self.min_rtt.0 = self.min_rtt.0.min(rtt);
+            self.rtt_measured |= measured;
         }
     }
 

@@ -38,7 +38,7 @@ impl Connection {
         };
         let made = |probe: &Pending| answer_to(probe, segment, kind, answerer.window);
         let answer = probes.answered_by(prober, arrival, made, log)?;
-        asked.learn_rtt(answer.rtt);
+        asked.learn_rtt(answer.rtt, true);
         Some(answer.probe)
     }
 

@@ -5,6 +5,7 @@
 use super::{Connection, ResetSeen, Step};
 use crate::segment::Segment;
 use crate::track::Class;
+use crate::track::classify::SETTLED;
 use crate::track::event::{AnswerKind, EventKind, Mark, Party};
 use crate::track::probes::Log;
 use crate::track::side::MAX_JUMP;
@@ -90,6 +91,9 @@ impl Connection {
     }
 
     /// Takes the handshake as a measure of the round trip.
+    ///
+    /// Not if it was sent again (Karn, RFC 6298 §3), nor if one of the two may have been lost before the
+    /// capture: its sender then waits for 1 s at least (RFC 6298 §2.1).
     pub(super) fn learn_round_trip(&mut self, segment: &Segment, of: Party) {
         let side = self.side_mut(of);
         let answers_syn = side.isn.is_some_and(|isn| side.position(segment.ack) == isn + 1);
@@ -97,7 +101,8 @@ impl Connection {
             && side.segments == 1
             && let Some(syn) = side.last
         {
-            side.learn_rtt(segment.time.since(syn.time));
+            let rtt = segment.time.since(syn.time);
+            side.learn_rtt(rtt, rtt < SETTLED);
         }
     }
 }
