@@ -273,18 +273,13 @@ fn a_copy_is_known_behind_many_other_frames() {
     let between = |number: u32| {
         let micros = 9_000_100 + number * 10;
         let seq = 5_001 + number * 10;
-        format!(
-            "{}.{:06} s . {seq} 10 1001 id={} => data",
-            micros / 1_000_000,
-            micros % 1_000_000,
-            number % 65_536
-        )
+        format!("{}.{:06} s . {seq} 10 900 id={} => data", micros / 1_000_000, micros % 1_000_000, number)
     };
     let others: Vec<String> = (0..4_000).map(between).collect();
     play_after_handshake(&format!(
-        "9.0 c . 1000 0 5001 id=70000              => probe 1
+        "9.0 c . 1000 0 5001 id=60000              => probe 1
          {}
-         9.050 c . 1000 0 5001 id=70000 ttl=63 if=1 => copy",
+         9.050 c . 1000 0 5001 id=60000 ttl=63 if=1 => copy",
         others.join("\n")
     ));
 }
