@@ -257,7 +257,8 @@ impl Tracker {
             if !connection.is_other_life(segment, from) {
                 return (slot, None);
             }
-            if !connection.is_closed() && connection.is_established() {
+            let open = !connection.is_closed() || connection.is_reset_in_doubt();
+            if open && connection.is_established() {
                 // The old life may be alive: its other end will then send a challenge ACK.
                 connection.keep_foreign_syn(segment);
                 return (slot, None);

@@ -19,8 +19,9 @@ pub(super) const SETTLED: Span = Span::from_secs(1);
 /// about twice the gap, or more where one is not in the capture.
 const FIRST_RETRANSMISSION: Span = Span::from_secs(3);
 
-/// The same for a copy that bears the PSH of its original: no stack known probes so.
-const PUSHED_RETRANSMISSION: Span = Span::from_secs(60);
+/// The same for a copy that bears the PSH of its original: no stack known probes so. (The longest time-out of
+/// Linux, TCP_RTO_MAX; what was sent in between may have been lost before the capture.)
+const PUSHED_RETRANSMISSION: Span = Span::from_secs(120);
 
 /// No stack probes this soon after it heard its peer; a path that sends a packet twice does.
 const HARDLY_QUIET: Span = Span::from_millis(100);
@@ -66,11 +67,12 @@ pub(super) fn judge(
             let quiet = quiet.is_some_and(|quiet| quiet >= SETTLED);
             return if one_way && quiet { Verdict::Probe(Basis::Outstanding) } else { Verdict::Other };
         }
-        if segment.len == 0 && sender.stands_at_window_probe(position) {
+        let prompt = quiet.is_some_and(|quiet| quiet < SETTLED);
+        if segment.len == 0 && sender.stands_at_window_probe(position, prompt) {
             return Verdict::BareAck;
         }
         if sender.unanchored {
-            return below_candidate(segment, quiet);
+            return below_candidate(sender, segment, quiet);
         }
         return if sender.all_acked() {
             below_next_acked(sender, receiver, segment, quiet)
@@ -101,15 +103,19 @@ fn first_of_side(receiver: &Side, segment: &Segment, ack_is_news: bool, quiet: O
 }
 
 /// A segment one below an empty one of which it is not known whether it stood at SND.NXT.
-fn below_candidate(segment: &Segment, quiet: Option<Span>) -> Verdict {
+fn below_candidate(sender: &Side, segment: &Segment, quiet: Option<Span>) -> Verdict {
     let settled = quiet.is_none_or(|quiet| quiet >= SETTLED);
-    match (settled, segment.len == 0 || !segment.flags.psh()) {
-        // It stood there, and this one is a probe below it.
-        (true, true) => Verdict::Probe(Basis::Outstanding),
+    let later = sender.moves_on_in_time(segment);
+    match segment.len {
+        // The upper one was sent before and stood at SND.NXT, or is a probe itself; this one is below it.
+        0 if settled || later => Verdict::Probe(Basis::Outstanding),
+        // It may have been overtaken; the octet between them tells, or the answer.
+        0 if !sender.goes_back_in_time(segment) => Verdict::Candidate,
+        0 => Verdict::Other,
+        _ if settled && !segment.flags.psh() => Verdict::Probe(Basis::Outstanding),
         // The octet between them may have been lost before the capture and be sent again.
-        (true, false) => Verdict::Candidate,
-        // It overtook this one on the way.
-        (false, _) => Verdict::Other,
+        _ if settled => Verdict::Candidate,
+        _ => Verdict::Other,
     }
 }
 
@@ -123,8 +129,13 @@ fn at_next(
 ) -> Verdict {
     if segment.len == 1 {
         // BSD and others probe a closed window with the next octet of data (RFC 9293 §3.8.6.1).
-        return if receiver.window == Some(0) && sender.all_acked() {
+        return if !sender.all_acked() {
+            Verdict::Other
+        } else if receiver.window == Some(0) {
             Verdict::LookAlike(LookAlike::ZeroWindowProbe, "next octet into a window of 0")
+        } else if !segment.flags.psh() && receiver.window_closed() > sender.tail.sent {
+            // More waits behind it, and it did not go out when the window opened.
+            Verdict::LookAlike(LookAlike::ZeroWindowProbe, "next octet, the window update was lost")
         } else {
             Verdict::Other
         };
@@ -257,7 +268,8 @@ fn repeats_lone_octet(sender: &Side, segment: &Segment) -> bool {
 /// probe was seen at that octet, the ones that follow it are probes as well.
 fn within_retransmission_limit(sender: &Side, receiver: &Side, segment: &Segment) -> bool {
     let tail = &sender.tail;
-    let limit = if tail.psh {
+    // A window probe that was answered goes on if the answer was lost behind the capture.
+    let limit = if tail.psh || tail.window_probe {
         PUSHED_RETRANSMISSION
     } else {
         let again = tail.gap.map_or(Span::ZERO, |gap| gap.times(5));

@@ -93,6 +93,11 @@ impl Connection {
         self.is_reset
     }
 
+    /// Whether a RST ended it of which it is not known whether its receiver heeded it.
+    pub(super) fn is_reset_in_doubt(&self) -> bool {
+        self.is_reset && self.rare.as_ref().and_then(|rare| rare.reset).is_some_and(|reset| !reset.exact)
+    }
+
     /// Whether this SYN begins another life of the 4-tuple.
     pub(super) fn is_other_life(&self, segment: &Segment, from: Party) -> bool {
         let side = self.side(from);
@@ -198,7 +203,8 @@ impl Connection {
         let class = if old { Class::Retransmission } else { Class::Data };
         sender.unanchored = false;
         sender.learn_sent(segment, position);
-        sender.learn_header(segment, told_nothing(class));
+        let late = ack.is_some_and(|ack| receiver.acked().is_some_and(|acked| ack < acked));
+        sender.learn_header(segment, told_nothing(class), late);
         receiver.run = 0;
         self.last = Mark { frame: segment.id, time: segment.time };
         Observed {
@@ -233,7 +239,11 @@ impl Connection {
             self.on_ordinary(segment, &step, log)
         };
         let observed = self.observed(segment, &step, class);
-        self.side_mut(from).learn_header(segment, told_nothing(class));
+        let late = segment.flags.ack() && {
+            let receiver = self.side(from.peer());
+            receiver.acked().is_some_and(|acked| receiver.position(segment.ack) < acked)
+        };
+        self.side_mut(from).learn_header(segment, told_nothing(class), late);
         self.last = Mark { frame: segment.id, time: segment.time };
         observed
     }
@@ -275,9 +285,9 @@ impl Connection {
         }
         let fin_before = self.side(step.from).finished;
         let sender = self.side_mut(step.from);
-        let fresh = sender.next().is_none_or(|next| step.position >= next);
         sender.learn_sent(segment, step.position);
-        if fresh && matches!(verdict, Verdict::LookAlike(LookAlike::ZeroWindowProbe, _)) {
+        let last = segment.len == 1 && sender.tail.start == step.position;
+        if last && matches!(verdict, Verdict::LookAlike(LookAlike::ZeroWindowProbe, _)) {
             sender.learn_window_probe();
         }
         if segment.flags.fin() && !fin_before {

@@ -127,7 +127,7 @@ pub(super) struct Tail {
     end: u64,
     /// It is one octet into a closed window. 4.4BSD then sets SND.NXT back to it, so that the empty segments
     /// that follow stand there and are ordinary (`tcp_output` in persist mode).
-    window_probe: bool,
+    pub(super) window_probe: bool,
 }
 
 impl Tail {
@@ -250,9 +250,11 @@ impl Side {
         }
     }
 
-    /// Whether an empty segment at this position stands at SND.NXT of a sender that probes a closed window.
-    pub(super) fn stands_at_window_probe(&self, position: u64) -> bool {
-        self.tail.window_probe && position == self.tail.start && !self.all_acked()
+    /// Whether an empty segment at this position stands at SND.NXT of a sender that probes a closed window. If
+    /// the octet was acknowledged its sender may not have heard so; then only what it sends `prompt`ly, in
+    /// response to something, is no probe.
+    pub(super) fn stands_at_window_probe(&self, position: u64, prompt: bool) -> bool {
+        self.tail.window_probe && position == self.tail.start && (prompt || !self.all_acked())
     }
 
     /// Whether the octet below SND.NXT is in the capture.
@@ -311,15 +313,16 @@ impl Side {
         }
     }
 
-    /// Learns what every segment shows besides SEQ and ACK, and whether it told anything new.
+    /// Learns what every segment shows besides SEQ and ACK, and whether it told anything new. One that was
+    /// overtaken, as its ACK shows, is `late`: its window is not the latest (RFC 9293 §3.10.7.4).
     #[inline]
-    pub(super) fn learn_header(&mut self, segment: &Segment, told_nothing: bool) {
+    pub(super) fn learn_header(&mut self, segment: &Segment, told_nothing: bool, late: bool) {
         if let Some(stamps) = segment.options.timestamps
             && !self.goes_back_in_time(segment)
         {
             self.timestamp = Some(stamps.value);
         }
-        if !segment.flags.rst() {
+        if !segment.flags.rst() && !late {
             if segment.window == 0 && self.window != Some(0) {
                 self.rare().window_closed = Some(segment.time);
             }

@@ -171,7 +171,10 @@ impl Capture {
                     .chain(times.windows(2).map(|pair| pair[0] - pair[1]))
                     .collect();
                 let steady = gaps.len() > 2 && gaps.windows(2).take(2).all(|gap| gap[0] < gap[1] * 3 / 2);
-                let limit = (3 * SEC).max(gaps.get(1).unwrap_or(&0) * 5 / 2);
+                // No stack known probes with PSH and the last octet; a retransmission whose copies in between
+                // were lost before the tap comes after up to the longest time-out. So does a window probe's.
+                let pushed = tail.flags & 8 != 0 || tail.tag == Tag::WindowProbe;
+                let limit = if pushed { 120 * SEC } else { (3 * SEC).max(gaps.get(1).unwrap_or(&0) * 5) };
                 if gaps[0] <= limit && !steady {
                     return Must::May("the same lone octet within a retransmission time-out");
                 }
@@ -228,7 +231,22 @@ impl Capture {
             .iter()
             .any(|other| other.from == packet.from && other.tag == Tag::WindowProbe);
         let again = self.all.iter().any(|seen| seen.packet == number && seen.time < self.frames[index].time);
+        let sent_there = |other: &Packet| {
+            other.from == packet.from
+                && other.life == packet.life
+                && Self::carries(other)
+                && packet.seq.wrapping_sub(other.seq) < Self::end(other).wrapping_sub(other.seq)
+        };
+        let octet_missing = packet.len == 0
+            && self.packets.iter().any(sent_there)
+            && !self.frames.iter().any(|seen| !seen.icmp && sent_there(&self.packets[seen.packet]));
+        let reported =
+            self.after(index).any(|(_, _, other)| other.dsack.is_some_and(|(left, _)| left == packet.seq));
         let in_doubt = match packet.tag {
+            _ if octet_missing => {
+                Some("a probe's answer acknowledges the octet above, as if it had been sent")
+            }
+            Tag::Data if packet.len == 1 && reported => Some("a copy made behind the tap is reported"),
             _ if again => Some("a copy whose original is not in the capture"),
             _ if self.frames[index].interface > 0 => Some("the first tap's frame may not be in the capture"),
             _ if persists && packet.len == 0 => Some("SND.NXT goes back behind a window probe"),

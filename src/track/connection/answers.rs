@@ -38,7 +38,8 @@ impl Connection {
         };
         let made = |probe: &Pending| answer_to(probe, segment, kind, answerer.window);
         let answer = probes.answered_by(prober, arrival, made, log)?;
-        asked.learn_rtt(answer.rtt, true);
+        // A RST need not be an answer: it may have been sent at about that time on its own.
+        asked.learn_rtt(answer.rtt, kind != AnswerKind::Reset);
         Some(answer.probe)
     }
 

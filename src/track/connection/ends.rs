@@ -50,7 +50,7 @@ impl Connection {
             self.is_reset = true;
             self.rare().reset = Some(ResetSeen { by: step.from, at, exact });
             if let Some(probes) = self.probes.as_deref_mut() {
-                probes.give_up(log);
+                probes.on_reset(log);
                 if probes.spoken_of() {
                     probes.emit(log, EventKind::Reset { by: step.from, at, ttl: segment.ttl });
                 }
