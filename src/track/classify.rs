@@ -64,8 +64,7 @@ pub(super) fn judge(
             // Nothing but a SYN was sent yet: there is no connection to keep alive, unless the direction that
             // acknowledges was not captured.
             let one_way = receiver.segments == 0 && segment.flags.ack();
-            let quiet = quiet.is_some_and(|quiet| quiet >= SETTLED);
-            return if one_way && quiet { Verdict::Probe(Basis::Outstanding) } else { Verdict::Other };
+            return if one_way { Verdict::Probe(Basis::Outstanding) } else { Verdict::Other };
         }
         let prompt = quiet.is_some_and(|quiet| quiet < SETTLED);
         if segment.len == 0 && sender.stands_at_window_probe(position, prompt) {
@@ -275,8 +274,9 @@ fn within_retransmission_limit(sender: &Side, receiver: &Side, segment: &Segment
         let again = tail.gap.map_or(Span::ZERO, |gap| gap.times(5));
         again.max(round_trip(sender, receiver).times(8)).max(FIRST_RETRANSMISSION)
     };
-    // Retransmissions back off; a row of gaps that do not grow is a keepalive timer.
-    !tail.probed && tail.even_gaps < 2 && tail.sent.is_some_and(|sent| segment.time.since(sent) <= limit)
+    // Retransmissions back off; three gaps in a row that do not grow are those of a keepalive timer.
+    let steady = tail.even_gaps > 0 && tail.even_gap(segment.time);
+    !tail.probed && !steady && tail.sent.is_some_and(|sent| segment.time.since(sent) <= limit)
 }
 
 /// The shortest round trip of the whole path: both sides' parts of it, wherever the capture was taken.

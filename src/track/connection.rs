@@ -112,9 +112,15 @@ impl Connection {
     pub(super) fn is_established(&self) -> bool {
         match (self.client.isn, self.client.acked()) {
             (Some(isn), Some(acked)) => acked > isn,
-            (Some(_), None) => false,
+            // Only its own direction may have been captured.
+            (Some(_), None) => self.client.spoke,
             (None, _) => true,
         }
+    }
+
+    /// Whether nothing that this party's peer sent is in the capture.
+    pub(super) fn is_one_way(&self, from: Party) -> bool {
+        self.side(from.peer()).segments == 0
     }
 
     /// What is said of a captured copy of a frame that was read before.
@@ -136,9 +142,15 @@ impl Connection {
         self.rare().foreign_syn = Some(Box::new(*syn));
     }
 
-    /// Gives that SYN back if this is the answer to it.
-    pub(super) fn foreign_syn_answered_by(&mut self, segment: &Segment) -> Option<Box<Segment>> {
-        self.rare.as_mut()?.foreign_syn.take_if(|syn| syn.seq.plus(1) == segment.ack)
+    /// Gives that SYN back if this is the answer to it, or if its sender goes on behind it.
+    #[inline]
+    pub(super) fn foreign_syn_confirmed_by(&mut self, segment: &Segment) -> Option<Box<Segment>> {
+        self.rare.as_mut()?.foreign_syn.take_if(|syn| {
+            let next = syn.seq.plus(1);
+            let answered = segment.flags.syn() && segment.ack == next && segment.source == syn.destination;
+            let went_on = !segment.flags.syn() && segment.seq == next && segment.source == syn.source;
+            segment.flags.ack() && (answered || went_on)
+        })
     }
 
     #[cold]

@@ -7,7 +7,7 @@ use std::num::NonZeroU64;
 
 use super::event::{LookAlike, LookAlikes, Mark, SideSummary};
 use crate::frame::FrameId;
-use crate::segment::{Segment, SeqNum};
+use crate::segment::{Flags, Segment, SeqNum};
 use crate::time::{Span, Timestamp};
 
 /// Farthest that one segment may move SND.NXT or SND.UNA ahead: the largest window there is (RFC 7323 §2.3).
@@ -26,8 +26,8 @@ pub(super) struct Side {
     end: Position,
     /// Highest position that the peer acknowledged: SND.UNA as far as the capture shows.
     acked: Position,
-    /// What it was before: if the last acknowledgment captured did not arrive, this is SND.UNA.
-    acked_before: Position,
+    /// What it was before: if the last acknowledgments captured did not arrive, one of these is SND.UNA.
+    acked_before: [Position; 3],
     /// Where relative sequence numbers count from.
     origin: Position,
     /// Position of the SYN, if captured.
@@ -46,6 +46,8 @@ pub(super) struct Side {
     pub(super) probes_window: bool,
     /// It was sent a SYN or RST that RFC 5961 answers with a challenge ACK.
     pub(super) provoked: bool,
+    /// It sent something else than a SYN or RST.
+    pub(super) spoke: bool,
     /// It sent a FIN.
     pub(super) finished: bool,
     /// Probes sent since the peer was last heard.
@@ -131,14 +133,17 @@ pub(super) struct Tail {
 }
 
 impl Tail {
+    /// Whether a copy sent now comes about as long after the one before it as that one did.
+    pub(super) fn even_gap(&self, time: Timestamp) -> bool {
+        let gap = self.sent.map(|sent| time.since(sent));
+        gap.zip(self.gap)
+            .is_some_and(|(now, before)| now >= Span::from_secs(1) && now.times(2) < before.times(3))
+    }
+
     /// A copy of it was sent.
     fn sent_again(&mut self, time: Timestamp) {
-        let gap = self.sent.map(|sent| time.since(sent));
-        let even = gap
-            .zip(self.gap)
-            .is_some_and(|(now, before)| now >= Span::from_secs(1) && now.times(2) < before.times(3));
-        self.even_gaps = if even { self.even_gaps.saturating_add(1) } else { 0 };
-        self.gap = gap;
+        self.even_gaps = if self.even_gap(time) { self.even_gaps.saturating_add(1) } else { 0 };
+        self.gap = self.sent.map(|sent| time.since(sent));
         self.sent = Some(time);
     }
 }
@@ -162,9 +167,10 @@ impl Side {
         self.end.map(NonZeroU64::get)
     }
 
-    /// Whether a position is SND.UNA, or was until the last acknowledgment.
+    /// Whether a position is SND.UNA, or was until one of the last acknowledgments.
     pub(super) fn may_be_una(&self, position: u64) -> bool {
-        [self.acked, self.acked_before].into_iter().flatten().any(|acked| acked.get() == position)
+        let before = self.acked_before.into_iter().flatten();
+        self.acked.into_iter().chain(before).any(|acked| acked.get() == position)
     }
 
     /// Whether its FIN was sent and acknowledged.
@@ -234,7 +240,8 @@ impl Side {
         }
         let plausible = self.next().is_none_or(|next| position <= next.saturating_add(MAX_JUMP));
         if plausible && self.acked().is_none_or(|acked| position > acked) {
-            self.acked_before = self.acked;
+            let [first, second, _] = self.acked_before;
+            self.acked_before = [self.acked, first, second];
             self.acked = NonZeroU64::new(position);
             self.set_origin(position.saturating_sub(1));
         }
@@ -335,6 +342,7 @@ impl Side {
             ttl: segment.ttl,
             told_nothing,
         });
+        self.spoke |= !segment.flags.any(Flags::SYN.with(Flags::RST));
         self.segments += 1;
         self.data_segments += u64::from(segment.len > 0);
     }

@@ -536,6 +536,7 @@ impl Capture {
     /// The capture as a trace, a line a frame.
     pub fn trace(&self) -> String {
         let mut text = String::new();
+        let mut tracker = Tracker::new(0);
         for (index, seen) in self.frames.iter().enumerate() {
             let packet = self.packet(index);
             let time = format!("{}.{:06}", seen.time / SEC, seen.time % SEC / 1000);
@@ -568,7 +569,9 @@ impl Capture {
                 text += &format!(" ttl={} if={}", seen.ttl, seen.interface);
             }
             let copy = if seen.copy { " copy" } else { "" };
-            text += &format!("   # {}: {:?}{copy}\n", index + 1, packet.tag);
+            let read = bytes::segment(seen, packet, index as u64 + 1, self.ipv6);
+            let called = tracker.segment(&read).map(|observed| observed.class);
+            text += &format!("   # {}: {:?}{copy}, called {called:?}\n", index + 1, packet.tag);
         }
         text
     }

@@ -12,8 +12,9 @@ use crate::track::side::MAX_JUMP;
 
 impl Connection {
     pub(super) fn on_syn(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
+        // In a connection whose SYN was not captured any SYN is foreign.
+        let foreign = self.is_other_life(segment, step.from);
         let side = self.side(step.from);
-        let foreign = side.isn.is_some_and(|isn| isn != step.position);
         let established = side.acked().is_some_and(|acked| acked > step.position);
         if foreign || established {
             self.side_mut(step.from.peer()).provoked = true;

@@ -227,8 +227,8 @@ fn a_steady_series_of_octets_is_no_retransmission() {
          3.34 s . 5001 0 1002        => duplicate_ack
          5.51 c P. 1001 1 5001       => retransmitted_octet
          5.52 s . 5001 0 1002        => duplicate_ack
-         7.69 c P. 1001 1 5001       => retransmitted_octet
-         7.70 s . 5001 0 1002        => duplicate_ack
+         7.69 c P. 1001 1 5001       => probe 1
+         7.70 s . 5001 0 1002        => answer ack to 4
          9.87 c P. 1001 1 5001       => probe 1",
     );
 }
