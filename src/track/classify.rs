@@ -276,7 +276,7 @@ fn within_retransmission_limit(sender: &Side, receiver: &Side, segment: &Segment
     };
     // Retransmissions back off; three gaps in a row that do not grow are those of a keepalive timer.
     let steady = tail.even_gaps > 0 && tail.even_gap(segment.time);
-    !tail.probed && !steady && tail.sent.is_some_and(|sent| segment.time.since(sent) <= limit)
+    !tail.probed_with_octet && !steady && tail.sent.is_some_and(|sent| segment.time.since(sent) <= limit)
 }
 
 /// The shortest round trip of the whole path: both sides' parts of it, wherever the capture was taken.

@@ -331,7 +331,8 @@ impl Connection {
         if let Some(probes) = self.probes.as_deref_mut()
             && probes.on_peer_ack(prober, position, segment, log)
         {
-            self.side_mut(prober).tail.probed = true;
+            let tail = &mut self.side_mut(prober).tail;
+            (tail.probed, tail.probed_with_octet) = (true, true);
         }
     }
 
@@ -374,7 +375,7 @@ impl Connection {
         let probes = self.probes();
         probes.settle_unsure(&shown, segment, log);
         let probe = probes.on_probe(shown, basis, step.position, in_flight, None, log);
-        self.side_mut(step.from).learn_probe(step.position);
+        self.side_mut(step.from).learn_probe(step.position, segment.len > 0);
         // A zero-length probe is dropped before it counts as heard (Linux tcp_validate_incoming); one octet
         // is taken as a retransmission and does count.
         if segment.len > 0 {

@@ -123,6 +123,8 @@ pub(super) struct Tail {
     pub(super) gap: Option<Span>,
     /// A probe was seen at its last octet.
     pub(super) probed: bool,
+    /// One that bore an octet: what looks like it is no retransmission.
+    pub(super) probed_with_octet: bool,
     /// How many of its gaps in a row did not grow, as those of retransmissions do.
     pub(super) even_gaps: u8,
     /// Position after it.
@@ -249,8 +251,9 @@ impl Side {
     }
 
     /// Learns from a probe: it carries nothing new.
-    pub(super) fn learn_probe(&mut self, position: u64) {
+    pub(super) fn learn_probe(&mut self, position: u64, octet: bool) {
         self.tail.probed = true;
+        self.tail.probed_with_octet |= octet;
         self.run = self.run.saturating_add(1);
         if self.end.is_none() {
             self.end = NonZeroU64::new(position);
@@ -307,6 +310,7 @@ impl Side {
                 sent: Some(segment.time),
                 gap: None,
                 probed: false,
+                probed_with_octet: false,
                 even_gaps: 0,
                 end,
                 window_probe: false,

@@ -447,74 +447,46 @@ impl Capture {
         wrong
     }
 
-    /// Which misjudgement that is known and not yet mended explains a difference, if one does.
-    ///
-    /// Each entry goes when the tracker is mended; `KEEPSCOPE_STRICT=1` takes all of them away.
+    /// Why a difference is excused, if it is: what the packets show is the same as in a likelier story.
+    /// `KEEPSCOPE_STRICT=1` takes all of these away.
     pub fn known(&self, kind: &str, index: usize) -> Option<&'static str> {
         let (seen, packet) = (&self.frames[index], self.packet(index));
-        let own = |wanted: &dyn Fn(&Packet) -> bool| {
-            self.before(index).any(|(_, _, other)| other.from == packet.from && wanted(other))
-        };
-        let reset_before =
-            self.frames[..index].iter().any(|it| !it.icmp && self.packets[it.packet].flags & RST != 0);
-        let fins = self.before(index).filter(|(_, _, other)| other.flags & FIN != 0);
-        let senders: Vec<usize> = fins.map(|(_, _, other)| other.from).collect();
-        let closed = senders.contains(&0) && senders.contains(&1);
+        let frames = || self.frames.iter().filter(|it| !it.icmp).map(|it| &self.packets[it.packet]);
+        let reset = frames().any(|other| other.flags & RST != 0);
+        let forged = frames().any(|other| other.tag == Tag::Forged);
         let empty = packet.len == 0;
-        let slow_handshake =
-            self.before(index).any(|(_, _, other)| other.flags & SYN != 0 && other.tag == Tag::Again);
+        let own_before = |wanted: &dyn Fn(&Packet) -> bool| {
+            self.packets[..seen.packet].iter().any(|other| other.from == packet.from && wanted(other))
+        };
+        let persisted = own_before(&|other| other.tag == Tag::WindowProbe);
         match kind {
-            "false probe" if seen.copy => Some("a copy whose original was forgotten"),
+            // Its copies in between were lost before the tap, so that its gap is that of a timer, and an octet
+            // without PSH is what probes look like.
+            "false probe" if packet.tag == Tag::Again && packet.len == 1 => Some("an octet sent again late"),
+            // The acknowledgment that is captured was lost behind the tap, or the window was never seen closed.
             "false probe" if packet.tag == Tag::WindowProbe => Some("window probes out of step"),
-            "false probe" if empty && own(&|other| other.tag == Tag::WindowProbe && other.len == 1) => {
-                Some("an ACK below a window probe's octet")
+            // Which SND.UNA the prober knows is not to be seen once several acknowledgments were lost.
+            "missed probe" if empty && packet.una < packet.next => Some("a SND.UNA older than remembered"),
+            // The octet of a window probe is above the prober's SND.NXT; BSD goes back below it.
+            "missed probe" if persisted => Some("SND.NXT behind a window probe's octet"),
+            // A SYN behind a RST, or before everything else, begins a connection as far as anyone can see.
+            "missed probe" | "run" if reset || forged => Some("a RST or SYN that had no effect"),
+            "missed probe" if empty && self.cut != Cut::Whole => {
+                Some("right behind its sender's own segment")
             }
-            "false probe" if packet.tag == Tag::Again && packet.len == 1 => {
-                Some("a lone octet sent again late")
-            }
-            "false probe" if self.cut != Cut::Whole => Some("confirmed mid-stream too soon"),
-            "false probe" if empty || packet.tag == Tag::Data => {
-                Some("overtaken by what the tail does not show")
-            }
-            "quiet" | "silence" if self.frames.iter().any(|frame| frame.copy) => {
-                Some("a copy whose original was forgotten")
-            }
-            _ if closed => Some("FINs that did not end the connection"),
-            _ if reset_before => Some("a RST that did not end the connection"),
-            "missed probe"
-                if empty
-                    && self.before(index).any(|(_, _, other)| {
-                        other.from != packet.from
-                            && other.flags & ACK != 0
-                            && (other.ack.wrapping_sub(packet.una as u32) as i32) > 0
-                    }) =>
+            // Candidates count as probes until the octets above them show that they were none.
+            "run" => Some("candidates count in a run"),
+            // An answer that comes after the prober's own RST, or with one more acknowledgment of its sender.
+            "answer" | "false answer" | "answer paired anew" if reset => Some("answers around a RST"),
+            // The answerer's data before it was lost before the tap: a candidate, not an answer.
+            "answer"
+                if self
+                    .after(index)
+                    .any(|(_, _, other)| other.answers == Some(seen.packet) && other.una < other.next) =>
             {
-                Some("SND.UNA of the prober is older")
+                Some("an answer above data that was not captured")
             }
-            "missed probe" if self.cut != Cut::Whole => Some("not known mid-stream or one way"),
-            "missed probe"
-                if empty
-                    && self
-                        .before(index)
-                        .find(|(_, _, other)| other.from == packet.from)
-                        .is_some_and(|(_, other, _)| seen.time - other.time < SEC) =>
-            {
-                Some("soon after the prober's own segment, a lone octet before")
-            }
-            "missed probe" if packet.len == 1 && packet.flags & 8 != 0 => {
-                Some("a steady series of a lone octet that was sent alone before")
-            }
-            "run" => Some("a SYN or a look-alike does not end a run"),
-            "answer paired anew" => Some("answers paired anew"),
-            "answer" if self.frames.iter().any(|it| !it.icmp && self.packets[it.packet].flags & RST != 0) => {
-                Some("RSTs that cross")
-            }
-            "answer" if packet.una < packet.next => Some("an answer that acknowledges data in flight"),
-            "answer" | "false answer"
-                if self.packets.iter().any(|other| other.tag == Tag::WindowProbe && other.len == 1) =>
-            {
-                Some("an ACK below a window probe's octet")
-            }
+            // Its sender's next segment came first.
             "answer"
                 if self.after(index).any(|(_, it, other)| {
                     other.answers == Some(seen.packet)
@@ -527,8 +499,6 @@ impl Capture {
             {
                 Some("an answer that was overtaken")
             }
-            // A SYN lost before the tap makes the handshake seem slow.
-            "answer" | "false answer" if slow_handshake => Some("a round trip with a lost SYN in it"),
             _ => None,
         }
     }

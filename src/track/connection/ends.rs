@@ -20,6 +20,8 @@ impl Connection {
             self.side_mut(step.from.peer()).provoked = true;
         }
         if foreign {
+            // Whichever life it is of, its sender lives.
+            self.side_mut(step.from.peer()).run = 0;
             return Class::Syn;
         }
         if segment.flags.ack() {
@@ -42,7 +44,10 @@ impl Connection {
         }
         // One ahead of what was captured is taken, since octets may be missing from the capture; if none are,
         // its receiver challenges it and the connection goes on.
-        let exact = sender.unanchored || known.is_none_or(|next| step.position <= next);
+        // So does one below it where the direction that acknowledges was not captured.
+        let all_seen = sender.acked().is_some();
+        let exact = sender.unanchored
+            || known.is_none_or(|next| step.position == next || (all_seen && step.position < next));
         let at = Mark { frame: segment.id, time: segment.time };
         self.decide_candidates(segment, step, log);
         let answered = self.match_answer(segment, step, AnswerKind::Reset, log);
@@ -51,7 +56,9 @@ impl Connection {
             self.is_reset = true;
             self.rare().reset = Some(ResetSeen { by: step.from, at, exact });
             if let Some(probes) = self.probes.as_deref_mut() {
-                probes.on_reset(log);
+                if exact {
+                    probes.on_reset(log);
+                }
                 if probes.spoken_of() {
                     probes.emit(log, EventKind::Reset { by: step.from, at, ttl: segment.ttl });
                 }
