@@ -20,3 +20,5 @@ mod properties;
 mod scenario;
 #[path = "generated/truth.rs"]
 mod truth;
+#[path = "generated/world.rs"]
+mod world;

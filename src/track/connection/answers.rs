@@ -38,8 +38,8 @@ impl Connection {
         };
         let made = |probe: &Pending| answer_to(probe, segment, kind, answerer.window);
         let answer = probes.answered_by(prober, arrival, made, log)?;
-        // A RST need not be an answer: it may have been sent at about that time on its own.
-        asked.learn_rtt(answer.rtt, kind != AnswerKind::Reset);
+        // A RST or data need not be an answer: they may have been sent at about that time on their own.
+        asked.learn_rtt(answer.rtt, kind == AnswerKind::Ack);
         Some(answer.probe)
     }
 
