@@ -471,7 +471,13 @@ impl Capture {
             "missed probe" if persisted => Some("SND.NXT behind a window probe's octet"),
             // A SYN behind a RST, or before everything else, begins a connection as far as anyone can see.
             "missed probe" | "run" if reset || forged => Some("a RST or SYN that had no effect"),
-            "missed probe" if empty && self.cut != Cut::Whole => {
+            // Nothing tells it from an acknowledgment that this segment overtook.
+            "missed probe"
+                if empty
+                    && self
+                        .before(index)
+                        .any(|(_, it, other)| other.from == packet.from && seen.time - it.time < SEC) =>
+            {
                 Some("right behind its sender's own segment")
             }
             // Candidates count as probes until the octets above them show that they were none.
