@@ -248,28 +248,26 @@ impl Tracker {
     /// returns the SYN that began it, where that was read before it was clear.
     #[inline]
     fn life_of(&mut self, slot: Slot, segment: &Segment) -> (Slot, Option<Box<Segment>>) {
-        if !segment.flags.syn() || segment.flags.rst() {
-            return (slot, None);
-        }
         let Some(connection) = self.table.get_mut(slot) else { return (slot, None) };
-        let from = connection.party_of(segment.source);
-        if is_first_syn(segment) {
-            if !connection.is_other_life(segment, from) {
-                return (slot, None);
-            }
-            if !connection.is_closed() && connection.is_established() {
-                // The old life may be alive: its other end will then send a challenge ACK.
-                connection.keep_foreign_syn(segment);
-                return (slot, None);
-            }
-            self.end_life(slot);
-            return (self.begin_life(segment), None);
-        }
-        if let Some(syn) = connection.foreign_syn_answered_by(segment) {
+        if let Some(syn) = connection.foreign_syn_confirmed_by(segment) {
             self.end_life(slot);
             return (self.begin_life(&syn), Some(syn));
         }
-        if connection.is_closed() && connection.is_other_life(segment, from) {
+        if !segment.flags.syn() || segment.flags.rst() {
+            return (slot, None);
+        }
+        let from = connection.party_of(segment.source);
+        if !connection.is_other_life(segment, from) {
+            return (slot, None);
+        }
+        let open = !connection.is_closed() || connection.is_reset_in_doubt();
+        if is_first_syn(segment) && open && connection.is_established() {
+            // The old life may be alive: its other end will then send a challenge ACK.
+            connection.keep_foreign_syn(segment);
+            return (slot, None);
+        }
+        // Where the other direction was not captured, no answer to its SYN can be.
+        if is_first_syn(segment) || connection.is_closed() || connection.is_one_way(from) {
             self.end_life(slot);
             return (self.begin_life(segment), None);
         }

@@ -8,6 +8,8 @@
 mod bytes;
 #[path = "generated/campaign.rs"]
 mod campaign;
+#[path = "generated/mended.rs"]
+mod mended;
 #[path = "generated/model.rs"]
 mod model;
 #[path = "generated/named.rs"]
@@ -18,3 +20,5 @@ mod properties;
 mod scenario;
 #[path = "generated/truth.rs"]
 mod truth;
+#[path = "generated/world.rs"]
+mod world;

@@ -19,8 +19,9 @@ pub(super) const SETTLED: Span = Span::from_secs(1);
 /// about twice the gap, or more where one is not in the capture.
 const FIRST_RETRANSMISSION: Span = Span::from_secs(3);
 
-/// The same for a copy that bears the PSH of its original: no stack known probes so.
-const PUSHED_RETRANSMISSION: Span = Span::from_secs(60);
+/// The same for a copy that bears the PSH of its original: no stack known probes so. (The longest time-out of
+/// Linux, TCP_RTO_MAX; what was sent in between may have been lost before the capture.)
+const PUSHED_RETRANSMISSION: Span = Span::from_secs(120);
 
 /// No stack probes this soon after it heard its peer; a path that sends a packet twice does.
 const HARDLY_QUIET: Span = Span::from_millis(100);
@@ -63,15 +64,14 @@ pub(super) fn judge(
             // Nothing but a SYN was sent yet: there is no connection to keep alive, unless the direction that
             // acknowledges was not captured.
             let one_way = receiver.segments == 0 && segment.flags.ack();
-            let quiet = quiet.is_some_and(|quiet| quiet >= SETTLED);
-            return if one_way && quiet { Verdict::Probe(Basis::Outstanding) } else { Verdict::Other };
+            return if one_way { Verdict::Probe(Basis::Outstanding) } else { Verdict::Other };
         }
-        if segment.len == 0 && sender.stands_at_window_probe(position) {
+        let prompt = quiet.is_some_and(|quiet| quiet < SETTLED);
+        if segment.len == 0 && sender.stands_at_window_probe(position, prompt) {
             return Verdict::BareAck;
         }
         if sender.unanchored {
-            // An empty segment stood at SND.NXT, so this one is a probe below it.
-            return Verdict::Probe(Basis::Outstanding);
+            return below_candidate(sender, segment, quiet);
         }
         return if sender.all_acked() {
             below_next_acked(sender, receiver, segment, quiet)
@@ -101,6 +101,23 @@ fn first_of_side(receiver: &Side, segment: &Segment, ack_is_news: bool, quiet: O
     Verdict::Candidate
 }
 
+/// A segment one below an empty one of which it is not known whether it stood at SND.NXT.
+fn below_candidate(sender: &Side, segment: &Segment, quiet: Option<Span>) -> Verdict {
+    let settled = quiet.is_none_or(|quiet| quiet >= SETTLED);
+    let later = sender.moves_on_in_time(segment);
+    match segment.len {
+        // The upper one was sent before and stood at SND.NXT, or is a probe itself; this one is below it.
+        0 if settled || later => Verdict::Probe(Basis::Outstanding),
+        // It may have been overtaken; the octet between them tells, or the answer.
+        0 if !sender.goes_back_in_time(segment) => Verdict::Candidate,
+        0 => Verdict::Other,
+        _ if settled && !segment.flags.psh() => Verdict::Probe(Basis::Outstanding),
+        // The octet between them may have been lost before the capture and be sent again.
+        _ if settled => Verdict::Candidate,
+        _ => Verdict::Other,
+    }
+}
+
 /// A segment at the highest position seen.
 fn at_next(
     sender: &Side,
@@ -111,8 +128,13 @@ fn at_next(
 ) -> Verdict {
     if segment.len == 1 {
         // BSD and others probe a closed window with the next octet of data (RFC 9293 §3.8.6.1).
-        return if receiver.window == Some(0) && sender.all_acked() {
+        return if !sender.all_acked() {
+            Verdict::Other
+        } else if receiver.window == Some(0) {
             Verdict::LookAlike(LookAlike::ZeroWindowProbe, "next octet into a window of 0")
+        } else if !segment.flags.psh() && receiver.window_closed() > sender.tail.sent {
+            // More waits behind it, and it did not go out when the window opened.
+            Verdict::LookAlike(LookAlike::ZeroWindowProbe, "next octet, the window update was lost")
         } else {
             Verdict::Other
         };
@@ -245,18 +267,20 @@ fn repeats_lone_octet(sender: &Side, segment: &Segment) -> bool {
 /// probe was seen at that octet, the ones that follow it are probes as well.
 fn within_retransmission_limit(sender: &Side, receiver: &Side, segment: &Segment) -> bool {
     let tail = &sender.tail;
-    let limit = if tail.psh {
+    // A window probe that was answered goes on if the answer was lost behind the capture.
+    let limit = if tail.psh || tail.window_probe {
         PUSHED_RETRANSMISSION
     } else {
         let again = tail.gap.map_or(Span::ZERO, |gap| gap.times(5));
         again.max(round_trip(sender, receiver).times(8)).max(FIRST_RETRANSMISSION)
     };
-    // Retransmissions back off; a row of gaps that do not grow is a keepalive timer.
-    !tail.probed && tail.even_gaps < 2 && tail.sent.is_some_and(|sent| segment.time.since(sent) <= limit)
+    // Retransmissions back off; three gaps in a row that do not grow are those of a keepalive timer.
+    let steady = tail.even_gaps > 0 && tail.even_gap(segment.time);
+    !tail.probed_with_octet && !steady && tail.sent.is_some_and(|sent| segment.time.since(sent) <= limit)
 }
 
 /// The shortest round trip of the whole path: both sides' parts of it, wherever the capture was taken.
 pub(super) fn round_trip(one: &Side, other: &Side) -> Span {
-    let part = |side: &Side| side.min_rtt().unwrap_or(Span::ZERO).as_nanos();
+    let part = |side: &Side| side.longest_rtt().unwrap_or(Span::ZERO).as_nanos();
     Span::from_nanos(part(one).saturating_add(part(other)))
 }

@@ -93,6 +93,11 @@ impl Connection {
         self.is_reset
     }
 
+    /// Whether a RST ended it of which it is not known whether its receiver heeded it.
+    pub(super) fn is_reset_in_doubt(&self) -> bool {
+        self.is_reset && self.rare.as_ref().and_then(|rare| rare.reset).is_some_and(|reset| !reset.exact)
+    }
+
     /// Whether this SYN begins another life of the 4-tuple.
     pub(super) fn is_other_life(&self, segment: &Segment, from: Party) -> bool {
         let side = self.side(from);
@@ -107,9 +112,15 @@ impl Connection {
     pub(super) fn is_established(&self) -> bool {
         match (self.client.isn, self.client.acked()) {
             (Some(isn), Some(acked)) => acked > isn,
-            (Some(_), None) => false,
+            // Only its own direction may have been captured.
+            (Some(_), None) => self.client.spoke,
             (None, _) => true,
         }
+    }
+
+    /// Whether nothing that this party's peer sent is in the capture.
+    pub(super) fn is_one_way(&self, from: Party) -> bool {
+        self.side(from.peer()).segments == 0
     }
 
     /// What is said of a captured copy of a frame that was read before.
@@ -131,9 +142,15 @@ impl Connection {
         self.rare().foreign_syn = Some(Box::new(*syn));
     }
 
-    /// Gives that SYN back if this is the answer to it.
-    pub(super) fn foreign_syn_answered_by(&mut self, segment: &Segment) -> Option<Box<Segment>> {
-        self.rare.as_mut()?.foreign_syn.take_if(|syn| syn.seq.plus(1) == segment.ack)
+    /// Gives that SYN back if this is the answer to it, or if its sender goes on behind it.
+    #[inline]
+    pub(super) fn foreign_syn_confirmed_by(&mut self, segment: &Segment) -> Option<Box<Segment>> {
+        self.rare.as_mut()?.foreign_syn.take_if(|syn| {
+            let next = syn.seq.plus(1);
+            let answered = segment.flags.syn() && segment.ack == next && segment.source == syn.destination;
+            let went_on = !segment.flags.syn() && segment.seq == next && segment.source == syn.source;
+            segment.flags.ack() && (answered || went_on)
+        })
     }
 
     #[cold]
@@ -201,7 +218,8 @@ impl Connection {
         let class = if old { Class::Retransmission } else { Class::Data };
         sender.unanchored = false;
         sender.learn_sent(segment, position);
-        sender.learn_header(segment, told_nothing(class));
+        let late = ack.is_some_and(|ack| receiver.acked().is_some_and(|acked| ack < acked));
+        sender.learn_header(segment, told_nothing(class), late);
         receiver.run = 0;
         self.last = Mark { frame: segment.id, time: segment.time };
         Observed {
@@ -236,7 +254,11 @@ impl Connection {
             self.on_ordinary(segment, &step, log)
         };
         let observed = self.observed(segment, &step, class);
-        self.side_mut(from).learn_header(segment, told_nothing(class));
+        let late = segment.flags.ack() && {
+            let receiver = self.side(from.peer());
+            receiver.acked().is_some_and(|acked| receiver.position(segment.ack) < acked)
+        };
+        self.side_mut(from).learn_header(segment, told_nothing(class), late);
         self.last = Mark { frame: segment.id, time: segment.time };
         observed
     }
@@ -278,9 +300,9 @@ impl Connection {
         }
         let fin_before = self.side(step.from).finished;
         let sender = self.side_mut(step.from);
-        let fresh = sender.next().is_none_or(|next| step.position >= next);
         sender.learn_sent(segment, step.position);
-        if fresh && matches!(verdict, Verdict::LookAlike(LookAlike::ZeroWindowProbe, _)) {
+        let last = segment.len == 1 && sender.tail.start == step.position;
+        if last && matches!(verdict, Verdict::LookAlike(LookAlike::ZeroWindowProbe, _)) {
             sender.learn_window_probe();
         }
         if segment.flags.fin() && !fin_before {
@@ -312,7 +334,8 @@ impl Connection {
         if let Some(probes) = self.probes.as_deref_mut()
             && probes.on_peer_ack(prober, position, segment, log)
         {
-            self.side_mut(prober).tail.probed = true;
+            let tail = &mut self.side_mut(prober).tail;
+            (tail.probed, tail.probed_with_octet) = (true, true);
         }
     }
 
@@ -355,7 +378,7 @@ impl Connection {
         let probes = self.probes();
         probes.settle_unsure(&shown, segment, log);
         let probe = probes.on_probe(shown, basis, step.position, in_flight, None, log);
-        self.side_mut(step.from).learn_probe(step.position);
+        self.side_mut(step.from).learn_probe(step.position, segment.len > 0);
         // A zero-length probe is dropped before it counts as heard (Linux tcp_validate_incoming); one octet
         // is taken as a retransmission and does count.
         if segment.len > 0 {

@@ -298,6 +298,15 @@ impl Probes {
         }
     }
 
+    /// The connection was reset. Answers may still be on their way.
+    pub(super) fn on_reset(&mut self, log: &mut Log) {
+        for party in [Party::Client, Party::Server] {
+            let lost = self.lose_pending(party, usize::MAX, log);
+            self.waiting(party).pairing.extend(lost);
+        }
+        self.give_up(log);
+    }
+
     /// Nothing waits any longer.
     pub(super) fn give_up(&mut self, log: &mut Log) {
         for party in [Party::Client, Party::Server] {

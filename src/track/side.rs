@@ -7,7 +7,7 @@ use std::num::NonZeroU64;
 
 use super::event::{LookAlike, LookAlikes, Mark, SideSummary};
 use crate::frame::FrameId;
-use crate::segment::{Segment, SeqNum};
+use crate::segment::{Flags, Segment, SeqNum};
 use crate::time::{Span, Timestamp};
 
 /// Farthest that one segment may move SND.NXT or SND.UNA ahead: the largest window there is (RFC 7323 §2.3).
@@ -26,8 +26,8 @@ pub(super) struct Side {
     end: Position,
     /// Highest position that the peer acknowledged: SND.UNA as far as the capture shows.
     acked: Position,
-    /// What it was before: if the last acknowledgment captured did not arrive, this is SND.UNA.
-    acked_before: Position,
+    /// What it was before: if the last acknowledgments captured did not arrive, one of these is SND.UNA.
+    acked_before: [Position; 3],
     /// Where relative sequence numbers count from.
     origin: Position,
     /// Position of the SYN, if captured.
@@ -46,11 +46,15 @@ pub(super) struct Side {
     pub(super) probes_window: bool,
     /// It was sent a SYN or RST that RFC 5961 answers with a challenge ACK.
     pub(super) provoked: bool,
+    /// It sent something else than a SYN or RST.
+    pub(super) spoke: bool,
     /// It sent a FIN.
     pub(super) finished: bool,
     /// Probes sent since the peer was last heard.
     pub(super) run: u32,
     min_rtt: Shortest,
+    /// That round trip was measured; otherwise it is no more than an upper bound.
+    rtt_measured: bool,
     pub(super) segments: u64,
     pub(super) data_segments: u64,
     /// What most sides never need.
@@ -119,24 +123,29 @@ pub(super) struct Tail {
     pub(super) gap: Option<Span>,
     /// A probe was seen at its last octet.
     pub(super) probed: bool,
+    /// One that bore an octet: what looks like it is no retransmission.
+    pub(super) probed_with_octet: bool,
     /// How many of its gaps in a row did not grow, as those of retransmissions do.
     pub(super) even_gaps: u8,
     /// Position after it.
     end: u64,
     /// It is one octet into a closed window. 4.4BSD then sets SND.NXT back to it, so that the empty segments
     /// that follow stand there and are ordinary (`tcp_output` in persist mode).
-    window_probe: bool,
+    pub(super) window_probe: bool,
 }
 
 impl Tail {
+    /// Whether a copy sent now comes about as long after the one before it as that one did.
+    pub(super) fn even_gap(&self, time: Timestamp) -> bool {
+        let gap = self.sent.map(|sent| time.since(sent));
+        gap.zip(self.gap)
+            .is_some_and(|(now, before)| now >= Span::from_secs(1) && now.times(2) < before.times(3))
+    }
+
     /// A copy of it was sent.
     fn sent_again(&mut self, time: Timestamp) {
-        let gap = self.sent.map(|sent| time.since(sent));
-        let even = gap
-            .zip(self.gap)
-            .is_some_and(|(now, before)| now >= Span::from_secs(1) && now.times(2) < before.times(3));
-        self.even_gaps = if even { self.even_gaps.saturating_add(1) } else { 0 };
-        self.gap = gap;
+        self.even_gaps = if self.even_gap(time) { self.even_gaps.saturating_add(1) } else { 0 };
+        self.gap = self.sent.map(|sent| time.since(sent));
         self.sent = Some(time);
     }
 }
@@ -160,9 +169,10 @@ impl Side {
         self.end.map(NonZeroU64::get)
     }
 
-    /// Whether a position is SND.UNA, or was until the last acknowledgment.
+    /// Whether a position is SND.UNA, or was until one of the last acknowledgments.
     pub(super) fn may_be_una(&self, position: u64) -> bool {
-        [self.acked, self.acked_before].into_iter().flatten().any(|acked| acked.get() == position)
+        let before = self.acked_before.into_iter().flatten();
+        self.acked.into_iter().chain(before).any(|acked| acked.get() == position)
     }
 
     /// Whether its FIN was sent and acknowledged.
@@ -232,7 +242,8 @@ impl Side {
         }
         let plausible = self.next().is_none_or(|next| position <= next.saturating_add(MAX_JUMP));
         if plausible && self.acked().is_none_or(|acked| position > acked) {
-            self.acked_before = self.acked;
+            let [first, second, _] = self.acked_before;
+            self.acked_before = [self.acked, first, second];
             self.acked = NonZeroU64::new(position);
             self.set_origin(position.saturating_sub(1));
         }
@@ -240,17 +251,20 @@ impl Side {
     }
 
     /// Learns from a probe: it carries nothing new.
-    pub(super) fn learn_probe(&mut self, position: u64) {
+    pub(super) fn learn_probe(&mut self, position: u64, octet: bool) {
         self.tail.probed = true;
+        self.tail.probed_with_octet |= octet;
         self.run = self.run.saturating_add(1);
         if self.end.is_none() {
             self.end = NonZeroU64::new(position);
         }
     }
 
-    /// Whether an empty segment at this position stands at SND.NXT of a sender that probes a closed window.
-    pub(super) fn stands_at_window_probe(&self, position: u64) -> bool {
-        self.tail.window_probe && position == self.tail.start && !self.all_acked()
+    /// Whether an empty segment at this position stands at SND.NXT of a sender that probes a closed window. If
+    /// the octet was acknowledged its sender may not have heard so; then only what it sends `prompt`ly, in
+    /// response to something, is no probe.
+    pub(super) fn stands_at_window_probe(&self, position: u64, prompt: bool) -> bool {
+        self.tail.window_probe && position == self.tail.start && (prompt || !self.all_acked())
     }
 
     /// Whether the octet below SND.NXT is in the capture.
@@ -296,6 +310,7 @@ impl Side {
                 sent: Some(segment.time),
                 gap: None,
                 probed: false,
+                probed_with_octet: false,
                 even_gaps: 0,
                 end,
                 window_probe: false,
@@ -309,15 +324,16 @@ impl Side {
         }
     }
 
-    /// Learns what every segment shows besides SEQ and ACK, and whether it told anything new.
+    /// Learns what every segment shows besides SEQ and ACK, and whether it told anything new. One that was
+    /// overtaken, as its ACK shows, is `late`: its window is not the latest (RFC 9293 §3.10.7.4).
     #[inline]
-    pub(super) fn learn_header(&mut self, segment: &Segment, told_nothing: bool) {
+    pub(super) fn learn_header(&mut self, segment: &Segment, told_nothing: bool, late: bool) {
         if let Some(stamps) = segment.options.timestamps
             && !self.goes_back_in_time(segment)
         {
             self.timestamp = Some(stamps.value);
         }
-        if !segment.flags.rst() {
+        if !segment.flags.rst() && !late {
             if segment.window == 0 && self.window != Some(0) {
                 self.rare().window_closed = Some(segment.time);
             }
@@ -330,19 +346,26 @@ impl Side {
             ttl: segment.ttl,
             told_nothing,
         });
+        self.spoke |= !segment.flags.any(Flags::SYN.with(Flags::RST));
         self.segments += 1;
         self.data_segments += u64::from(segment.len > 0);
     }
 
-    /// Shortest round trip seen for its segments at the point of capture.
-    pub(super) fn min_rtt(&self) -> Option<Span> {
+    /// The round trip of its segments at the point of capture is no longer than this.
+    pub(super) fn longest_rtt(&self) -> Option<Span> {
         Some(self.min_rtt.0).filter(|rtt| *rtt != Shortest::NONE)
     }
 
-    /// Takes a round trip into account.
-    pub(super) fn learn_rtt(&mut self, rtt: Span) {
+    /// Shortest round trip measured for its segments at the point of capture.
+    pub(super) fn min_rtt(&self) -> Option<Span> {
+        self.longest_rtt().filter(|_| self.rtt_measured)
+    }
+
+    /// Takes a round trip into account; if it was not `measured`, something lost may be in it.
+    pub(super) fn learn_rtt(&mut self, rtt: Span, measured: bool) {
         if rtt >= Span::ZERO {
             self.min_rtt.0 = self.min_rtt.0.min(rtt);
+            self.rtt_measured |= measured;
         }
     }
 

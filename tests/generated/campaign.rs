@@ -39,6 +39,10 @@ fn random_conversations_are_told_as_they_were() {
                 *known.entry(reason).or_default() += 1;
                 continue;
             }
+            if strict {
+                let (cut, number) = (capture.cut, index + 1);
+                eprintln!("{kind} {cut:?}: seed {seed}, frame {number} of {}", capture.frames.len());
+            }
             let digits = |c: &char| !c.is_ascii_digit();
             let key: String = format!("{kind} {detail} {:?}", capture.cut).chars().filter(digits).collect();
             let it = wrong.entry(key).or_default();

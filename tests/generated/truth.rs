@@ -171,7 +171,10 @@ impl Capture {
                     .chain(times.windows(2).map(|pair| pair[0] - pair[1]))
                     .collect();
                 let steady = gaps.len() > 2 && gaps.windows(2).take(2).all(|gap| gap[0] < gap[1] * 3 / 2);
-                let limit = (3 * SEC).max(gaps.get(1).unwrap_or(&0) * 5 / 2);
+                // No stack known probes with PSH and the last octet; a retransmission whose copies in between
+                // were lost before the tap comes after up to the longest time-out. So does a window probe's.
+                let pushed = tail.flags & 8 != 0 || tail.tag == Tag::WindowProbe;
+                let limit = if pushed { 120 * SEC } else { (3 * SEC).max(gaps.get(1).unwrap_or(&0) * 5) };
                 if gaps[0] <= limit && !steady {
                     return Must::May("the same lone octet within a retransmission time-out");
                 }
@@ -228,7 +231,22 @@ impl Capture {
             .iter()
             .any(|other| other.from == packet.from && other.tag == Tag::WindowProbe);
         let again = self.all.iter().any(|seen| seen.packet == number && seen.time < self.frames[index].time);
+        let sent_there = |other: &Packet| {
+            other.from == packet.from
+                && other.life == packet.life
+                && Self::carries(other)
+                && packet.seq.wrapping_sub(other.seq) < Self::end(other).wrapping_sub(other.seq)
+        };
+        let octet_missing = packet.len == 0
+            && self.packets.iter().any(sent_there)
+            && !self.frames.iter().any(|seen| !seen.icmp && sent_there(&self.packets[seen.packet]));
+        let reported =
+            self.after(index).any(|(_, _, other)| other.dsack.is_some_and(|(left, _)| left == packet.seq));
         let in_doubt = match packet.tag {
+            _ if octet_missing => {
+                Some("a probe's answer acknowledges the octet above, as if it had been sent")
+            }
+            Tag::Data if packet.len == 1 && reported => Some("a copy made behind the tap is reported"),
             _ if again => Some("a copy whose original is not in the capture"),
             _ if self.frames[index].interface > 0 => Some("the first tap's frame may not be in the capture"),
             _ if persists && packet.len == 0 => Some("SND.NXT goes back behind a window probe"),
@@ -429,74 +447,52 @@ impl Capture {
         wrong
     }
 
-    /// Which misjudgement that is known and not yet mended explains a difference, if one does.
-    ///
-    /// Each entry goes when the tracker is mended; `KEEPSCOPE_STRICT=1` takes all of them away.
+    /// Why a difference is excused, if it is: what the packets show is the same as in a likelier story.
+    /// `KEEPSCOPE_STRICT=1` takes all of these away.
     pub fn known(&self, kind: &str, index: usize) -> Option<&'static str> {
         let (seen, packet) = (&self.frames[index], self.packet(index));
-        let own = |wanted: &dyn Fn(&Packet) -> bool| {
-            self.before(index).any(|(_, _, other)| other.from == packet.from && wanted(other))
-        };
-        let reset_before =
-            self.frames[..index].iter().any(|it| !it.icmp && self.packets[it.packet].flags & RST != 0);
-        let fins = self.before(index).filter(|(_, _, other)| other.flags & FIN != 0);
-        let senders: Vec<usize> = fins.map(|(_, _, other)| other.from).collect();
-        let closed = senders.contains(&0) && senders.contains(&1);
+        let frames = || self.frames.iter().filter(|it| !it.icmp).map(|it| &self.packets[it.packet]);
+        let reset = frames().any(|other| other.flags & RST != 0);
+        let forged = frames().any(|other| other.tag == Tag::Forged);
         let empty = packet.len == 0;
-        let slow_handshake =
-            self.before(index).any(|(_, _, other)| other.flags & SYN != 0 && other.tag == Tag::Again);
+        let own_before = |wanted: &dyn Fn(&Packet) -> bool| {
+            self.packets[..seen.packet].iter().any(|other| other.from == packet.from && wanted(other))
+        };
+        let persisted = own_before(&|other| other.tag == Tag::WindowProbe);
         match kind {
-            "false probe" if seen.copy => Some("a copy whose original was forgotten"),
+            // Its copies in between were lost before the tap, so that its gap is that of a timer, and an octet
+            // without PSH is what probes look like.
+            "false probe" if packet.tag == Tag::Again && packet.len == 1 => Some("an octet sent again late"),
+            // The acknowledgment that is captured was lost behind the tap, or the window was never seen closed.
             "false probe" if packet.tag == Tag::WindowProbe => Some("window probes out of step"),
-            "false probe" if empty && own(&|other| other.tag == Tag::WindowProbe && other.len == 1) => {
-                Some("an ACK below a window probe's octet")
-            }
-            "false probe" if packet.tag == Tag::Again && packet.len == 1 => {
-                Some("a lone octet sent again late")
-            }
-            "false probe" if self.cut != Cut::Whole => Some("confirmed mid-stream too soon"),
-            "false probe" if empty || packet.tag == Tag::Data => {
-                Some("overtaken by what the tail does not show")
-            }
-            "quiet" | "silence" if self.frames.iter().any(|frame| frame.copy) => {
-                Some("a copy whose original was forgotten")
-            }
-            _ if closed => Some("FINs that did not end the connection"),
-            _ if reset_before => Some("a RST that did not end the connection"),
-            "missed probe"
-                if empty
-                    && self.before(index).any(|(_, _, other)| {
-                        other.from != packet.from
-                            && other.flags & ACK != 0
-                            && (other.ack.wrapping_sub(packet.una as u32) as i32) > 0
-                    }) =>
-            {
-                Some("SND.UNA of the prober is older")
-            }
-            "missed probe" if self.cut != Cut::Whole => Some("not known mid-stream or one way"),
+            // Which SND.UNA the prober knows is not to be seen once several acknowledgments were lost.
+            "missed probe" if empty && packet.una < packet.next => Some("a SND.UNA older than remembered"),
+            // The octet of a window probe is above the prober's SND.NXT; BSD goes back below it.
+            "missed probe" if persisted => Some("SND.NXT behind a window probe's octet"),
+            // A SYN behind a RST, or before everything else, begins a connection as far as anyone can see.
+            "missed probe" | "run" if reset || forged => Some("a RST or SYN that had no effect"),
+            // Nothing tells it from an acknowledgment that this segment overtook.
             "missed probe"
                 if empty
                     && self
                         .before(index)
-                        .find(|(_, _, other)| other.from == packet.from)
-                        .is_some_and(|(_, other, _)| seen.time - other.time < SEC) =>
+                        .any(|(_, it, other)| other.from == packet.from && seen.time - it.time < SEC) =>
             {
-                Some("soon after the prober's own segment, a lone octet before")
+                Some("right behind its sender's own segment")
             }
-            "missed probe" if packet.len == 1 && packet.flags & 8 != 0 => {
-                Some("a steady series of a lone octet that was sent alone before")
-            }
-            "run" => Some("a SYN or a look-alike does not end a run"),
-            "answer paired anew" => Some("answers paired anew"),
-            "answer" if self.frames.iter().any(|it| !it.icmp && self.packets[it.packet].flags & RST != 0) => {
-                Some("RSTs that cross")
-            }
-            "answer" if packet.una < packet.next => Some("an answer that acknowledges data in flight"),
-            "answer" | "false answer"
-                if self.packets.iter().any(|other| other.tag == Tag::WindowProbe && other.len == 1) =>
+            // Candidates count as probes until the octets above them show that they were none.
+            "run" => Some("candidates count in a run"),
+            // An answer that comes after the prober's own RST, or with one more acknowledgment of its sender.
+            "answer" | "false answer" | "answer paired anew" if reset => Some("answers around a RST"),
+            // The answerer's data before it was lost before the tap: a candidate, not an answer.
+            "answer"
+                if self
+                    .after(index)
+                    .any(|(_, _, other)| other.answers == Some(seen.packet) && other.una < other.next) =>
             {
-                Some("an ACK below a window probe's octet")
+                Some("an answer above data that was not captured")
             }
+            // Its sender's next segment came first.
             "answer"
                 if self.after(index).any(|(_, it, other)| {
                     other.answers == Some(seen.packet)
@@ -509,8 +505,6 @@ impl Capture {
             {
                 Some("an answer that was overtaken")
             }
-            // A SYN lost before the tap makes the handshake seem slow.
-            "answer" | "false answer" if slow_handshake => Some("a round trip with a lost SYN in it"),
             _ => None,
         }
     }
@@ -518,6 +512,7 @@ impl Capture {
     /// The capture as a trace, a line a frame.
     pub fn trace(&self) -> String {
         let mut text = String::new();
+        let mut tracker = Tracker::new(0);
         for (index, seen) in self.frames.iter().enumerate() {
             let packet = self.packet(index);
             let time = format!("{}.{:06}", seen.time / SEC, seen.time % SEC / 1000);
@@ -550,7 +545,9 @@ impl Capture {
                 text += &format!(" ttl={} if={}", seen.ttl, seen.interface);
             }
             let copy = if seen.copy { " copy" } else { "" };
-            text += &format!("   # {}: {:?}{copy}\n", index + 1, packet.tag);
+            let read = bytes::segment(seen, packet, index as u64 + 1, self.ipv6);
+            let called = tracker.segment(&read).map(|observed| observed.class);
+            text += &format!("   # {}: {:?}{copy}, called {called:?}\n", index + 1, packet.tag);
         }
         text
     }

@@ -38,7 +38,8 @@ impl Connection {
         };
         let made = |probe: &Pending| answer_to(probe, segment, kind, answerer.window);
         let answer = probes.answered_by(prober, arrival, made, log)?;
-        asked.learn_rtt(answer.rtt);
+        // A RST or data need not be an answer: they may have been sent at about that time on their own.
+        asked.learn_rtt(answer.rtt, kind == AnswerKind::Ack);
         Some(answer.probe)
     }
 

@@ -5,19 +5,23 @@
 use super::{Connection, ResetSeen, Step};
 use crate::segment::Segment;
 use crate::track::Class;
+use crate::track::classify::SETTLED;
 use crate::track::event::{AnswerKind, EventKind, Mark, Party};
 use crate::track::probes::Log;
 use crate::track::side::MAX_JUMP;
 
 impl Connection {
     pub(super) fn on_syn(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
+        // In a connection whose SYN was not captured any SYN is foreign.
+        let foreign = self.is_other_life(segment, step.from);
         let side = self.side(step.from);
-        let foreign = side.isn.is_some_and(|isn| isn != step.position);
         let established = side.acked().is_some_and(|acked| acked > step.position);
         if foreign || established {
             self.side_mut(step.from.peer()).provoked = true;
         }
         if foreign {
+            // Whichever life it is of, its sender lives.
+            self.side_mut(step.from.peer()).run = 0;
             return Class::Syn;
         }
         if segment.flags.ack() {
@@ -40,7 +44,10 @@ impl Connection {
         }
         // One ahead of what was captured is taken, since octets may be missing from the capture; if none are,
         // its receiver challenges it and the connection goes on.
-        let exact = sender.unanchored || known.is_none_or(|next| step.position <= next);
+        // So does one below it where the direction that acknowledges was not captured.
+        let all_seen = sender.acked().is_some();
+        let exact = sender.unanchored
+            || known.is_none_or(|next| step.position == next || (all_seen && step.position < next));
         let at = Mark { frame: segment.id, time: segment.time };
         self.decide_candidates(segment, step, log);
         let answered = self.match_answer(segment, step, AnswerKind::Reset, log);
@@ -49,7 +56,9 @@ impl Connection {
             self.is_reset = true;
             self.rare().reset = Some(ResetSeen { by: step.from, at, exact });
             if let Some(probes) = self.probes.as_deref_mut() {
-                probes.give_up(log);
+                if exact {
+                    probes.on_reset(log);
+                }
                 if probes.spoken_of() {
                     probes.emit(log, EventKind::Reset { by: step.from, at, ttl: segment.ttl });
                 }
@@ -90,6 +99,9 @@ impl Connection {
     }
 
     /// Takes the handshake as a measure of the round trip.
+    ///
+    /// Not if it was sent again (Karn, RFC 6298 §3), nor if one of the two may have been lost before the
+    /// capture: its sender then waits for 1 s at least (RFC 6298 §2.1).
     pub(super) fn learn_round_trip(&mut self, segment: &Segment, of: Party) {
         let side = self.side_mut(of);
         let answers_syn = side.isn.is_some_and(|isn| side.position(segment.ack) == isn + 1);
@@ -97,7 +109,8 @@ impl Connection {
             && side.segments == 1
             && let Some(syn) = side.last
         {
-            side.learn_rtt(segment.time.since(syn.time));
+            let rtt = segment.time.since(syn.time);
+            side.learn_rtt(rtt, rtt < SETTLED);
         }
     }
 }

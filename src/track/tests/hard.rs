@@ -227,8 +227,8 @@ fn a_steady_series_of_octets_is_no_retransmission() {
          3.34 s . 5001 0 1002        => duplicate_ack
          5.51 c P. 1001 1 5001       => retransmitted_octet
          5.52 s . 5001 0 1002        => duplicate_ack
-         7.69 c P. 1001 1 5001       => retransmitted_octet
-         7.70 s . 5001 0 1002        => duplicate_ack
+         7.69 c P. 1001 1 5001       => probe 1
+         7.70 s . 5001 0 1002        => answer ack to 4
          9.87 c P. 1001 1 5001       => probe 1",
     );
 }
@@ -242,4 +242,44 @@ fn fins_that_were_not_acknowledged_do_not_end_a_connection() {
          90.0 c . 1001 0 5001        => probe 1",
     );
     assert_eq!(events[0], "1.1 opened seen");
+}
+
+#[test]
+fn a_handshake_with_a_lost_segment_is_no_measure() {
+    // The first SYN,ACK was lost before the capture, so its second one came 1 s after the SYN.
+    let events = play(
+        "0.00000 c S 1000 0           => syn
+         1.00000 s S. 5000 0 1001     => syn
+         1.00005 c . 1001 0 5001      => ack
+         22.1 c . 1000 0 5001         => probe 1
+         23.2 c . 1000 0 5001         => probe 2
+         24.3 c . 1000 0 5001         => probe 3
+         24.30001 s . 5001 0 1001     => answer ack to 4",
+    );
+    assert_eq!(events[6], "1.7 answer 4 by frame 7 ack rtt=0.000010000");
+}
+
+#[test]
+fn the_first_octet_behind_its_acknowledgment() {
+    play_after_handshake(
+        "3.000 c . 1002 0 5001        => candidate
+         3.003 c P. 1001 1 5001       => retransmission
+         3.020 s . 5001 0 1002        => ack",
+    );
+}
+
+#[test]
+fn a_copy_is_known_behind_many_other_frames() {
+    let between = |number: u32| {
+        let micros = 9_000_100 + number * 10;
+        let seq = 5_001 + number * 10;
+        format!("{}.{:06} s . {seq} 10 900 id={} => data", micros / 1_000_000, micros % 1_000_000, number)
+    };
+    let others: Vec<String> = (0..4_000).map(between).collect();
+    play_after_handshake(&format!(
+        "9.0 c . 1000 0 5001 id=60000              => probe 1
+         {}
+         9.050 c . 1000 0 5001 id=60000 ttl=63 if=1 => copy",
+        others.join("\n")
+    ));
 }
