@@ -7,8 +7,10 @@ pub mod filter;
 mod outcome;
 mod prober;
 mod record;
+mod reset;
 
 pub use outcome::{Outcome, Verdict};
 pub(crate) use prober::median;
 pub use prober::{ProbeRecord, ProberRecord};
 pub use record::{Collector, ConnectionRecord};
+pub use reset::{Origin, ResetOrigin};

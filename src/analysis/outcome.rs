@@ -1,9 +1,10 @@
 //! What became of a connection, as far as its packets show.
 
 use super::prober::{ProbeRecord, ProberRecord};
+use super::reset::ResetOrigin;
 use crate::frame::FrameId;
 use crate::time::Span;
-use crate::track::event::{Answer, Mark, Party, Summary};
+use crate::track::event::{Answer, Mark, Party, ResetMarks, Summary};
 
 /// A probe this close to the end of the capture may still be answered, unless round trips are longer.
 const MAY_STILL_ANSWER: Span = Span::from_secs(1);
@@ -64,17 +65,24 @@ pub struct Verdict {
     pub reason: String,
     /// The last frame that showed the probed end alive, if any did.
     pub last_life: Option<Mark>,
+    /// For a RST that no prober sent to give up: who sent it, as far as its packet tells.
+    pub origin: Option<ResetOrigin>,
 }
 
 /// Draws the outcome from the probes and the totals.
-pub(super) fn judge(client: &ProberRecord, server: &ProberRecord, summary: &Summary) -> Verdict {
+pub(super) fn judge(
+    client: &ProberRecord,
+    server: &ProberRecord,
+    summary: &Summary,
+    marks: Option<ResetMarks>,
+) -> Verdict {
     let sides = [Side::new(Party::Client, client, summary), Side::new(Party::Server, server, summary)];
     let probing: Vec<&Side<'_>> = sides.iter().filter(|side| !side.prober.probes.is_empty()).collect();
     let Some(latest) = probing.iter().max_by_key(|side| side.last_probe_time()) else {
         return verdict(Outcome::NoKeepalive, vec![], "no keepalive was seen".to_owned(), None);
     };
     if let Some((by, at)) = summary.reset {
-        return reset(&sides, &probing, by, at);
+        return reset(&sides, &probing, by, at, marks);
     }
     if let Some(closed) = closed(&probing, summary) {
         return closed;
@@ -88,7 +96,7 @@ pub(super) fn judge(client: &ProberRecord, server: &ProberRecord, summary: &Summ
 fn verdict(outcome: Outcome, mut evidence: Vec<FrameId>, reason: String, last_life: Option<Mark>) -> Verdict {
     evidence.sort_unstable();
     evidence.dedup();
-    Verdict { outcome, evidence, reason, last_life }
+    Verdict { outcome, evidence, reason, last_life, origin: None }
 }
 
 /// One side as a prober.
@@ -216,7 +224,13 @@ fn evidence_of(probe: &ProbeRecord) -> impl Iterator<Item = FrameId> {
 }
 
 /// A connection that a RST ended.
-fn reset(sides: &[Side<'_>; 2], probing: &[&Side<'_>], by: Party, at: Mark) -> Verdict {
+fn reset(
+    sides: &[Side<'_>; 2],
+    probing: &[&Side<'_>],
+    by: Party,
+    at: Mark,
+    marks: Option<ResetMarks>,
+) -> Verdict {
     if let Some(prober) = probing.iter().find(|side| side.party == by) {
         let tail = prober.silent_tail();
         if !tail.is_empty() && gives_up_in_step(tail, at) {
@@ -238,26 +252,30 @@ fn reset(sides: &[Side<'_>; 2], probing: &[&Side<'_>], by: Party, at: Mark) -> V
         );
         return verdict(Outcome::TimedOut, frames, reason, None);
     }
-    let answered = probing
-        .iter()
-        .flat_map(|side| &side.prober.probes)
-        .find(|probe| probe.answer.is_some_and(|answer| answer.at.frame == at.frame));
+    let mut all = probing.iter().flat_map(|side| &side.prober.probes);
+    let answered = all.find(|probe| probe.answer.is_some_and(|answer| answer.at.frame == at.frame));
     let life = sides.iter().find(|side| side.party != by).and_then(Side::last_life);
-    match answered {
-        Some(probe) => {
-            let reason = format!(
-                "the probe in frame {} was answered by RST in frame {}, from the {}'s address",
+    let sender = sides.iter().find(|side| side.party == by).map(|side| side.summary.side(by));
+    let origin = marks.zip(sender).map(|(marks, sender)| {
+        let asked = probing.iter().find(|side| side.party != by).map(|side| side.prober);
+        ResetOrigin::of(marks, sender, answered, asked)
+    });
+    let whose = origin.as_ref().map_or_else(String::new, |origin| format!(": {}", origin.sentence()));
+    let (frames, reason) = match answered {
+        Some(probe) => (
+            vec![probe.segment.at.frame, at.frame],
+            format!(
+                "the probe in frame {} was answered by RST in frame {}, from the {}'s address{whose}",
                 probe.segment.at.frame,
                 at.frame,
                 by.name()
-            );
-            verdict(Outcome::Reset, vec![probe.segment.at.frame, at.frame], reason, life)
-        }
+            ),
+        ),
         None => {
-            let reason = format!("RST from the {}'s address in frame {}", by.name(), at.frame);
-            verdict(Outcome::Reset, vec![at.frame], reason, life)
+            (vec![at.frame], format!("RST from the {}'s address in frame {}{whose}", by.name(), at.frame))
         }
-    }
+    };
+    Verdict { origin, ..verdict(Outcome::Reset, frames, reason, life) }
 }
 
 /// Whether a RST comes when a prober that gives up would send it: about one interval after its last probe

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use super::outcome::{self, Verdict};
 use super::prober::{ProbeRecord, ProberRecord};
-use crate::track::event::{ConnectionId, Event, EventKind, LookAlikeSeen, Mark, Opened, Party, Summary};
+use crate::track::event::{
+    ConnectionId, Event, EventKind, LookAlikeSeen, Mark, Opened, Party, ResetMarks, Summary,
+};
 
 /// Everything known of one connection when its last word was said.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +66,7 @@ struct Draft {
     client: Vec<ProbeRecord>,
     server: Vec<ProbeRecord>,
     lookalikes: Vec<LookAlikeSeen>,
+    reset: Option<ResetMarks>,
 }
 
 impl Draft {
@@ -96,6 +99,8 @@ impl Draft {
                 self.server.retain(|other| other.event != *probe);
             }
             EventKind::LookAlike(seen) => self.lookalikes.push(*seen),
+            EventKind::Reset { marks, .. } => self.reset = Some(*marks),
+            EventKind::ResetIgnored { .. } => self.reset = None,
             _ => {}
         }
     }
@@ -117,7 +122,7 @@ impl Collector {
         let draft = self.drafts.remove(&event.connection).unwrap_or_default();
         let client = ProberRecord { probes: draft.client };
         let server = ProberRecord { probes: draft.server };
-        let verdict = outcome::judge(&client, &server, summary);
+        let verdict = outcome::judge(&client, &server, summary, draft.reset);
         Some(ConnectionRecord {
             id: event.connection,
             opened: summary.opened,

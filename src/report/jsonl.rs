@@ -68,6 +68,8 @@ enum Said<'a> {
         endpoint: &'static str,
         at: Moment,
         ttl: u8,
+        timestamps: bool,
+        ack: bool,
     },
     ResetIgnored {
         reset: Moment,
@@ -162,7 +164,13 @@ fn said(event: &Event) -> Option<Said<'static>> {
         EventKind::Retracted { probe, kind, evidence } => {
             Said::Retracted { probe: *probe, kind: kind.name(), evidence: (*evidence).into() }
         }
-        EventKind::Reset { by, at, ttl } => Said::Reset { endpoint: by.name(), at: (*at).into(), ttl: *ttl },
+        EventKind::Reset { by, at, marks } => Said::Reset {
+            endpoint: by.name(),
+            at: (*at).into(),
+            ttl: marks.ttl,
+            timestamps: marks.timestamps,
+            ack: marks.ack,
+        },
         EventKind::ResetIgnored { reset, evidence } => {
             Said::ResetIgnored { reset: (*reset).into(), evidence: (*evidence).into() }
         }

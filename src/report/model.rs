@@ -105,6 +105,8 @@ pub(super) struct Connection {
     evidence_at: Vec<At>,
     reason: String,
     last_life: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reset: Option<ResetLine>,
     first: Moment,
     last: Moment,
     copies: u64,
@@ -112,6 +114,13 @@ pub(super) struct Connection {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lookalikes: Vec<Seen>,
     probers: Vec<Prober>,
+}
+
+/// Who sent the RST that ended the connection.
+#[derive(Serialize)]
+struct ResetLine {
+    by: &'static str,
+    cues: Vec<String>,
 }
 
 /// A frame with its time.
@@ -343,6 +352,11 @@ impl Connection {
             evidence_at: evidence.iter().copied().map(At::from).collect(),
             reason: record.verdict.reason.clone(),
             last_life: record.verdict.last_life.map(Moment::from),
+            reset: record
+                .verdict
+                .origin
+                .as_ref()
+                .map(|origin| ResetLine { by: origin.by.name(), cues: origin.cues.clone() }),
             first: record.opened.first.into(),
             last: record.summary.last.into(),
             copies: record.summary.duplicates,

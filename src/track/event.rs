@@ -127,8 +127,8 @@ pub enum EventKind {
         by: Party,
         /// The frame.
         at: Mark,
-        /// Time to live of the frame.
-        ttl: u8,
+        /// What its packet shows of where it came from.
+        marks: ResetMarks,
     },
     /// A RST had no effect: the connection went on.
     ResetIgnored {
@@ -147,6 +147,20 @@ pub enum EventKind {
     /// Nothing more will be said of this connection, and all that was said and not corrected is final. Sent
     /// for every connection, spoken of or not.
     Final(Box<Summary>),
+}
+
+/// What the packet of a RST shows of where it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResetMarks {
+    /// Time to live at the point of capture.
+    pub ttl: u8,
+    /// It carries timestamps.
+    pub timestamps: bool,
+    /// It acknowledges; a host without the connection answers a segment by a RST that does not (RFC 9293
+    /// §3.10.7.1).
+    pub ack: bool,
+    /// Time since the last segment of the other side, which may have prompted it.
+    pub prompted: Option<Span>,
 }
 
 /// The ends of a connection and where it begins.
@@ -392,6 +406,10 @@ pub struct SideSummary {
     pub last: Option<Mark>,
     /// Its first FIN.
     pub fin: Option<Mark>,
+    /// Lowest and highest time to live of its segments, RSTs not counted.
+    pub ttl: Option<(u8, u8)>,
+    /// It sent timestamps.
+    pub timestamps: bool,
     /// Its look-alikes.
     pub lookalikes: LookAlikes,
 }

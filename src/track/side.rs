@@ -50,6 +50,8 @@ pub(super) struct Side {
     pub(super) spoke: bool,
     /// It sent a FIN.
     pub(super) finished: bool,
+    /// Lowest and highest time to live of its segments, RSTs not counted.
+    ttl: Option<(u8, u8)>,
     /// Probes sent since the peer was last heard.
     pub(super) run: u32,
     min_rtt: Shortest,
@@ -346,6 +348,10 @@ impl Side {
             ttl: segment.ttl,
             told_nothing,
         });
+        if !segment.flags.rst() {
+            let (lowest, highest) = self.ttl.unwrap_or((segment.ttl, segment.ttl));
+            self.ttl = Some((lowest.min(segment.ttl), highest.max(segment.ttl)));
+        }
         self.spoke |= !segment.flags.any(Flags::SYN.with(Flags::RST));
         self.segments += 1;
         self.data_segments += u64::from(segment.len > 0);
@@ -391,6 +397,8 @@ impl Side {
             data_segments: self.data_segments,
             last: self.last.map(|last| last.mark()),
             fin: self.rare.as_ref().and_then(|rare| rare.fin),
+            ttl: self.ttl,
+            timestamps: self.timestamp.is_some(),
             lookalikes: self.rare.as_ref().map(|rare| rare.lookalikes).unwrap_or_default(),
         }
     }

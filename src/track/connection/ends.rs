@@ -6,7 +6,7 @@ use super::{Connection, ResetSeen, Step};
 use crate::segment::Segment;
 use crate::track::Class;
 use crate::track::classify::SETTLED;
-use crate::track::event::{AnswerKind, EventKind, Mark, Party};
+use crate::track::event::{AnswerKind, EventKind, Mark, Party, ResetMarks};
 use crate::track::probes::Log;
 use crate::track::side::MAX_JUMP;
 
@@ -60,7 +60,13 @@ impl Connection {
                     probes.on_reset(log);
                 }
                 if probes.spoken_of() {
-                    probes.emit(log, EventKind::Reset { by: step.from, at, ttl: segment.ttl });
+                    let marks = ResetMarks {
+                        ttl: segment.ttl,
+                        timestamps: segment.options.timestamps.is_some(),
+                        ack: segment.flags.ack(),
+                        prompted: step.silence,
+                    };
+                    probes.emit(log, EventKind::Reset { by: step.from, at, marks });
                 }
             }
         }
