@@ -12,3 +12,5 @@ mod link;
 mod properties;
 #[path = "decode/tcp.rs"]
 mod tcp;
+#[path = "decode/tunnel.rs"]
+mod tunnel;

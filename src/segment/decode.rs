@@ -1,9 +1,13 @@
 //! From a frame to a TCP segment, or to an ICMP error that quotes one.
 //!
-//! Owns [`decode`] and the layers below it: `link`, `ip`, `tcp`, `icmp`, and
+//! Owns [`decode`] and the layers below it: `link`, `tunnel`, `ip`, `tcp`, `icmp`, and
 //! the reasons not to read a frame ([`Skip`]). Uses [`crate::frame`], the types of [`crate::segment`] and
 //! etherparse's header slices only. It allocates nothing and keeps no state, so one frame never changes how
-//! the next is read; in particular fragments are not put together and tunnels are not opened, but counted.
+//! the next is read; in particular fragments are not put together, but counted.
+//!
+//! Tunnels are opened (GRE, IP in IP, VXLAN, GENEVE, MPLS, PPPoE), and what is read is the segment inside: its
+//! addresses, its time to live, its length. The outer headers leave no trace in it, so connections between the
+//! same addresses in two virtual networks are one.
 //!
 //! Two rules keep a wrong segment out:
 //! - The length of a segment comes from the IP header, never from the captured octets; otherwise a data
@@ -20,6 +24,7 @@ mod ip;
 mod link;
 mod skip;
 mod tcp;
+mod tunnel;
 
 pub use skip::{Layer, Skip, Tunnel};
 
@@ -39,11 +44,22 @@ pub enum Decoded {
 
 /// Reads one frame.
 pub fn decode(frame: &Frame<'_>) -> Decoded {
-    let packet = match packet(frame) {
-        Ok(packet) => packet,
-        Err(skip) => return Decoded::Skipped(skip),
-    };
-    if packet.protocol == ip::TCP { tcp::read(frame, &packet) } else { without_tcp(frame, packet) }
+    match packet(frame) {
+        Ok(packet) if packet.protocol == ip::TCP => tcp::read(frame, &packet),
+        Ok(packet) => without_tcp(frame, packet, 0),
+        Err(skip) => without_packet(frame, skip, 0),
+    }
+}
+
+/// Reads the frame inside `depth` tunnels.
+#[cold]
+#[inline(never)]
+fn inside(frame: &Frame<'_>, depth: u8) -> Decoded {
+    match packet(frame) {
+        Ok(packet) if packet.protocol == ip::TCP => tcp::read(frame, &packet),
+        Ok(packet) => without_tcp(frame, packet, depth),
+        Err(skip) => without_packet(frame, skip, depth),
+    }
 }
 
 #[inline]
@@ -53,15 +69,33 @@ fn packet<'a>(frame: &Frame<'a>) -> Result<ip::Packet<'a>, Skip> {
 
 /// Takes the packet by value: a reference would force it into memory for TCP as well.
 #[inline(never)]
-fn without_tcp(frame: &Frame<'_>, packet: ip::Packet<'_>) -> Decoded {
+fn without_tcp(frame: &Frame<'_>, packet: ip::Packet<'_>, depth: u8) -> Decoded {
     let error = match packet.protocol {
         ip::ICMP if packet.header.is_ipv4() => icmp::read_v4(frame, &packet),
         ip::ICMPV6 if !packet.header.is_ipv4() => icmp::read_v6(frame, &packet),
-        ip::UDP => Err(Skip::of_udp(u16_at(packet.data, 2))),
-        other => Err(Skip::of_protocol(other)),
+        _ => {
+            let outer = tunnel::named(&packet);
+            return tunnelled(tunnel::in_packet(frame, &packet, outer), outer, depth);
+        }
     };
     match error {
         Ok(error) => Decoded::Icmp(error),
+        Err(skip) => Decoded::Skipped(skip),
+    }
+}
+
+/// A frame in which the link or the IP layer found no whole packet.
+#[cold]
+#[inline(never)]
+fn without_packet(frame: &Frame<'_>, skip: Skip, depth: u8) -> Decoded {
+    tunnelled(tunnel::behind_link(frame, skip), skip, depth)
+}
+
+/// Reads what a tunnel holds, or gives up with `outer` where it is nested too deep.
+fn tunnelled(held: Result<Frame<'_>, Skip>, outer: Skip, depth: u8) -> Decoded {
+    match held {
+        Ok(frame) if depth < tunnel::MAX_DEPTH => inside(&frame, depth + 1),
+        Ok(_) => Decoded::Skipped(outer),
         Err(skip) => Decoded::Skipped(skip),
     }
 }
