@@ -82,9 +82,13 @@ impl LinkType {
         match number {
             0 => LinkType::Null,
             1 => LinkType::Ethernet,
+            9 => LinkType::Ppp,
             12 | 14 | 101 => LinkType::Raw,
+            50 => LinkType::PppHdlc,
+            51 => LinkType::PppEther,
             108 => LinkType::Loop,
             113 => LinkType::LinuxSll,
+            166 => LinkType::PppPppd,
             228 => LinkType::Ipv4,
             229 => LinkType::Ipv6,
             276 => LinkType::LinuxSll2,

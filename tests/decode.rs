@@ -8,6 +8,8 @@ mod icmp;
 mod ip;
 #[path = "decode/link.rs"]
 mod link;
+#[path = "decode/ppp.rs"]
+mod ppp;
 #[path = "decode/properties.rs"]
 mod properties;
 #[path = "decode/tcp.rs"]
