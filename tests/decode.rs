@@ -1,5 +1,7 @@
 //! The decoder from the outside: frames built octet by octet, and what they are read as.
 
+#[path = "decode/fragments.rs"]
+mod fragments;
 #[path = "decode/frames.rs"]
 mod frames;
 #[path = "decode/icmp.rs"]

@@ -25,7 +25,8 @@ pub enum Skip {
     /// Something that wraps whole packets or frames and was not opened: encrypted, nested too deep, of a kind
     /// that is not read, or not what its header promises.
     Tunnel(Tunnel),
-    /// A fragment of a packet that carries TCP, or of an IPv6 packet whose protocol other fragments tell.
+    /// A fragment of a packet that carries TCP, or of an IPv6 packet whose protocol other fragments tell, that
+    /// was not put together with the others: one of them is missing, or they contradict each other.
     Fragment,
     /// The capture cut the frame inside this layer.
     Cut(Layer),
