@@ -7,12 +7,13 @@
 //! A damaged capture never costs what came before the damage, and one that cannot be read never costs the
 //! others: both are problems of that capture, and reading goes on.
 //!
-//! What is read: pcap with microseconds and nanoseconds and the "modified" form of old Linux distributions;
-//! pcapng; each in both byte orders, and in gzip or zstd, which are known by their content. Limits: a packet
-//! has at most 262 144 captured octets, a pcapng block at most 16 MiB. A capture's snapshot length is not held
-//! against its packets. pcapng times are rounded down to the nanosecond; a simple packet, which has none, gets
-//! the time of the packet before it. Interfaces are numbered through all sections of a pcapng file, and a
-//! packet on an interface that was never declared has number `u32::MAX` and an unknown link type.
+//! What is read: pcap with microseconds and nanoseconds and the "modified" form of old Linux
+//! distributions; pcapng; each in both byte orders, and in gzip, zstd or xz, which are known by their
+//! content. Limits: a packet has at most 262 144 captured octets, a pcapng block at most 16 MiB. A
+//! capture's snapshot length is not held against its packets. pcapng times are rounded down to the
+//! nanosecond; a simple packet, which has none, gets the time of the packet before it. Interfaces are
+//! numbered through all sections of a pcapng file, and a packet on an interface that was never declared
+//! has number `u32::MAX` and an unknown link type.
 //!
 //! Frames are numbered as Wireshark does it: every packet counts, also one that is skipped because its block
 //! makes no sense; blocks that are no packets do not.

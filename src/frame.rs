@@ -52,12 +52,20 @@ pub enum LinkType {
     Null,
     /// 1: Ethernet.
     Ethernet,
+    /// 9: PPP, with or without the octets ff 03 in front.
+    Ppp,
     /// 12, 14 or 101: an IPv4 or IPv6 packet, told apart by its version field.
     Raw,
+    /// 50: PPP in HDLC-like framing, or Cisco's HDLC framing.
+    PppHdlc,
+    /// 51: a PPPoE session without its Ethernet header.
+    PppEther,
     /// 108: OpenBSD loopback, a 4-octet address family in network byte order.
     Loop,
     /// 113: Linux cooked capture, version 1.
     LinuxSll,
+    /// 166: PPP as Linux's pppd sees it, with a direction for the address.
+    PppPppd,
     /// 228: an IPv4 packet.
     Ipv4,
     /// 229: an IPv6 packet.
@@ -74,9 +82,13 @@ impl LinkType {
         match number {
             0 => LinkType::Null,
             1 => LinkType::Ethernet,
+            9 => LinkType::Ppp,
             12 | 14 | 101 => LinkType::Raw,
+            50 => LinkType::PppHdlc,
+            51 => LinkType::PppEther,
             108 => LinkType::Loop,
             113 => LinkType::LinuxSll,
+            166 => LinkType::PppPppd,
             228 => LinkType::Ipv4,
             229 => LinkType::Ipv6,
             276 => LinkType::LinuxSll2,

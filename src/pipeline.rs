@@ -1,6 +1,6 @@
 //! The one pipeline: frames become segments, segments become connections and keepalive events.
 //!
-//! Owns the order of those steps and the count of what was not read. Pure: the capture reader, the live
+//! Owns the order of those steps, the IP fragments that wait for others, and the count of what was not read. Pure: the capture reader, the live
 //! engine and the simulator drive it alike. Uses [`crate::frame`], [`crate::segment`] and [`crate::track`].
 //!
 //! ```
@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 
 use crate::frame::Frame;
 use crate::segment::Segment;
-use crate::segment::decode::{Decoded, Skip, decode};
+use crate::segment::decode::{Decoded, Fragments, Skip, decode_with};
 use crate::track::event::Event;
 use crate::track::{Class, Observed, Tracker};
 
@@ -41,6 +41,8 @@ pub struct Counts {
     pub copies: u64,
     /// ICMP errors about TCP segments.
     pub icmp_errors: u64,
+    /// IP fragments that were put together in a later frame, or wait for it.
+    pub fragments: u64,
     /// Frames that were not read, by reason.
     pub skipped: BTreeMap<Skip, u64>,
 }
@@ -49,13 +51,14 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Pipeline {
     tracker: Tracker,
+    fragments: Fragments,
     counts: Vec<Counts>,
 }
 
 impl Pipeline {
     /// An empty pipeline; for `hash_seed` see [`Tracker::new`].
     pub fn new(hash_seed: u64) -> Self {
-        Self { tracker: Tracker::new(hash_seed), counts: Vec::new() }
+        Self { tracker: Tracker::new(hash_seed), fragments: Fragments::default(), counts: Vec::new() }
     }
 
     /// Reads a frame. For a TCP segment, returns what it was.
@@ -71,7 +74,7 @@ impl Pipeline {
         frame: &Frame<'_>,
         show: impl FnOnce(&Segment, &Observed),
     ) -> Option<Observed> {
-        let decoded = decode(frame);
+        let decoded = decode_with(frame, &mut self.fragments);
         let capture = frame.id.capture as usize;
         if self.counts.len() <= capture {
             self.counts.resize_with(capture + 1, Counts::default);
@@ -94,8 +97,25 @@ impl Pipeline {
             Decoded::Skipped(reason) => {
                 *counts.skipped.entry(*reason).or_default() += 1;
                 self.tracker.pass_time(frame.time);
+                self.count_given_up();
                 None
             }
+            Decoded::Waiting => {
+                counts.fragments += 1;
+                self.tracker.pass_time(frame.time);
+                self.count_given_up();
+                None
+            }
+        }
+    }
+
+    /// Counts the fragments that no longer wait among what was not read.
+    #[inline(never)]
+    fn count_given_up(&mut self) {
+        while let Some(given_up) = self.fragments.take_given_up() {
+            let Some(counts) = self.counts.get_mut(given_up.capture as usize) else { continue };
+            counts.fragments = counts.fragments.saturating_sub(given_up.frames);
+            *counts.skipped.entry(given_up.reason).or_default() += given_up.frames;
         }
     }
 
@@ -107,6 +127,8 @@ impl Pipeline {
 
     /// Ends the input: every connection gets its last word.
     pub fn finish(&mut self) {
+        self.fragments.finish();
+        self.count_given_up();
         self.tracker.finish();
     }
 

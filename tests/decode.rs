@@ -1,5 +1,7 @@
 //! The decoder from the outside: frames built octet by octet, and what they are read as.
 
+#[path = "decode/fragments.rs"]
+mod fragments;
 #[path = "decode/frames.rs"]
 mod frames;
 #[path = "decode/icmp.rs"]
@@ -8,7 +10,11 @@ mod icmp;
 mod ip;
 #[path = "decode/link.rs"]
 mod link;
+#[path = "decode/ppp.rs"]
+mod ppp;
 #[path = "decode/properties.rs"]
 mod properties;
 #[path = "decode/tcp.rs"]
 mod tcp;
+#[path = "decode/tunnel.rs"]
+mod tunnel;

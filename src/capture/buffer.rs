@@ -7,7 +7,7 @@
 use std::io;
 use std::ops::Range;
 
-use super::inflate::{Gzip, Zstd};
+use super::inflate::{Gzip, Xz, Zstd};
 use super::source::{Input, Raw};
 
 /// The compressions that are read.
@@ -15,6 +15,7 @@ use super::source::{Input, Raw};
 pub(super) enum Compression {
     Gzip,
     Zstd,
+    Xz,
 }
 
 pub(super) struct Buffer {
@@ -102,6 +103,7 @@ impl Buffer {
             Input::Plain(raw) => match compression {
                 Compression::Gzip => Input::Gzip(Box::new(Gzip::new(raw, head))),
                 Compression::Zstd => Input::Zstd(Box::new(Zstd::new(raw, head)?)),
+                Compression::Xz => Input::Xz(Box::new(Xz::new(raw, head)?)),
             },
             other => other,
         };

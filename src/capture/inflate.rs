@@ -1,12 +1,13 @@
-//! Decompression of gzip and zstd streams with bounded memory.
+//! Decompression of gzip, zstd and xz streams with bounded memory.
 //!
-//! Owns [`Gzip`] and [`Zstd`]. Uses [`super::source`] for the stored octets. The readers that flate2 and zstd
-//! offer drop what they had decoded in the call that meets an error; these hand it out first, and they never
-//! ask a pipe for more while there is something to hand out.
+//! Owns [`Gzip`], [`Zstd`] and [`Xz`]. Uses [`super::source`] for the stored octets. The readers that flate2,
+//! zstd and liblzma offer drop what they had decoded in the call that meets an error; these hand it out first,
+//! and they never ask a pipe for more while there is something to hand out.
 
 use std::io;
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
+use liblzma::stream::{Action, CONCATENATED, Error as XzError, Status as XzStatus, Stream as XzStream};
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
 use super::source::Raw;
@@ -287,5 +288,84 @@ impl Zstd {
                 return Err(corrupt("the zstd data is corrupt"));
             }
         }
+    }
+}
+
+/// What decompressing xz may take. The highest preset needs 65 MiB; a header can ask for 4 GiB.
+const XZ_MEMORY: u64 = 128 << 20;
+
+/// An xz file of any number of streams, padding between them included.
+pub(super) struct Xz {
+    feed: Feed,
+    stream: XzStream,
+    /// Everything stored has been read.
+    fed: bool,
+    /// The last stream has ended.
+    ended: bool,
+    failure: Option<io::Error>,
+}
+
+impl Xz {
+    pub(super) fn new(raw: Raw, head: Vec<u8>) -> io::Result<Self> {
+        Ok(Self {
+            feed: Feed { raw, store: head, start: 0 },
+            stream: XzStream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?,
+            fed: false,
+            ended: false,
+            failure: None,
+        })
+    }
+
+    pub(super) fn raw_count(&self) -> u64 {
+        self.feed.raw.count()
+    }
+
+    pub(super) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        while !self.ended {
+            // Only when told that nothing follows does the decoder know that no further stream does.
+            let action = if self.fed { Action::Finish } else { Action::Run };
+            let (input, output) = (self.stream.total_in(), self.stream.total_out());
+            let status = self.stream.process(self.feed.rest(), into, action);
+            let used = usize::try_from(self.stream.total_in() - input).unwrap_or(0);
+            let made = usize::try_from(self.stream.total_out() - output).unwrap_or(0);
+            self.feed.consume(used);
+            let failure = match status {
+                Ok(XzStatus::StreamEnd) => {
+                    self.ended = true;
+                    return Ok(made);
+                }
+                Ok(_) if made > 0 => return Ok(made),
+                Ok(_) if self.feed.rest().is_empty() => {
+                    if !self.fed {
+                        self.fed = !self.feed.more()?;
+                        continue;
+                    }
+                    ends_early("xz")
+                }
+                Ok(_) if used > 0 => continue,
+                Ok(_) => corrupt("the xz data is corrupt"),
+                Err(error) => xz_failure(&error),
+            };
+            if made > 0 {
+                self.failure = Some(failure);
+                return Ok(made);
+            }
+            return Err(failure);
+        }
+        Ok(0)
+    }
+}
+
+fn xz_failure(error: &XzError) -> io::Error {
+    match error {
+        XzError::MemLimit => corrupt(&format!(
+            "the xz data needs more than {} MiB of memory; decompress it with `xz -d`",
+            XZ_MEMORY >> 20
+        )),
+        XzError::Options => corrupt("the xz data uses an option that is not read"),
+        _ => corrupt("the xz data is corrupt"),
     }
 }

@@ -128,7 +128,7 @@ impl ProblemKind {
             }
             ProblemKind::ReadFailed => "what came before is used; check the disk or the network share",
             ProblemKind::DecompressionFailed => {
-                "what came before is used; test the file with `gzip -t` or `zstd -t` and copy it again"
+                "what came before is used; test the file with `gzip -t`, `zstd -t` or `xz -t` and copy it again"
             }
             ProblemKind::TimeGoesBack => {
                 "intervals across such a step are wrong; sort with `reordercap` if order was lost, not the clock set"

@@ -128,6 +128,7 @@ fn compression(magic: [u8; 4]) -> Option<Compression> {
         [0x1f, 0x8b, _, _] => Some(Compression::Gzip),
         // A frame, or a skippable frame before one.
         [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Some(Compression::Zstd),
+        [0xfd, b'7', b'z', b'X'] => Some(Compression::Xz),
         _ => None,
     }
 }
@@ -141,11 +142,10 @@ fn describe(octets: &[u8]) -> String {
         format!("it is {what}, which is not read; convert it with `editcap -F pcapng FILE out.pcapng`")
     };
     match octets {
-        [0xfd, b'7', b'z', b'X', b'Z', ..] => through("xz", "xz -dc"),
         [0x04, 0x22, 0x4d, 0x18, ..] => through("lz4", "lz4 -dc"),
         [b'B', b'Z', b'h', ..] => through("bzip2", "bzip2 -dc"),
         [0x1f, 0x9d, ..] => through("compress", "gzip -dc"),
-        [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+        [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] | [0xfd, b'7', b'z', b'X', b'Z', ..] => {
             "it is compressed twice; decompress it once and try again".to_owned()
         }
         [b'P', b'K', 3, 4, ..] => "it is a ZIP archive; unpack it and name the capture in it".to_owned(),
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn other_things_are_told_by_what_they_look_like() {
         for (octets, word) in [
-            (&b"\xfd7zXZ\0rest"[..], "xz -dc FILE | keepscope analyze -"),
+            (&b"\xfd7zXZ\0rest"[..], "compressed twice"),
             (b"\x04\x22\x4d\x18", "lz4 -dc FILE | keepscope analyze -"),
             (b"BZh9", "bzip2"),
             (b"PK\x03\x04", "ZIP"),

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
-use super::inflate::{Gzip, Zstd};
+use super::inflate::{Gzip, Xz, Zstd};
 use super::problem::{Log, Place, ProblemKind};
 
 /// A capture that has not been opened for reading yet.
@@ -139,6 +139,7 @@ pub(super) enum Input {
     Plain(Raw),
     Gzip(Box<Gzip>),
     Zstd(Box<Zstd>),
+    Xz(Box<Xz>),
     /// Nothing more to come.
     Closed,
 }
@@ -149,6 +150,7 @@ impl Input {
             Input::Plain(raw) => raw.read(into),
             Input::Gzip(gzip) => gzip.read(into),
             Input::Zstd(zstd) => zstd.read(into),
+            Input::Xz(xz) => xz.read(into),
             Input::Closed => Ok(0),
         }
     }
@@ -159,6 +161,7 @@ impl Input {
             Input::Plain(raw) => raw.count(),
             Input::Gzip(gzip) => gzip.raw_count(),
             Input::Zstd(zstd) => zstd.raw_count(),
+            Input::Xz(xz) => xz.raw_count(),
             Input::Closed => 0,
         }
     }

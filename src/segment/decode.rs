@@ -1,9 +1,13 @@
 //! From a frame to a TCP segment, or to an ICMP error that quotes one.
 //!
-//! Owns [`decode`] and the layers below it: `link`, `ip`, `tcp`, `icmp`, and
-//! the reasons not to read a frame ([`Skip`]). Uses [`crate::frame`], the types of [`crate::segment`] and
-//! etherparse's header slices only. It allocates nothing and keeps no state, so one frame never changes how
-//! the next is read; in particular fragments are not put together and tunnels are not opened, but counted.
+//! Owns [`decode`], [`decode_with`] and the layers below them: `link`, `tunnel`, `ip`, `fragment`, `tcp`,
+//! `icmp`, and the reasons not to read a frame ([`Skip`]). Uses [`crate::frame`], [`crate::time`], the types of
+//! [`crate::segment`] and etherparse's header slices only. It keeps no state but the [`Fragments`] that it is
+//! handed, so apart from fragments one frame never changes how the next is read, and nothing is allocated.
+//!
+//! Tunnels are opened (GRE, IP in IP, VXLAN, GENEVE, MPLS, PPPoE), and what is read is the segment inside: its
+//! addresses, its time to live, its length. The outer headers leave no trace in it, so connections between the
+//! same addresses in two virtual networks are one.
 //!
 //! Two rules keep a wrong segment out:
 //! - The length of a segment comes from the IP header, never from the captured octets; otherwise a data
@@ -15,12 +19,15 @@
 //! Checksums are not verified. A capture on the sending host sees packets before the network card fills the
 //! checksums in, so the host's own segments would look wrong, and a cut frame cannot be checked at all.
 
+mod fragment;
 mod icmp;
 mod ip;
 mod link;
 mod skip;
 mod tcp;
+mod tunnel;
 
+pub use fragment::{Fragments, GivenUp};
 pub use skip::{Layer, Skip, Tunnel};
 
 use super::{IcmpError, Segment};
@@ -35,15 +42,35 @@ pub enum Decoded {
     Icmp(IcmpError),
     /// Not read, and why.
     Skipped(Skip),
+    /// A fragment that waits for others of its packet; only [`decode_with`] gives this.
+    Waiting,
 }
 
-/// Reads one frame.
+/// Reads one frame. Fragments are skipped.
 pub fn decode(frame: &Frame<'_>) -> Decoded {
-    let packet = match packet(frame) {
-        Ok(packet) => packet,
-        Err(skip) => return Decoded::Skipped(skip),
-    };
-    if packet.protocol == ip::TCP { tcp::read(frame, &packet) } else { without_tcp(frame, packet) }
+    read(frame, None, 0)
+}
+
+/// Reads one frame and puts fragments together: the segment of a fragmented packet is that of the frame which
+/// completes it.
+pub fn decode_with(frame: &Frame<'_>, fragments: &mut Fragments) -> Decoded {
+    read(frame, Some(fragments), 0)
+}
+
+#[inline(always)]
+fn read(frame: &Frame<'_>, fragments: Option<&mut Fragments>, depth: u8) -> Decoded {
+    match packet(frame) {
+        Ok(packet) if packet.protocol == ip::TCP => tcp::read(frame, &packet),
+        Ok(packet) => without_tcp(frame, packet, fragments, depth),
+        Err(skip) => without_packet(frame, skip, fragments, depth),
+    }
+}
+
+/// Reads the frame inside `depth` tunnels.
+#[cold]
+#[inline(never)]
+fn inside(frame: &Frame<'_>, fragments: Option<&mut Fragments>, depth: u8) -> Decoded {
+    read(frame, fragments, depth)
 }
 
 #[inline]
@@ -53,15 +80,49 @@ fn packet<'a>(frame: &Frame<'a>) -> Result<ip::Packet<'a>, Skip> {
 
 /// Takes the packet by value: a reference would force it into memory for TCP as well.
 #[inline(never)]
-fn without_tcp(frame: &Frame<'_>, packet: ip::Packet<'_>) -> Decoded {
+fn without_tcp(
+    frame: &Frame<'_>,
+    packet: ip::Packet<'_>,
+    fragments: Option<&mut Fragments>,
+    depth: u8,
+) -> Decoded {
     let error = match packet.protocol {
         ip::ICMP if packet.header.is_ipv4() => icmp::read_v4(frame, &packet),
         ip::ICMPV6 if !packet.header.is_ipv4() => icmp::read_v6(frame, &packet),
-        ip::UDP => Err(Skip::of_udp(u16_at(packet.data, 2))),
-        other => Err(Skip::of_protocol(other)),
+        _ => {
+            let outer = tunnel::named(&packet);
+            return tunnelled(tunnel::in_packet(frame, &packet, outer), outer, fragments, depth);
+        }
     };
     match error {
         Ok(error) => Decoded::Icmp(error),
+        Err(skip) => Decoded::Skipped(skip),
+    }
+}
+
+/// A frame in which the link or the IP layer found no whole packet.
+#[cold]
+#[inline(never)]
+fn without_packet(frame: &Frame<'_>, skip: Skip, fragments: Option<&mut Fragments>, depth: u8) -> Decoded {
+    if skip == Skip::Fragment
+        && let Some(fragments) = fragments
+    {
+        let piece = link::strip(frame).ok().and_then(|carried| ip::piece(&carried));
+        return piece.map_or(Decoded::Skipped(skip), |piece| fragments.add(frame, &piece));
+    }
+    tunnelled(tunnel::behind_link(frame, skip), skip, fragments, depth)
+}
+
+/// Reads what a tunnel holds, or gives up with `outer` where it is nested too deep.
+fn tunnelled(
+    held: Result<Frame<'_>, Skip>,
+    outer: Skip,
+    fragments: Option<&mut Fragments>,
+    depth: u8,
+) -> Decoded {
+    match held {
+        Ok(frame) if depth < tunnel::MAX_DEPTH => inside(&frame, fragments, depth + 1),
+        Ok(_) => Decoded::Skipped(outer),
         Err(skip) => Decoded::Skipped(skip),
     }
 }

@@ -194,3 +194,9 @@ pub fn gzip(octets: &[u8]) -> Vec<u8> {
 pub fn zstd(octets: &[u8]) -> Vec<u8> {
     zstd::stream::encode_all(octets, 3).unwrap()
 }
+
+pub fn xz(octets: &[u8]) -> Vec<u8> {
+    let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 0);
+    encoder.write_all(octets).unwrap();
+    encoder.finish().unwrap()
+}

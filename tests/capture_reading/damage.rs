@@ -57,7 +57,8 @@ fn a_pcapng_cut_anywhere() {
 fn a_compressed_capture_cut_anywhere() {
     let plain = small_pcap(Order::Little, 20);
     let all = read(&plain).frames;
-    for packed in [gzip(&plain), zstd(&plain), [zstd(&plain[..900]), zstd(&plain[900..])].concat()] {
+    let in_two = [zstd(&plain[..900]), zstd(&plain[900..])].concat();
+    for packed in [gzip(&plain), zstd(&plain), in_two, xz(&plain)] {
         let mut most = 0;
         for cut in 4..packed.len() {
             let read = read(&packed[..cut]);
@@ -84,7 +85,7 @@ fn corrupt_compressed_data_keeps_what_came_before() {
         out.pcap_record(1_700_000_100 + index, 0, 500, &data);
     }
     plain.extend(out.octets);
-    for mut packed in [gzip(&plain), zstd(&plain)] {
+    for mut packed in [gzip(&plain), zstd(&plain), xz(&plain)] {
         let middle = packed.len() / 2;
         packed[middle..middle + 40].fill(0xff);
         let read = read(&packed);
@@ -114,6 +115,52 @@ fn what_follows_the_compressed_data_is_told() {
         assert_eq!(read.frames.len(), 5);
         assert_eq!(read.kinds(), [ProblemKind::DecompressionFailed]);
     }
+}
+
+#[test]
+fn what_follows_xz_data_is_told() {
+    let packed = xz(&small_pcap(Order::Big, 5));
+    // No stream; padding of a wrong length; too little for either.
+    for (more, kind) in [
+        (&b"rubbish rubbish"[..], ProblemKind::DecompressionFailed),
+        (&[0; 3], ProblemKind::DecompressionFailed),
+        (b"rubbish", ProblemKind::CutOff),
+    ] {
+        let read = read(&[&packed, more].concat());
+        assert_eq!((read.frames.len(), read.kinds()), (5, vec![kind]), "{:?}", read.problems);
+    }
+}
+
+#[test]
+fn a_wrong_xz_checksum_is_told() {
+    let plain = small_pcap(Order::Little, 5);
+    let packed = xz(&plain);
+    // The check stands right before the index, which ends with the 12 octets of the footer.
+    for from_end in [30, 14, 6] {
+        let mut packed = packed.clone();
+        let at = packed.len() - from_end;
+        packed[at] ^= 1;
+        let read = read(&packed);
+        assert_eq!(
+            (read.frames.len(), read.kinds()),
+            (5, vec![ProblemKind::DecompressionFailed]),
+            "{from_end}"
+        );
+    }
+}
+
+#[test]
+fn xz_that_takes_too_much_memory_is_told_with_a_remedy() {
+    let mut packed = xz(&small_pcap(Order::Little, 5));
+    // Stream header 12, then of the block header: size, flags, filter 0x21, size of its properties, window.
+    assert_eq!(packed[14..16], [0x21, 1]);
+    packed[16] = 36; // 1 GiB
+    let mut crc = flate2::Crc::new();
+    crc.update(&packed[12..20]);
+    packed[20..24].copy_from_slice(&crc.sum().to_le_bytes());
+    let read = read(&packed);
+    assert_eq!(read.kinds(), [ProblemKind::DecompressionFailed]);
+    assert!(read.problems[0].to_string().contains("more than 128 MiB"), "{}", read.problems[0]);
 }
 
 #[test]
@@ -243,7 +290,7 @@ fn what_is_no_capture_is_told_with_a_remedy() {
         (&b""[..], "it is empty"),
         (b"ab", "too few"),
         (b"1  0.000 10.0.0.1 -> 10.0.0.2 TCP 54 [TCP Keep-Alive]\n", "text"),
-        (b"\xfd7zXZ\x00\x00\x04", "`xz -dc FILE | keepscope analyze -`"),
+        (b"\xfd7zXZ\x00\x00\x04", "the xz data ends early"),
         (b"\x04\x22\x4d\x18\x64", "`lz4 -dc FILE | keepscope analyze -`"),
         (b"\x00\x01\x02\x03\x04", "00 01 02 03"),
     ] {
@@ -255,7 +302,9 @@ fn what_is_no_capture_is_told_with_a_remedy() {
     }
     assert_eq!(read(&gzip(b"")).kinds(), [ProblemKind::Empty]);
     assert_eq!(read(&zstd(b"hello, world")).kinds(), [ProblemKind::NotACapture]);
-    assert!(read(&gzip(&gzip(b"x"))).problems[0].to_string().contains("compressed twice"));
+    for twice in [gzip(&gzip(b"x")), zstd(&xz(b"x"))] {
+        assert!(read(&twice).problems[0].to_string().contains("compressed twice"));
+    }
 }
 
 #[test]

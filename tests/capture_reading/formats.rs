@@ -251,6 +251,8 @@ fn compressed_captures_are_known_by_their_content() {
             zstd(&plain),
             [zstd(head), skippable.clone(), zstd(tail), skippable.clone()].concat(),
             [skippable.clone(), zstd(&plain)].concat(),
+            xz(&plain),
+            [xz(head), vec![0; 8], xz(tail), vec![0; 4]].concat(),
         ] {
             let read = read(&packed);
             assert_eq!(read.kinds(), []);
@@ -275,7 +277,7 @@ fn large_compressed_captures_are_streamed() {
     }
     let wanted = read(&out.octets).frames;
     assert_eq!(wanted.len(), 3_000);
-    for packed in [gzip(&out.octets), zstd(&out.octets)] {
+    for packed in [gzip(&out.octets), zstd(&out.octets), xz(&out.octets)] {
         let read = read(&packed);
         assert_eq!(read.kinds(), []);
         assert!(read.frames == wanted);

@@ -37,7 +37,8 @@ fn samples() -> Vec<Vec<u8>> {
         });
     let rich = [rich.octets, small_pcapng(Order::Little, 3)].concat();
     let pcap = small_pcap(Order::Little, 4);
-    vec![gzip(&rich), zstd(&rich), gzip(&pcap), zstd(&pcap), small_pcap(Order::Big, 4), pcap, rich]
+    let packed = [gzip, zstd, xz].iter().flat_map(|pack| [pack(&rich), pack(&pcap)]);
+    packed.chain([small_pcap(Order::Big, 4), pcap.clone(), rich.clone()]).collect()
 }
 
 proptest! {
@@ -51,6 +52,7 @@ proptest! {
         magic in prop::sample::select(vec![
             [0xa1, 0xb2, 0xc3, 0xd4], [0x4d, 0x3c, 0xb2, 0xa1], [0x34, 0xcd, 0xb2, 0xa1],
             [0x0a, 0x0d, 0x0d, 0x0a], [0x1f, 0x8b, 8, 0], [0x28, 0xb5, 0x2f, 0xfd],
+            [0xfd, b'7', b'z', b'X'],
         ]),
         octets in vec(prop_oneof![3 => Just(0u8), 1 => any::<u8>()], 0..2_000),
     ) {

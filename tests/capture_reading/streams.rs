@@ -28,7 +28,7 @@ impl Read for Drops {
 fn a_pipe_that_drips() {
     for whole in [small_pcap(Order::Big, 20), small_pcapng(Order::Little, 20)] {
         let wanted = read(&whole).frames;
-        for octets in [whole.clone(), gzip(&whole), zstd(&whole)] {
+        for octets in [whole.clone(), gzip(&whole), zstd(&whole), xz(&whole)] {
             let read = drain(&mut Captures::from_reader("pipe", Drops(octets, 0, false)));
             assert_eq!(read.kinds(), []);
             assert_eq!(read.frames, wanted);
@@ -79,6 +79,7 @@ fn a_whole_frame_in_compressed_data_is_handed_out_without_waiting() {
     let parts = [&whole[..100], &whole[100..177], &whole[177..]];
     assert_prompt(parts.iter().map(|part| zstd(part)).collect());
     assert_prompt(parts.iter().map(|part| gzip(part)).collect());
+    assert_prompt(parts.iter().map(|part| xz(part)).collect());
 }
 
 #[test]

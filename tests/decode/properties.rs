@@ -18,6 +18,10 @@ fn any_link() -> impl Strategy<Value = LinkType> {
         Just(LinkType::Ipv4),
         Just(LinkType::Ipv6),
         Just(LinkType::LinuxSll2),
+        Just(LinkType::Ppp),
+        Just(LinkType::PppHdlc),
+        Just(LinkType::PppEther),
+        Just(LinkType::PppPppd),
         any::<u16>().prop_map(LinkType::Other),
     ]
 }

@@ -1,6 +1,6 @@
 //! IPv4 and IPv6: from a packet to what it carries and how long that was on the wire.
 //!
-//! Owns [`read`], [`Packet`] and the walk over IPv6 extension headers ([`walk`]). Uses the link layer's
+//! Owns [`read`], [`Packet`], fragments of one ([`piece`]) and the walk over IPv6 extension headers ([`walk`]). Uses the link layer's
 //! [`Carried`], the skip reasons and etherparse's header slices only.
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -159,6 +159,59 @@ fn payload<'a>(carried: &Carried<'a>, header_len: usize, total: usize) -> Result
     Ok((len, carried.data.get(header_len..captured).unwrap_or_default()))
 }
 
+/// A fragment of a packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece<'a> {
+    pub(super) header: Header<'a>,
+    /// What the packet begins with; in IPv6 only the first fragment can be believed.
+    pub(super) protocol: u8,
+    pub(super) id: u32,
+    /// Where in what the packet carries the fragment begins.
+    pub(super) offset: usize,
+    /// Whether it is not the last one.
+    pub(super) more: bool,
+    /// Octets it had on the wire.
+    pub(super) len: usize,
+    /// Those of them that were captured.
+    pub(super) data: &'a [u8],
+}
+
+/// Reads a packet again that [`read`] skipped as a fragment; `None` if it does not state its length.
+pub(super) fn piece<'a>(carried: &Carried<'a>) -> Option<Piece<'a>> {
+    match carried.version {
+        Version::V4 => piece_v4(carried),
+        Version::V6 => piece_v6(carried),
+    }
+}
+
+fn piece_v4<'a>(carried: &Carried<'a>) -> Option<Piece<'a>> {
+    let header = Ipv4HeaderSlice::from_slice(carried.data).ok()?;
+    let total = Some(usize::from(header.total_len())).filter(|total| *total > 0)?;
+    let (len, data) = payload(carried, header.slice().len(), total).ok()?;
+    let offset = usize::from(header.fragments_offset().value()) * 8;
+    let (id, more) = (u32::from(header.identification()), header.more_fragments());
+    Some(Piece { protocol: header.protocol().0, header: Header::V4(header), id, offset, more, len, data })
+}
+
+fn piece_v6<'a>(carried: &Carried<'a>) -> Option<Piece<'a>> {
+    let header = Ipv6HeaderSlice::from_slice(carried.data).ok()?;
+    let stated = Some(usize::from(header.payload_length())).filter(|stated| *stated > 0)?;
+    let (len, data) = payload(carried, IPV6_HEADER, IPV6_HEADER + stated).ok()?;
+    let before = |protocol| is_extension(protocol) && protocol != FRAGMENT;
+    let end = walk_while(header.next_header().0, data, before)?;
+    let &[protocol, _, o0, o1, i0, i1, i2, i3] = data.get(end.at..)?.first_chunk::<8>()?;
+    let field = u16::from_be_bytes([o0, o1]);
+    Some(Piece {
+        header: Header::V6(header, end.final_destination),
+        protocol,
+        id: u32::from_be_bytes([i0, i1, i2, i3]),
+        offset: usize::from(field & !7),
+        more: field & 1 != 0,
+        len: len.checked_sub(end.at + 8)?,
+        data: data.get(end.at + 8..)?,
+    })
+}
+
 /// A fragment has a part of a segment at most, and no way to tell the segment's length. Its protocol tells
 /// whether TCP can be in it at all.
 const fn of_fragment(protocol: u8) -> Skip {
@@ -208,6 +261,15 @@ fn extensions(protocol: u8, len: usize, data: &[u8]) -> Result<End<'_>, Skip> {
     if end.part == Part::Whole { Ok(end) } else { Err(of_fragment(end.protocol)) }
 }
 
+/// Passes the extension headers that a packet put together from fragments begins with.
+pub(super) fn behind_extensions(packet: Packet<'_>) -> Result<Packet<'_>, Skip> {
+    if !is_extension(packet.protocol) {
+        return Ok(packet);
+    }
+    let end = extensions(packet.protocol, packet.len, packet.data)?;
+    Ok(end.packet(packet.header, packet.len, packet.data))
+}
+
 /// Which part of its packet a fragment header leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
@@ -244,8 +306,14 @@ impl End<'_> {
 /// Our own walk, as etherparse's refuses a cut chain as a whole and headers in an unusual order. Every
 /// header has at least 8 octets, so the data's end bounds the loop.
 pub(super) fn walk(first: u8, data: &[u8]) -> Option<End<'_>> {
+    walk_while(first, data, is_extension)
+}
+
+/// [`walk`], as far as the headers are of these kinds.
+#[inline]
+fn walk_while(first: u8, data: &[u8], goes_on: impl Fn(u8) -> bool) -> Option<End<'_>> {
     let mut end = End { protocol: first, at: 0, part: Part::Whole, final_destination: None };
-    while is_extension(end.protocol) {
+    while goes_on(end.protocol) {
         let header = data.get(end.at..)?;
         let &[next, len_field, ..] = header else { return None };
         let len = match end.protocol {

@@ -1,10 +1,11 @@
 //! Link layers: from a frame to the IP packet it carries.
 //!
-//! Owns [`strip`] and [`Carried`]. Uses [`crate::frame`] and the skip reasons only. etherparse knows neither
-//! Linux cooked captures version 2 nor BSD loopbacks and takes at most three VLAN tags; the headers are a few
-//! fixed fields, so all of them are read here alike.
+//! Owns [`strip`], [`Carried`] and where a tunnel on the link layer begins ([`tunnel_at`]). Uses
+//! [`crate::frame`] and the skip reasons only. etherparse knows neither Linux cooked captures version 2 nor BSD
+//! loopbacks and takes at most three VLAN tags; the headers are a few fixed fields, so all of them are read
+//! here alike.
 
-use super::skip::{Layer, Skip};
+use super::skip::{Layer, Skip, Tunnel};
 use super::{u16_at, u32_at};
 use crate::frame::{Frame, LinkType};
 
@@ -56,6 +57,8 @@ pub(super) fn strip<'a>(frame: &Frame<'a>) -> Result<Carried<'a>, Skip> {
         LinkType::Ethernet => by_ethertype(frame, field(frame, 12)?, ETHERNET_HEADER)?,
         LinkType::LinuxSll => by_ethertype(frame, field(frame, 14)?, SLL_HEADER)?,
         LinkType::LinuxSll2 => by_ethertype(frame, field(frame, 0)?, SLL2_HEADER)?,
+        LinkType::Ppp | LinkType::PppHdlc | LinkType::PppPppd => ppp(frame)?,
+        LinkType::PppEther => return Err(Skip::Tunnel(Tunnel::Pppoe)),
         LinkType::Null => by_family(frame, either_order(family(frame)?))?,
         LinkType::Loop => by_family(frame, family(frame)?)?,
         LinkType::Raw => (by_nibble(frame)?, data),
@@ -63,13 +66,25 @@ pub(super) fn strip<'a>(frame: &Frame<'a>) -> Result<Carried<'a>, Skip> {
         LinkType::Ipv6 => (Version::V6, data),
         LinkType::Other(number) => return Err(Skip::LinkType(number)),
     };
-    // Some writers give a length on the wire below the captured one; what was captured was there.
-    let wire_len = wire_len(frame).max(data.len()) - (data.len() - rest.len());
+    let wire_len = wire_len(frame) - (data.len() - rest.len());
     Ok(Carried { version, data: rest, wire_len, fcs_len: usize::from(frame.fcs_len) })
 }
 
-fn wire_len(frame: &Frame<'_>) -> usize {
-    usize::try_from(frame.wire_len).unwrap_or(usize::MAX)
+/// Where the tunnel begins that [`strip`] met on the link layer.
+pub(super) fn tunnel_at(frame: &Frame<'_>) -> Result<usize, Skip> {
+    let (ethertype, at) = match frame.link {
+        LinkType::Ethernet => (field(frame, 12)?, ETHERNET_HEADER),
+        LinkType::LinuxSll => (field(frame, 14)?, SLL_HEADER),
+        LinkType::LinuxSll2 => (field(frame, 0)?, SLL2_HEADER),
+        _ => return Ok(0),
+    };
+    Ok(through_tags(frame, ethertype, at)?.1)
+}
+
+/// Length on the wire. Some writers give one below the captured length; what was captured was there.
+#[inline]
+pub(super) fn wire_len(frame: &Frame<'_>) -> usize {
+    usize::try_from(frame.wire_len).unwrap_or(usize::MAX).max(frame.data.len())
 }
 
 /// The rest of the frame behind its first `at` octets.
@@ -86,15 +101,20 @@ fn field(frame: &Frame<'_>, at: usize) -> Result<u16, Skip> {
 
 /// Finds the packet behind a header of `at` octets that ended with, or held, this ethertype.
 #[inline]
-fn by_ethertype<'a>(
-    frame: &Frame<'a>,
-    mut ethertype: u16,
-    mut at: usize,
-) -> Result<(Version, &'a [u8]), Skip> {
+fn by_ethertype<'a>(frame: &Frame<'a>, ethertype: u16, at: usize) -> Result<(Version, &'a [u8]), Skip> {
+    match through_tags(frame, ethertype, at)? {
+        (0x0800, at) => Ok((Version::V4, behind(frame, at)?)),
+        (0x86dd, at) => Ok((Version::V6, behind(frame, at)?)),
+        (other, _) => Err(Skip::of_ethertype(other)),
+    }
+}
+
+/// Passes VLAN tags and an 802.2 header; answers the ethertype behind them and where what it names begins.
+#[inline]
+fn through_tags(frame: &Frame<'_>, mut ethertype: u16, mut at: usize) -> Result<(u16, usize), Skip> {
     loop {
         match ethertype {
-            0x0800 => return Ok((Version::V4, behind(frame, at)?)),
-            0x86dd => return Ok((Version::V6, behind(frame, at)?)),
+            0x0800 | 0x86dd => return Ok((ethertype, at)),
             // A VLAN tag: 2 octets of tag, then the ethertype of what follows. Every turn moves on by 4
             // octets, so the frame's end bounds the loop.
             0x8100 | 0x88a8 | 0x9100 => {
@@ -106,7 +126,7 @@ fn by_ethertype<'a>(
             length if length < 0x0600 && is_802_2(frame.link, length) => {
                 ethertype = through_llc(frame, &mut at)?;
             }
-            other => return Err(Skip::of_ethertype(other)),
+            other => return Ok((other, at)),
         }
     }
 }
@@ -153,6 +173,32 @@ fn by_family<'a>(frame: &Frame<'a>, family: u32) -> Result<(Version, &'a [u8]), 
         other => return Err(Skip::AddressFamily(other)),
     };
     Ok((version, behind(frame, FAMILY_HEADER)?))
+}
+
+/// PPP in its forms (RFC 1661, RFC 1662) and Cisco's own framing on the same lines.
+#[cold]
+#[inline(never)]
+fn ppp<'a>(frame: &Frame<'a>) -> Result<(Version, &'a [u8]), Skip> {
+    const CONTROL: u8 = 0x03;
+    let mut at = 0;
+    match (frame.link, frame.data) {
+        // Address (Cisco: unicast, broadcast), control 0, ethertype.
+        (LinkType::PppHdlc, [0x0f | 0x8f, ..]) => return by_ethertype(frame, field(frame, 2)?, 4),
+        // pppd writes a direction where the address was.
+        (LinkType::PppPppd, [0x00 | 0x01, CONTROL, ..]) | (_, [0xff, CONTROL, ..]) => at = 2,
+        // The same, cut behind its first octet.
+        (LinkType::PppPppd, [0x00 | 0x01]) | (_, [0xff]) => at = 2,
+        _ => {}
+    }
+    let first = *behind(frame, at)?.first().ok_or_else(|| short(wire_len(frame), at + 1, Layer::Link))?;
+    // A protocol may be sent as one octet; only the last octet of a protocol is odd.
+    let protocol = if first & 1 == 1 { u16::from(first) } else { field(frame, at)? };
+    at += if first & 1 == 1 { 1 } else { 2 };
+    match protocol {
+        0x0021 => Ok((Version::V4, behind(frame, at)?)),
+        0x0057 => Ok((Version::V6, behind(frame, at)?)),
+        other => Err(Skip::Ppp(other)),
+    }
 }
 
 fn by_nibble(frame: &Frame<'_>) -> Result<Version, Skip> {

@@ -20,9 +20,13 @@ pub enum Skip {
     /// IP that carries neither TCP nor a tunnel, by its protocol number. ICMP that is no error about a TCP
     /// segment is one of these.
     NotTcp(u8),
-    /// Something that wraps whole packets or frames, which are not looked at.
+    /// PPP that carries no IP, by its protocol number.
+    Ppp(u16),
+    /// Something that wraps whole packets or frames and was not opened: encrypted, nested too deep, of a kind
+    /// that is not read, or not what its header promises.
     Tunnel(Tunnel),
-    /// A fragment of a packet that carries TCP, or of an IPv6 packet whose protocol other fragments tell.
+    /// A fragment of a packet that carries TCP, or of an IPv6 packet whose protocol other fragments tell, that
+    /// was not put together with the others: one of them is missing, or they contradict each other.
     Fragment,
     /// The capture cut the frame inside this layer.
     Cut(Layer),
@@ -58,6 +62,8 @@ pub enum Tunnel {
 pub enum Layer {
     /// The link header, VLAN tags included.
     Link,
+    /// The header of a tunnel.
+    Tunnel,
     /// The IP header with its options or extension headers.
     Ip,
     /// The TCP header.
@@ -80,6 +86,9 @@ impl Skip {
     pub const fn may_hide_tcp(&self) -> bool {
         match self {
             Skip::NotIp(_) | Skip::Llc | Skip::AddressFamily(_) | Skip::NotTcp(_) => false,
+            // Control protocols have numbers from 0x4000 on. Below are those that carry packets, some of them
+            // TCP with its header compressed.
+            Skip::Ppp(protocol) => *protocol < 0x4000,
             Skip::LinkType(_) | Skip::Tunnel(_) | Skip::Fragment | Skip::Cut(_) | Skip::Malformed(_) => true,
         }
     }
@@ -124,6 +133,7 @@ impl fmt::Display for Skip {
             Skip::Llc => f.write_str("llc"),
             Skip::AddressFamily(family) => write!(f, "address_family_{family}"),
             Skip::NotTcp(protocol) => write_protocol(f, protocol),
+            Skip::Ppp(protocol) => write!(f, "ppp_{protocol:04x}"),
             Skip::Tunnel(tunnel) => write!(f, "tunnel_{}", tunnel.name()),
             Skip::Fragment => f.write_str("ip_fragment"),
             Skip::Cut(Layer::IcmpQuote) => f.write_str("cut_icmp_quote"),
@@ -153,6 +163,7 @@ impl Layer {
     const fn name(self) -> &'static str {
         match self {
             Layer::Link => "link",
+            Layer::Tunnel => "tunnel",
             Layer::Ip => "ip",
             Layer::Tcp => "tcp",
             Layer::IcmpQuote => "icmp_quote",
@@ -200,11 +211,13 @@ mod tests {
             (Skip::NotTcp(17), "udp"),
             (Skip::NotTcp(1), "icmp"),
             (Skip::NotTcp(254), "ip_protocol_254"),
+            (Skip::Ppp(0xc021), "ppp_c021"),
             (Skip::Tunnel(Tunnel::Gre), "tunnel_gre"),
             (Skip::Tunnel(Tunnel::IpInIp), "tunnel_ip_in_ip"),
             (Skip::Fragment, "ip_fragment"),
             (Skip::Cut(Layer::Link), "cut_link_header"),
             (Skip::Cut(Layer::Ip), "cut_ip_header"),
+            (Skip::Cut(Layer::Tunnel), "cut_tunnel_header"),
             (Skip::Cut(Layer::Tcp), "cut_tcp_header"),
             (Skip::Cut(Layer::IcmpQuote), "cut_icmp_quote"),
             (Skip::Malformed(Layer::Tcp), "malformed_tcp"),
@@ -216,11 +229,14 @@ mod tests {
 
     #[test]
     fn only_what_said_that_it_is_no_tcp_hides_none() {
-        for skip in [Skip::NotIp(0x0806), Skip::Llc, Skip::AddressFamily(7), Skip::NotTcp(17)] {
+        for skip in
+            [Skip::NotIp(0x0806), Skip::Llc, Skip::AddressFamily(7), Skip::NotTcp(17), Skip::Ppp(0xc021)]
+        {
             assert!(!skip.may_hide_tcp(), "{skip}");
         }
         for skip in [
             Skip::LinkType(147),
+            Skip::Ppp(0x002d),
             Skip::Tunnel(Tunnel::Esp),
             Skip::Fragment,
             Skip::Cut(Layer::Ip),
