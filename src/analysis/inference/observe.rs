@@ -81,6 +81,12 @@ impl Subject<'_> {
         self.summary.side(self.party.peer()).segments == 0 && !self.gave_up()
     }
 
+    /// The round trip between the point of capture and the prober, if the answers to its peer's probes show it:
+    /// as captured, each of its silences is longer by that.
+    fn way_there(&self) -> i64 {
+        self.other.round_trips().first().map_or(0, |trip| trip.as_nanos().max(0))
+    }
+
     /// When the prober last heard something that counts, before a probe.
     fn heard(&self, probe: &ProbeRecord, rule: InboundProbes) -> Option<Timestamp> {
         let at = probe.segment.at.time;
@@ -129,7 +135,7 @@ impl Subject<'_> {
             Some(heard) => Some(shown.at.time.since(heard)),
             None => None,
         };
-        Some(Step::Fresh { silence: silence?.as_nanos() })
+        Some(Step::Fresh { silence: silence?.as_nanos() - self.way_there() })
     }
 
     fn next(
@@ -145,7 +151,7 @@ impl Subject<'_> {
         let offset = match heard {
             _ if self.is_last_run(earlier) && self.is_last_run(probe) => None,
             None if self.is_one_way() => Some(0),
-            Some(time) => Some(time.since(start).as_nanos()),
+            Some(time) => Some(time.since(start).as_nanos() + self.way_there()),
             None => None,
         };
         match offset {

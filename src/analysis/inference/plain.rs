@@ -4,7 +4,7 @@
 
 use super::observe::Step;
 use super::round::{Choice, SECOND, Which, roundest, unit};
-use super::wheel::Solution;
+use super::wheel::{Solution, closeness};
 use crate::stack::Stack;
 use crate::stack::value::{IntervalShape, OnReceipt, Rounding};
 
@@ -13,6 +13,9 @@ const JITTER: i64 = 12_000_000;
 
 /// Ticks at least this long show in the gaps.
 const COARSE: i64 = 100_000_000;
+
+/// What a silence is worth that is longer than it had to be.
+const LATE: f64 = 0.5;
 
 /// Settings that explain less are refuted.
 const LEAST_FIT: f64 = 0.6;
@@ -65,12 +68,15 @@ impl Lateness {
         span.saturating_sub(self.least).saturating_add(JITTER)
     }
 
-    fn fits(self, setting: i64, span: i64) -> bool {
+    /// How well a span fits a setting: 1 where the timer may fire, half at the edge of what jitter explains.
+    fn fits(self, setting: i64, span: i64) -> f64 {
         let on_tick = self.tick.is_none_or(|tick| {
             let over = span.rem_euclid(tick);
             over.min(tick - over) <= JITTER
         });
-        on_tick && self.low(span) <= setting && setting <= self.high(span)
+        let (early, late) = (setting + self.least - span, span - setting - self.most);
+        let off = early.max(late).max(0);
+        if on_tick && off <= JITTER { closeness(off) } else { 0.0 }
     }
 }
 
@@ -94,6 +100,37 @@ fn choose(stack: &Stack, which: Which, range: (i64, i64)) -> Option<Choice> {
     let low = low.max(unit);
     let best = roundest(stack, which, low, high, unit)?;
     Some(Choice { best, low, high })
+}
+
+/// What a stack does with the two times.
+#[derive(Clone, Copy)]
+struct Rules {
+    first: Lateness,
+    then: Lateness,
+    /// The timer starts again with every receipt.
+    restarts: bool,
+    /// Gaps grow, as nothing sets them.
+    growing: bool,
+}
+
+impl Rules {
+    fn explains(self, idle: Option<Choice>, interval: Option<Choice>, step: Step) -> f64 {
+        let gap_fits = |gap: i64| interval.map(|choice| self.then.fits(choice.best, gap));
+        let silence_fits = |silence: i64| idle.map_or(0.0, |choice| self.first.fits(choice.best, silence));
+        let over = |silence: i64| idle.is_some_and(|choice| silence >= choice.best);
+        match step {
+            Step::Run { .. } if self.growing => 1.0,
+            Step::Run { gap, .. } => gap_fits(gap).unwrap_or(0.0),
+            // Turned on late, a whole idle time begins then: longer is no contradiction.
+            Step::Fresh { silence } => silence_fits(silence).max(if over(silence) { LATE } else { 0.0 }),
+            Step::After { gap, offset, .. } => {
+                // A timer that keeps running fires one interval after the probe, and finds the idle time over.
+                let late =
+                    if self.restarts || !over(gap - offset) { 0.0 } else { gap_fits(gap).unwrap_or(LATE) };
+                silence_fits(gap - offset).max(late)
+            }
+        }
+    }
 }
 
 /// Finds what fits; nothing if nothing does.
@@ -123,20 +160,9 @@ pub(super) fn solve(stack: &Stack, steps: &[Step]) -> Option<Solution> {
     } else {
         Some(choose(stack, Which::Interval, agreed(&gaps, then)?)?)
     };
-    let explains = |step: &Step| match *step {
-        Step::Run { gap, .. } => growing || interval.is_some_and(|choice| then.fits(choice.best, gap)),
-        Step::Fresh { silence } => idle.is_some_and(|choice| silence >= choice.best + first.least - JITTER),
-        Step::After { gap, offset, .. } => {
-            let on_time = idle.is_some_and(|choice| first.fits(choice.best, gap - offset));
-            // A timer that keeps running fires one interval after the probe, and finds the idle time over.
-            let late = !restarts
-                && gap - offset >= idle.map_or(0, |choice| choice.best)
-                && interval.is_none_or(|choice| then.fits(choice.best, gap));
-            on_time || late
-        }
-    };
-    let explained = steps.iter().filter(|step| explains(step)).count();
-    let fit = explained as f64 / steps.len().max(1) as f64;
+    let rules = Rules { first, then, restarts: restarts, growing };
+    let sum: f64 = steps.iter().map(|step| rules.explains(idle, interval, *step)).sum();
+    let fit = sum / steps.len().max(1) as f64;
     let width = first.most - first.least;
     (fit >= LEAST_FIT).then_some(Solution { idle, interval, fit, width })
 }

@@ -74,7 +74,7 @@ impl Rate {
     fn run(self, interval: i64, gap: i64, steady: bool) -> f64 {
         let granule = self.granule(interval);
         if steady {
-            return closeness(gap - self.aligned(interval, granule), JITTER);
+            return closeness(gap - self.aligned(interval, granule));
         }
         within(gap, interval, interval.saturating_add(granule), JITTER)
     }
@@ -92,7 +92,7 @@ impl Rate {
         let mut best: f64 = 0.0;
         while granule > 0 {
             let predicted = self.aligned(idle.saturating_add(offset), self.nanos(granule));
-            best = best.max(likely * closeness(gap - predicted, JITTER));
+            best = best.max(likely * closeness(gap - predicted));
             likely *= 0.93;
             granule /= 8;
         }
@@ -115,7 +115,7 @@ impl Rate {
             return direct.max(rest);
         }
         let rest_granule = self.granule(idle - (fired - offset));
-        let exact = closeness(gap - self.aligned(idle.saturating_add(offset), rest_granule), JITTER);
+        let exact = closeness(gap - self.aligned(idle.saturating_add(offset), rest_granule));
         // Steps whose first firing was not on a granule of its own.
         direct.max(exact).max(0.8 * rest)
     }
@@ -247,7 +247,7 @@ fn within(span: i64, low: i64, high: i64, slack: i64) -> f64 {
 }
 
 /// 1 at the predicted time, half at the edge of what jitter explains, 0 beyond.
-fn closeness(off: i64, slack: i64) -> f64 {
-    let share = off.abs() as f64 / slack.max(1) as f64;
+pub(super) fn closeness(off: i64) -> f64 {
+    let share = off.abs() as f64 / JITTER as f64;
     if share <= 1.0 { 1.0 - 0.5 * share * share } else { 0.0 }
 }

@@ -12,15 +12,23 @@ const TOLD: usize = 2;
 const WORTH_TELLING: f64 = 0.2;
 
 /// A second explanation is told if its score is this share of the best.
-const COMES_NEAR: f64 = 0.7;
+const COMES_NEAR: f64 = 0.8;
 
 /// The settings in one line; nothing if none fit.
 pub(super) fn line(inference: &Inference) -> Option<String> {
     let best = inference.settings.first()?.score;
-    let told = inference.settings.iter().take(TOLD);
-    let told = told.filter(|one| one.score >= WORTH_TELLING && one.score >= best * COMES_NEAR);
+    let mut told: Vec<&Explanation> = Vec::new();
+    for one in &inference.settings {
+        // The same settings at another HZ tell a person nothing.
+        let is_new = told.iter().all(|other| {
+            other.stack != one.stack || (other.idle, other.interval) != (one.idle, one.interval)
+        });
+        if is_new && told.len() < TOLD && one.score >= WORTH_TELLING && one.score >= best * COMES_NEAR {
+            told.push(one);
+        }
+    }
     let at_least = inference.count.filter(|count| !count.exact).map(|count| count.value);
-    let named: Vec<String> = told.map(|one| explained(one, at_least)).collect();
+    let named: Vec<String> = told.iter().map(|one| explained(one, at_least)).collect();
     (!named.is_empty()).then(|| format!("looks like {}", named.join("; or ")))
 }
 
