@@ -60,7 +60,7 @@ const UNVERIFIED_TIMER: f64 = 0.9;
 /// Silences and gaps as they were seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Estimate {
-    /// The middle one; for the idle time the shortest, as nothing hastens a probe.
+    /// The middle one (the lower of two).
     pub value: Span,
     /// The shortest.
     pub low: Span,
@@ -141,8 +141,6 @@ pub fn infer(
     let rules = [InboundProbes::OneOctet, InboundProbes::Both, InboundProbes::None];
     let steps = rules.map(|rule| subject.steps(rule, false));
     let [seen, ..] = &steps;
-    let silences = sorted(seen.iter().filter_map(|step| step.silence()));
-    let gaps = sorted(seen.iter().filter_map(|step| step.run_gap()));
     let count = subject.longest_run(seen).map(|(value, exact)| Count { value, exact });
     let mut settings: Vec<Explanation> = Vec::new();
     for stack in Stack::all().iter().copied().filter(|stack| stack.runs) {
@@ -156,12 +154,25 @@ pub fn infer(
     // Stable: of equals the first in the table of stacks stays first.
     settings.sort_by(|one, other| other.score.total_cmp(&one.score));
     settings.truncate(KEPT);
-    Inference {
-        idle: estimate(&silences, silences.first().copied()),
-        interval: estimate(&gaps, median(&gaps)),
-        count,
-        settings,
+    let shows_interval = settings.first().is_some_and(|best| best.interval.is_some());
+    let (idle, interval) = estimates(seen, shows_interval);
+    Inference { idle, interval, count, settings }
+}
+
+/// What was seen of either time. Silences much longer than the shortest are the interval's: a timer that keeps
+/// running found the idle time over when it fired.
+fn estimates(steps: &[Step], shows_interval: bool) -> (Option<Estimate>, Option<Estimate>) {
+    let shortest = steps.iter().filter_map(|step| step.silence()).min().unwrap_or(0);
+    let longest = shortest.saturating_add(shortest / 4).saturating_add(50_000_000);
+    let silences = sorted(steps.iter().filter_map(|step| step.silence()).filter(|nanos| *nanos <= longest));
+    let mut gaps = sorted(steps.iter().filter_map(|step| step.run_gap()));
+    if gaps.is_empty() && shows_interval {
+        gaps = sorted(steps.iter().filter_map(|step| match *step {
+            Step::After { gap, offset, .. } if gap - offset > longest => Some(gap),
+            _ => None,
+        }));
     }
+    (estimate(&silences), estimate(&gaps))
 }
 
 fn sorted(nanos: impl Iterator<Item = i64>) -> Vec<Span> {
@@ -170,8 +181,8 @@ fn sorted(nanos: impl Iterator<Item = i64>) -> Vec<Span> {
     spans
 }
 
-fn estimate(sorted: &[Span], value: Option<Span>) -> Option<Estimate> {
-    Some(Estimate { value: value?, low: *sorted.first()?, high: *sorted.last()?, samples: sorted.len() })
+fn estimate(sorted: &[Span]) -> Option<Estimate> {
+    Some(Estimate { value: median(sorted)?, low: *sorted.first()?, high: *sorted.last()?, samples: sorted.len() })
 }
 
 /// The explanations by one stack.
