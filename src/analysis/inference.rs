@@ -182,7 +182,12 @@ fn sorted(nanos: impl Iterator<Item = i64>) -> Vec<Span> {
 }
 
 fn estimate(sorted: &[Span]) -> Option<Estimate> {
-    Some(Estimate { value: median(sorted)?, low: *sorted.first()?, high: *sorted.last()?, samples: sorted.len() })
+    Some(Estimate {
+        value: median(sorted)?,
+        low: *sorted.first()?,
+        high: *sorted.last()?,
+        samples: sorted.len(),
+    })
 }
 
 /// The explanations by one stack.

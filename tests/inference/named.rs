@@ -49,7 +49,8 @@ fn seven_and_three_seconds_at_250() {
     assert_eq!(idle_of(best), (7.0, 7.0, 7.0));
     assert_eq!(best.interval.unwrap().value, Span::from_secs(3));
     assert_eq!(best.count, Some(4));
-    assert_eq!(inference.idle.unwrap().value, secs(7.168));
+    // The round trip is no silence.
+    assert_eq!(inference.idle.unwrap().value, secs(7.16795));
 }
 
 #[test]
@@ -119,7 +120,7 @@ fn a_live_peer_shows_the_longer_of_both() {
         let inference = run.scene().infer();
         let best = &inference.settings[0];
         assert_eq!(best.stack, "linux");
-        assert_eq!(best.idle.unwrap().value, idle, "{inference:#?}");
+        assert_eq!(best.idle.unwrap().value, idle, "{interval:?} {inference:#?}");
         if interval > idle {
             assert_eq!(best.interval.unwrap().value, interval, "{inference:#?}");
         }

@@ -21,7 +21,7 @@ fn run_of(stack: &str) -> Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, max_shrink_iters: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn linux_settings_lie_in_the_ranges(

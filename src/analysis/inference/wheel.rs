@@ -19,7 +19,20 @@ const JITTER: i64 = 12 * MILLISECOND;
 const MILLISECOND: i64 = 1_000_000;
 
 /// Work on one prober and rate; steps beyond are not looked at.
-const BUDGET: usize = 400_000;
+const BUDGET: usize = 40_000;
+
+/// Steps that are looked at in any case.
+const FEW: usize = 16;
+
+/// Pairs of settings that are all tried.
+const MOST_PAIRS: usize = 1000;
+
+/// How well an idle time and an interval fit.
+type Fit = (f64, Option<i64>, Option<i64>);
+
+/// What the fit of an interval is worth that shows in no run, only in periods that the idle time alone does not
+/// explain: with one more value more can be explained.
+const DERIVED: f64 = 0.85;
 
 /// Settings that explain less are refuted.
 const LEAST_FIT: f64 = 0.6;
@@ -117,7 +130,7 @@ impl Rate {
         let rest_granule = self.granule(idle - (fired - offset));
         let exact = closeness(gap - self.aligned(idle.saturating_add(offset), rest_granule));
         // Steps whose first firing was not on a granule of its own.
-        direct.max(exact).max(0.8 * rest)
+        direct.max(exact).max(0.6 * rest)
     }
 
     fn explains(self, idle: Option<i64>, interval: Option<i64>, step: Step) -> f64 {
@@ -162,7 +175,17 @@ impl Rate {
         let Some(shortest) = runs().min().or_else(|| steps.iter().filter_map(longer).min()) else {
             return vec![None];
         };
-        self.candidates(shortest).map(Some).collect()
+        let runs_fit = |interval: &i64| {
+            let (mut sum, mut count) = (0.0, 0.0);
+            for step in steps.iter().take(FEW) {
+                if let Step::Run { gap, steady } = *step {
+                    sum += self.run(*interval, gap, steady);
+                    count += 1.0;
+                }
+            }
+            sum >= count * 0.4
+        };
+        self.candidates(shortest).filter(runs_fit).map(Some).collect()
     }
 }
 
@@ -174,17 +197,32 @@ pub(super) fn solve(stack: &Stack, hz: u32, steps: &[Step]) -> Option<Solution> 
         Some(silence) => rate.candidates(silence).map(Some).collect(),
         None => vec![None],
     };
-    let mut fits: Vec<(f64, Option<i64>, Option<i64>)> = Vec::new();
-    let widest = steps
-        .iter()
-        .filter_map(|step| step.run_gap())
-        .min()
-        .map_or(1, |gap| rate.candidates(gap).count().max(1));
-    let looked_at = (BUDGET / (idles.len().max(1) * widest)).max(4);
-    let steps = steps.get(..steps.len().min(looked_at)).unwrap_or_default();
-    for idle in idles {
-        for interval in rate.intervals(idle, steps) {
-            fits.push((rate.fit(idle, interval, steps), idle, interval));
+    let mut fits: Vec<Fit> = Vec::new();
+    let any_run = steps.iter().any(|step| step.run_gap().is_some());
+    let shared = any_run.then(|| rate.intervals(None, steps));
+    let pairs = idles.len() * shared.as_ref().map_or(1, Vec::len);
+    let steps = steps.get(..steps.len().min((BUDGET / pairs.max(1)).max(FEW))).unwrap_or_default();
+    let fit = |idle, interval| (rate.fit(idle, interval, steps), idle, interval);
+    match shared {
+        // Too many to try each with each: each with some.
+        Some(intervals) if pairs > MOST_PAIRS => {
+            let some = (spread(&idles), spread(&intervals));
+            fits.extend(idles.iter().flat_map(|idle| some.1.iter().map(|interval| fit(*idle, *interval))));
+            fits.extend(
+                intervals.iter().flat_map(|interval| some.0.iter().map(|idle| fit(*idle, *interval))),
+            );
+        }
+        Some(intervals) => {
+            fits.extend(idles.iter().flat_map(|idle| intervals.iter().map(|interval| fit(*idle, *interval))));
+        }
+        None => {
+            for idle in idles {
+                for interval in rate.intervals(idle, steps) {
+                    let (fit, ..) = fit(idle, interval);
+                    let derived = if interval.is_some() { DERIVED } else { 1.0 };
+                    fits.push((fit * derived, idle, interval));
+                }
+            }
         }
     }
     let best = fits.iter().map(|(fit, ..)| *fit).fold(0.0, f64::max);
@@ -218,12 +256,18 @@ pub(super) fn solve_by_interval(stack: &Stack, hz: u32, steps: &[Step]) -> Optio
     (most >= SECOND).then_some(Solution { idle: Some(idle), ..found })
 }
 
+/// The first, the last and some between.
+fn spread(all: &[Option<i64>]) -> Vec<Option<i64>> {
+    let last = all.len().saturating_sub(1);
+    (0..=4).filter_map(|part| all.get(last * part / 4).copied()).collect()
+}
+
 fn chosen(stack: &Stack, rate: Rate, fit: f64, fits: &[(f64, Option<i64>, Option<i64>)]) -> Option<Solution> {
     let worth = |idle: Option<i64>, interval: Option<i64>| {
         idle.map_or(1.0, |idle| on_stack(stack, Which::Idle, idle))
             * interval.map_or(1.0, |interval| on_stack(stack, Which::Interval, interval))
     };
-    let mut best: Option<(f64, Option<i64>, Option<i64>)> = None;
+    let mut best: Option<Fit> = None;
     for (fit, idle, interval) in fits {
         let value = worth(*idle, *interval) * fit;
         if best.is_none_or(|(most, ..)| value >= most) {
