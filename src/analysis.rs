@@ -1,14 +1,17 @@
 //! From keepalive events to findings: what became of each connection.
 //!
 //! Owns [`Collector`], which gathers the events of a connection into a [`ConnectionRecord`], and the outcome
-//! drawn from it. Pure. Uses [`crate::track`] (its events), [`crate::segment`] and [`crate::time`].
+//! drawn from it, and the settings that explain its probes ([`inference`]). Pure. Uses [`crate::track`] (its
+//! events), [`crate::stack`], [`crate::keepalive`], [`crate::segment`] and [`crate::time`].
 
 pub mod filter;
+pub mod inference;
 mod outcome;
 mod prober;
 mod record;
 mod reset;
 
+pub use inference::Inference;
 pub use outcome::{Outcome, Verdict};
 pub(crate) use prober::median;
 pub use prober::{ProbeRecord, ProberRecord};

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::inference::{self, Inference};
 use super::outcome::{self, Verdict};
 use super::prober::{ProbeRecord, ProberRecord};
 use crate::track::event::{
@@ -25,6 +26,10 @@ pub struct ConnectionRecord {
     pub summary: Summary,
     /// What became of it.
     pub verdict: Verdict,
+    /// What the client's probes tell of its settings.
+    pub client_inference: Inference,
+    /// What the server's probes tell of its settings.
+    pub server_inference: Inference,
 }
 
 impl ConnectionRecord {
@@ -33,6 +38,14 @@ impl ConnectionRecord {
         match party {
             Party::Client => &self.client,
             Party::Server => &self.server,
+        }
+    }
+
+    /// What the probes of one side tell of its settings.
+    pub fn inference(&self, party: Party) -> &Inference {
+        match party {
+            Party::Client => &self.client_inference,
+            Party::Server => &self.server_inference,
         }
     }
 
@@ -123,6 +136,8 @@ impl Collector {
         let client = ProberRecord { probes: draft.client };
         let server = ProberRecord { probes: draft.server };
         let verdict = outcome::judge(&client, &server, summary, draft.reset);
+        let client_inference = inference::infer(&client, &server, Party::Client, summary, &verdict);
+        let server_inference = inference::infer(&server, &client, Party::Server, summary, &verdict);
         Some(ConnectionRecord {
             id: event.connection,
             opened: summary.opened,
@@ -131,6 +146,8 @@ impl Collector {
             lookalikes: draft.lookalikes,
             summary: **summary,
             verdict,
+            client_inference,
+            server_inference,
         })
     }
 }

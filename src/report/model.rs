@@ -1,5 +1,7 @@
 //! The output model of `keepscope.analysis/1`: fields may be added, those here stay.
 
+mod inference;
+
 use serde::Serialize;
 
 use super::CaptureReport;
@@ -206,6 +208,8 @@ struct Prober {
     endpoint: &'static str,
     sent: usize,
     answered: usize,
+    #[serde(flatten)]
+    inference: inference::Inferred,
     /// Left out where each was written before on a line of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     probes: Option<Vec<Probe>>,
@@ -338,6 +342,7 @@ impl Connection {
                 endpoint: party.name(),
                 sent: prober.probes.len(),
                 answered: prober.answered(),
+                inference: record.inference(party).into(),
                 probes: with_probes.then(|| prober.probes.iter().map(Probe::from).collect()),
             }
         };

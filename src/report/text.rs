@@ -1,5 +1,7 @@
 //! Text for a person: what was read, then the connections with keepalives, most troubled first.
 
+mod inference;
+
 use std::io::{self, Write};
 
 use super::CaptureReport;
@@ -122,6 +124,9 @@ pub(super) fn headline(out: &mut dyn Write, record: &ConnectionRecord, style: St
     )?;
     for (party, prober) in record.probers() {
         writeln!(out, "    {}", prober_line(party, prober))?;
+        if let Some(likely) = inference::line(record.inference(party)) {
+            writeln!(out, "    {likely}")?;
+        }
     }
     writeln!(out, "    {}", record.verdict.reason)?;
     let kinds = lookalike_line(record);

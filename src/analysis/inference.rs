@@ -1,0 +1,287 @@
+//! Which settings, of which stack, explain the probes of one side.
+//!
+//! Owns [`Inference`]: what was observed, and the settings that would have shown as that. Pure. Uses
+//! [`crate::stack`] (how late each stack's timer fires, what its probes look like, what applications ask for)
+//! and [`crate::keepalive`] (the timer wheel of Linux).
+//!
+//! # What is observed
+//! - *idle*: the silence before probes that came after something the prober heard. On Linux an empty probe of
+//!   the peer is not heard.
+//! - *interval*: the time between probes with nothing heard between them, also where answers were captured
+//!   that did not reach the prober, as its giving up shows.
+//! - *count*: the probes before the prober gave up or, if that was not seen, the longest run of probes.
+//!
+//! # The score
+//! `score = fit² × roundness × precision × marks`, each from 0 to 1:
+//! - *fit*: the share of the steps from probe to probe that the settings predict within 12 ms (and one jiffy
+//!   where a silence is measured); a step predicted to the jiffy counts 1 down to ½ as it is 0 to 12 ms off, a
+//!   first silence that is longer than it had to be ½ (keepalives were turned on late). Less than 0.6 refutes.
+//! - *roundness*: the geometric mean over idle and interval: 1 for a default, a preset or 1, 2, 5, 10, 15, 20,
+//!   30, 45, 60, 75, 90, 100, 120, 180, 240, 300, 600, 900, 1200, 1800, 3600, 7200 s; 0.95 for another
+//!   multiple of 60 s, 0.92 of 50 s, 0.9 of 10 s, 0.85 of 5 s, 0.75 of 1 s, 0.5 of 500 ms, 0.3 of 100 ms, 0.1
+//!   of 10 ms, 0.03 of 1 ms.
+//! - *precision*: `1 / (1 + log10(1 + width / 12 ms) / 8)`, where width is how late the first probe may be.
+//! - *marks*: 0 if the payload, the timestamps or the RST are none that the stack sends; 0.05 if timestamps
+//!   are missing that it would send; 0.3 or 0.6 for what weakens it (TTL, IP identification, D-SACK, a count
+//!   that cannot be set); 0.9 if how its timer rounds is not verified, 0.8 for stacks that are seldom met (all
+//!   but Linux, Windows and macOS).
+
+mod marks;
+mod observe;
+mod plain;
+mod round;
+mod wheel;
+
+use super::outcome::Verdict;
+use super::prober::{ProberRecord, median};
+use crate::stack::preset::Asked;
+use crate::stack::value::{InboundProbes, Rounding};
+use crate::stack::{Preset, Stack, Status};
+use crate::time::Span;
+use crate::track::event::{Party, Summary};
+use observe::{Step, Subject};
+use wheel::Solution;
+
+/// Explanations kept, best first.
+const KEPT: usize = 8;
+
+/// Worse scores are not reported.
+const LEAST_SCORE: f64 = 0.02;
+
+/// What an explanation is worth by which the idle time shows nowhere.
+const HIDDEN_IDLE: f64 = 0.5;
+
+/// What a stack is worth that is seldom met.
+const SELDOM: f64 = 0.8;
+
+/// What is believed of a stack whose timer nobody looked at.
+const UNVERIFIED_TIMER: f64 = 0.9;
+
+/// Silences and gaps as they were seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// The middle one (the lower of two).
+    pub value: Span,
+    /// The shortest.
+    pub low: Span,
+    /// The longest.
+    pub high: Span,
+    /// How many.
+    pub samples: usize,
+}
+
+/// How many probes without an answer it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// The number.
+    pub value: u32,
+    /// The prober was seen to give up after them; otherwise it takes at least so many.
+    pub exact: bool,
+}
+
+/// A setting with the range of all that explain what was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The roundest in the range.
+    pub value: Span,
+    /// The least.
+    pub low: Span,
+    /// The greatest.
+    pub high: Span,
+}
+
+/// Settings of one stack that explain a prober.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Explanation {
+    /// The name of the stack.
+    pub stack: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// Linux: `CONFIG_HZ`, where the gaps tell it.
+    pub hz: Option<u32>,
+    /// The name of an application that asks for just this.
+    pub application: Option<&'static str>,
+    /// Silence before the first probe, if one was seen.
+    pub idle: Option<Setting>,
+    /// Time between unanswered probes, if it shows.
+    pub interval: Option<Setting>,
+    /// Unanswered probes before giving up, if that was seen.
+    pub count: Option<u32>,
+    /// From 0 to 1; see [the module](self).
+    pub score: f64,
+}
+
+/// What the probes of one side tell of its settings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inference {
+    /// The silence before probes after something heard.
+    pub idle: Option<Estimate>,
+    /// The time between unanswered probes.
+    pub interval: Option<Estimate>,
+    /// How many unanswered probes it takes.
+    pub count: Option<Count>,
+    /// The settings that explain them, best first.
+    pub settings: Vec<Explanation>,
+}
+
+/// Infers the settings of `prober`, the probes of `party`, from them, from the probes of the `other` side and
+/// from what became of the connection.
+pub fn infer(
+    prober: &ProberRecord,
+    other: &ProberRecord,
+    party: Party,
+    summary: &Summary,
+    verdict: &Verdict,
+) -> Inference {
+    if prober.probes.is_empty() {
+        return Inference::default();
+    }
+    let subject = Subject { prober, other, party, summary, verdict };
+    // As most stacks see it: an octet of the peer is heard, an empty probe is not where only that one counts.
+    let rules = [InboundProbes::OneOctet, InboundProbes::Both, InboundProbes::None];
+    let steps = rules.map(|rule| subject.steps(rule, false));
+    let [seen, ..] = &steps;
+    let count = subject.longest_run(seen).map(|(value, exact)| Count { value, exact });
+    let mut settings: Vec<Explanation> = Vec::new();
+    for stack in Stack::all().iter().copied().filter(|stack| stack.runs) {
+        let rule = stack.idle_clock.reset_by_probes.value_or(InboundProbes::Both);
+        let index = rules.iter().position(|known| *known == rule).unwrap_or(0);
+        let sending = stack.idle_clock.reset_by_sending.value_or(false).then(|| subject.steps(rule, true));
+        let chosen = sending.as_ref().or(steps.get(index));
+        settings.extend(explain(stack, &subject, chosen.map_or(&[], Vec::as_slice), count));
+    }
+    settings.retain(|explanation| explanation.score >= LEAST_SCORE);
+    // Stable: of equals the first in the table of stacks stays first.
+    settings.sort_by(|one, other| other.score.total_cmp(&one.score));
+    settings.truncate(KEPT);
+    let shows_interval = settings.first().is_some_and(|best| best.interval.is_some());
+    let (idle, interval) = estimates(seen, shows_interval);
+    Inference { idle, interval, count, settings }
+}
+
+/// What was seen of either time. Silences much longer than the shortest are the interval's: a timer that keeps
+/// running found the idle time over when it fired.
+fn estimates(steps: &[Step], shows_interval: bool) -> (Option<Estimate>, Option<Estimate>) {
+    let shortest = steps.iter().filter_map(|step| step.silence()).min().unwrap_or(0);
+    let longest = shortest.saturating_add(shortest / 4).saturating_add(50_000_000);
+    let silences = sorted(steps.iter().filter_map(|step| step.silence()).filter(|nanos| *nanos <= longest));
+    let mut gaps = sorted(steps.iter().filter_map(|step| step.run_gap()));
+    if gaps.is_empty() && shows_interval {
+        gaps = sorted(steps.iter().filter_map(|step| match *step {
+            Step::After { gap, offset, .. } if gap - offset > longest => Some(gap),
+            _ => None,
+        }));
+    }
+    (estimate(&silences), estimate(&gaps))
+}
+
+fn sorted(nanos: impl Iterator<Item = i64>) -> Vec<Span> {
+    let mut spans: Vec<Span> = nanos.map(Span::from_nanos).collect();
+    spans.sort_unstable();
+    spans
+}
+
+fn estimate(sorted: &[Span]) -> Option<Estimate> {
+    Some(Estimate {
+        value: median(sorted)?,
+        low: *sorted.first()?,
+        high: *sorted.last()?,
+        samples: sorted.len(),
+    })
+}
+
+/// The explanations by one stack.
+fn explain(
+    stack: &'static Stack,
+    subject: &Subject<'_>,
+    steps: &[Step],
+    count: Option<Count>,
+) -> Vec<Explanation> {
+    let exact = count.filter(|count| count.exact).map(|count| count.value);
+    let marks = marks::weigh(stack, subject, exact);
+    if steps.is_empty() || marks <= 0.0 {
+        return Vec::new();
+    }
+    let rounding = stack.timing.rounding;
+    let verified = if rounding.status == Status::Unverified { UNVERIFIED_TIMER } else { 1.0 };
+    let common = ["linux", "windows", "macos"].iter().any(|name| stack.name.starts_with(name));
+    let verified = if common { verified } else { verified * SELDOM };
+    let judge = |solution: Solution, hz: Option<u32>, worth: f64| {
+        let application = application(&solution, count, exact);
+        Explanation {
+            stack: stack.name,
+            title: stack.title,
+            hz,
+            application: application.map(|preset| preset.name),
+            idle: solution.idle.map(setting),
+            interval: solution.interval.map(setting),
+            count: exact,
+            score: score(stack, &solution) * marks * verified * worth,
+        }
+    };
+    if !matches!(rounding.value, Some(Rounding::TimerWheel { .. })) {
+        return plain::solve(stack, steps).map(|solution| judge(solution, None, 1.0)).into_iter().collect();
+    }
+    let mut found: Vec<Explanation> = Vec::new();
+    for hz in wheel::RATES {
+        let direct = wheel::solve(stack, hz, steps).map(|solution| judge(solution, Some(hz), 1.0));
+        let hidden = wheel::solve_by_interval(stack, hz, steps);
+        let hidden = hidden.map(|solution| judge(solution, Some(hz), HIDDEN_IDLE));
+        for explanation in direct.into_iter().chain(hidden) {
+            join(&mut found, explanation);
+        }
+    }
+    found
+}
+
+/// Adds an explanation; where another rate gives the same settings as well, the rate is not told.
+fn join(found: &mut Vec<Explanation>, new: Explanation) {
+    let same = |known: &Explanation| {
+        (known.idle, known.interval) == (new.idle, new.interval) && (known.score - new.score).abs() <= 0.1
+    };
+    match found.iter_mut().find(|known| same(known)) {
+        Some(known) => {
+            known.hz = None;
+            known.score = known.score.max(new.score);
+        }
+        None => found.push(new),
+    }
+}
+
+fn setting(choice: round::Choice) -> Setting {
+    let (value, (low, high)) = choice.spans();
+    Setting { value, low, high }
+}
+
+fn score(stack: &Stack, solution: &Solution) -> f64 {
+    let idle = solution.idle.map(|choice| round::on_stack(stack, round::Which::Idle, choice.best));
+    let interval =
+        solution.interval.map(|choice| round::on_stack(stack, round::Which::Interval, choice.best));
+    let roundness = match (idle, interval) {
+        (Some(idle), Some(interval)) => (idle * interval).sqrt(),
+        (one, other) => one.or(other).unwrap_or(0.0),
+    };
+    let width = solution.width.max(0) as f64 / 12_000_000.0;
+    let precision = 1.0 / (1.0 + (1.0 + width).log10() / 8.0);
+    solution.fit * solution.fit * roundness * precision
+}
+
+/// The first application of the table whose idle time and interval are these, and whose count agrees.
+fn application(solution: &Solution, count: Option<Count>, exact: Option<u32>) -> Option<&'static Preset> {
+    let (idle, interval) = (solution.idle?.best, solution.interval?.best);
+    let is = |asked: Option<Asked<Span>>, nanos: i64| {
+        asked.and_then(Asked::get).is_some_and(|span| span.as_nanos() == nanos)
+    };
+    Preset::all().iter().find(|preset| {
+        let asked = preset.count.value.and_then(Asked::get);
+        let timeout = preset.user_timeout.value.and_then(Asked::get).is_some();
+        let agrees = match (asked, count) {
+            // A user timeout ends it before the count does.
+            _ if timeout => exact.is_none_or(|exact| asked.is_none_or(|asked| exact <= asked)),
+            (Some(asked), Some(seen)) if seen.exact => asked == seen.value,
+            (Some(asked), Some(seen)) => asked >= seen.value,
+            _ => true,
+        };
+        agrees && is(preset.idle.value, idle) && is(preset.interval.value, interval)
+    })
+}

@@ -1,0 +1,115 @@
+//! Which of the values that fit somebody would have set.
+//!
+//! Owns how round a value is. Uses [`crate::stack`] for defaults and presets, [`crate::time`].
+
+use crate::stack::value::{Amount, Role, Unit};
+use crate::stack::{Preset, Stack};
+use crate::time::Span;
+
+pub(super) const SECOND: i64 = 1_000_000_000;
+const MILLISECOND: i64 = 1_000_000;
+
+/// Seconds that people set.
+const LIKED: [i64; 22] =
+    [1, 2, 5, 10, 15, 20, 30, 45, 60, 75, 90, 100, 120, 180, 240, 300, 600, 900, 1200, 1800, 3600, 7200];
+
+/// Steps of a value that is not liked in itself, with what it is worth then.
+const STEPS: [(i64, f64); 9] = [
+    (60 * SECOND, 0.95),
+    (50 * SECOND, 0.92),
+    (10 * SECOND, 0.9),
+    (5 * SECOND, 0.85),
+    (SECOND, 0.75),
+    (500 * MILLISECOND, 0.5),
+    (100 * MILLISECOND, 0.3),
+    (10 * MILLISECOND, 0.1),
+    (MILLISECOND, 0.03),
+];
+
+/// Which of the two times of a prober.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    Idle,
+    Interval,
+}
+
+/// How likely somebody set this, from 0 to 1.
+pub(super) fn roundness(nanos: i64) -> f64 {
+    if LIKED.iter().any(|liked| liked * SECOND == nanos) {
+        return 1.0;
+    }
+    STEPS.iter().find(|(step, _)| nanos % step == 0).map_or(0.02, |(_, worth)| *worth)
+}
+
+/// How likely somebody set this on that stack: its default is as good as any.
+pub(super) fn on_stack(stack: &Stack, which: Which, nanos: i64) -> f64 {
+    let cell = match which {
+        Which::Idle => stack.timing.idle,
+        Which::Interval => stack.timing.interval,
+    };
+    let default = cell.value.and_then(Amount::get).is_some_and(|span| span.as_nanos() == nanos);
+    let asked = Preset::all().iter().any(|preset| {
+        let cell = match which {
+            Which::Idle => preset.idle,
+            Which::Interval => preset.interval,
+        };
+        cell.value.and_then(|asked| asked.get()).is_some_and(|span| span.as_nanos() == nanos)
+    });
+    if default || asked { 1.0 } else { roundness(nanos) }
+}
+
+/// The least step in which a time can be set on a stack, in nanoseconds.
+pub(super) fn unit(stack: &Stack, which: Which) -> i64 {
+    let role = match which {
+        Which::Idle => Role::Idle,
+        Which::Interval => Role::Interval,
+    };
+    let options = stack.options.value.unwrap_or_default().iter();
+    let fine = options
+        .filter(|option| {
+            option.role == role || matches!(option.role, Role::IdleAndInterval | Role::EnableIdleInterval)
+        })
+        .any(|option| matches!(option.unit.value, Some(Unit::Milliseconds | Unit::Duration)));
+    if fine { MILLISECOND } else { SECOND }
+}
+
+/// The roundest multiple of `unit` from `low` to `high`; of those the one nearest to the upper end, where
+/// timers that are late put it.
+pub(super) fn roundest(stack: &Stack, which: Which, low: i64, high: i64, unit: i64) -> Option<i64> {
+    let mut best: Option<(f64, i64)> = None;
+    let mut consider = |value: i64| {
+        let worth = on_stack(stack, which, value);
+        if value >= low && value <= high && value > 0 && best.is_none_or(|(most, _)| worth > most) {
+            best = Some((worth, value));
+        }
+    };
+    let default = match which {
+        Which::Idle => stack.timing.idle,
+        Which::Interval => stack.timing.interval,
+    };
+    if let Some(span) = default.value.and_then(Amount::get) {
+        consider(span.as_nanos());
+    }
+    for liked in LIKED.iter().rev() {
+        consider(liked * SECOND);
+    }
+    for (step, _) in STEPS.iter().filter(|(step, _)| step % unit == 0) {
+        consider(high.div_euclid(*step) * step);
+    }
+    best.map(|(_, value)| value)
+}
+
+/// A value with the range of all that fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    pub(super) best: i64,
+    pub(super) low: i64,
+    pub(super) high: i64,
+}
+
+impl Choice {
+    /// As spans: the value, and the range.
+    pub(super) fn spans(self) -> (Span, (Span, Span)) {
+        (Span::from_nanos(self.best), (Span::from_nanos(self.low), Span::from_nanos(self.high)))
+    }
+}

@@ -1,0 +1,297 @@
+//! Settings of Linux from what its timer wheel made of them: whole seconds that fit every step, for one HZ.
+//!
+//! Uses [`crate::keepalive`] for the granule of a delay.
+
+use super::observe::Step;
+use super::round::{Choice, SECOND, Which, on_stack};
+use crate::keepalive::wheel::Wheel;
+use crate::stack::Stack;
+
+/// Kernels as distributed.
+pub(super) const RATES: [u32; 4] = [250, 1000, 100, 300];
+
+/// The greatest idle time and interval that can be set, in seconds.
+const MOST: i64 = 32_767;
+
+/// What capture and scheduling add to a gap: measured up to 12 ms.
+const JITTER: i64 = 12 * MILLISECOND;
+
+const MILLISECOND: i64 = 1_000_000;
+
+/// Work on one prober and rate; steps beyond are not looked at.
+const BUDGET: usize = 40_000;
+
+/// Steps that are looked at in any case.
+const FEW: usize = 16;
+
+/// Pairs of settings that are all tried.
+const MOST_PAIRS: usize = 1000;
+
+/// How well an idle time and an interval fit.
+type Fit = (f64, Option<i64>, Option<i64>);
+
+/// What the fit of an interval is worth that shows in no run, only in periods that the idle time alone does not
+/// explain: with one more value more can be explained.
+const DERIVED: f64 = 0.85;
+
+/// Settings that explain less are refuted.
+const LEAST_FIT: f64 = 0.6;
+
+/// Settings that explain about as much as the best are as good.
+const AS_GOOD: f64 = 0.1;
+
+/// What fits, for one rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Solution {
+    pub(super) idle: Option<Choice>,
+    pub(super) interval: Option<Choice>,
+    /// How much of what was seen it explains, from 0 to 1.
+    pub(super) fit: f64,
+    /// The width of the windows that it predicts, in nanoseconds.
+    pub(super) width: i64,
+}
+
+/// The wheel at one rate, in nanoseconds and whole seconds.
+#[derive(Clone, Copy)]
+struct Rate {
+    hz: i64,
+}
+
+impl Rate {
+    fn nanos(self, jiffies: i64) -> i64 {
+        let nanos = i128::from(jiffies) * i128::from(SECOND) / i128::from(self.hz);
+        i64::try_from(nanos).unwrap_or(i64::MAX)
+    }
+
+    fn jiffies(self, nanos: i64) -> i64 {
+        let jiffies = i128::from(nanos) * i128::from(self.hz) / i128::from(SECOND);
+        i64::try_from(jiffies).unwrap_or(i64::MAX)
+    }
+
+    /// The granule of a delay, both in nanoseconds.
+    fn granule(self, delay: i64) -> i64 {
+        self.nanos(Wheel::granule(self.jiffies(delay.max(0))))
+    }
+
+    /// What a delay becomes when the timer is armed on a multiple of `granule`.
+    fn aligned(self, delay: i64, granule: i64) -> i64 {
+        (delay.div_euclid(granule.max(1)) + 1).saturating_mul(granule)
+    }
+
+    /// How far a silence may seem off: heard and fired are each counted in whole jiffies.
+    fn slack(self) -> i64 {
+        JITTER + self.nanos(1)
+    }
+
+    /// How well a gap between probes that nothing came between fits an interval.
+    fn run(self, interval: i64, gap: i64, steady: bool) -> f64 {
+        let granule = self.granule(interval);
+        if steady {
+            return closeness(gap - self.aligned(interval, granule));
+        }
+        within(gap, interval, interval.saturating_add(granule), JITTER)
+    }
+
+    /// How well a silence fits an idle time alone, whatever the interval is.
+    fn silence(self, idle: i64, silence: i64) -> f64 {
+        within(silence, idle, idle.saturating_add(self.granule(idle)), self.slack())
+    }
+
+    /// The same for one of several equal gaps, whose ends lie on the granule of the delay that was left when
+    /// the timer first fired. That is not known without the interval; a finer granule is less likely.
+    fn steady_silence(self, idle: i64, gap: i64, offset: i64) -> f64 {
+        let mut granule = Wheel::granule(self.jiffies(idle));
+        let mut likely = 1.0;
+        let mut best: f64 = 0.0;
+        while granule > 0 {
+            let predicted = self.aligned(idle.saturating_add(offset), self.nanos(granule));
+            best = best.max(likely * closeness(gap - predicted));
+            likely *= 0.93;
+            granule /= 8;
+        }
+        best
+    }
+
+    /// How well a probe after something heard fits: at the first firing if the idle time was over by then,
+    /// else when the rest of it was.
+    fn after(self, idle: i64, interval: Option<i64>, step: (i64, i64), steady: bool) -> f64 {
+        let (gap, offset) = step;
+        let alone = |steady: bool| {
+            if steady { self.steady_silence(idle, gap, offset) } else { self.silence(idle, gap - offset) }
+        };
+        let Some(interval) = interval else { return alone(steady) };
+        let direct = if gap - offset >= idle - self.slack() { self.run(interval, gap, steady) } else { 0.0 };
+        let rest = if gap >= interval - JITTER { alone(false) } else { 0.0 };
+        let granule = self.granule(interval);
+        let fired = self.aligned(interval, granule);
+        if !steady || fired - offset >= idle {
+            return direct.max(rest);
+        }
+        let rest_granule = self.granule(idle - (fired - offset));
+        let exact = closeness(gap - self.aligned(idle.saturating_add(offset), rest_granule));
+        // Steps whose first firing was not on a granule of its own.
+        direct.max(exact).max(0.6 * rest)
+    }
+
+    fn explains(self, idle: Option<i64>, interval: Option<i64>, step: Step) -> f64 {
+        match (step, idle, interval) {
+            (Step::Run { gap, steady }, _, Some(interval)) => self.run(interval, gap, steady),
+            (Step::After { gap, offset, steady }, Some(idle), interval) => {
+                self.after(idle, interval, (gap, offset), steady)
+            }
+            (Step::Fresh { silence }, Some(idle), _) => {
+                // Turned on late, a whole idle time begins then: longer is no contradiction.
+                let late = if silence >= idle { 0.5 } else { 0.0 };
+                self.silence(idle, silence).max(late)
+            }
+            _ => 0.0,
+        }
+    }
+
+    fn fit(self, idle: Option<i64>, interval: Option<i64>, steps: &[Step]) -> f64 {
+        let sum: f64 = steps.iter().map(|step| self.explains(idle, interval, *step)).sum();
+        sum / f64::from(u32::try_from(steps.len().max(1)).unwrap_or(u32::MAX))
+    }
+
+    /// Whole seconds that can become this span.
+    fn candidates(self, span: i64) -> impl Iterator<Item = i64> + Clone {
+        let slack = self.slack();
+        let low = (span - self.granule(span) - slack).div_euclid(SECOND);
+        let high = (span + slack).div_euclid(SECOND);
+        (low.max(1)..=high.min(MOST)).map(|seconds| seconds * SECOND)
+    }
+
+    /// Intervals that fit the gaps within runs or, where there are none, the periods that an idle time alone
+    /// does not explain; `None` stands for any.
+    fn intervals(self, idle: Option<i64>, steps: &[Step]) -> Vec<Option<i64>> {
+        let runs = || steps.iter().filter_map(|step| step.run_gap());
+        let longer = |step: &Step| match (*step, idle) {
+            (Step::After { gap, steady, .. }, Some(idle)) => {
+                let short = gap > idle && self.explains(Some(idle), None, *step) < 0.5;
+                (short && (steady || steps.len() < 4)).then_some(gap)
+            }
+            _ => None,
+        };
+        let Some(shortest) = runs().min().or_else(|| steps.iter().filter_map(longer).min()) else {
+            return vec![None];
+        };
+        let runs_fit = |interval: &i64| {
+            let (mut sum, mut count) = (0.0, 0.0);
+            for step in steps.iter().take(FEW) {
+                if let Step::Run { gap, steady } = *step {
+                    sum += self.run(*interval, gap, steady);
+                    count += 1.0;
+                }
+            }
+            sum >= count * 0.4
+        };
+        self.candidates(shortest).filter(runs_fit).map(Some).collect()
+    }
+}
+
+/// Finds what fits; nothing if nothing does.
+pub(super) fn solve(stack: &Stack, hz: u32, steps: &[Step]) -> Option<Solution> {
+    let rate = Rate { hz: i64::from(hz.max(1)) };
+    let shortest = steps.iter().filter_map(|step| step.silence()).min();
+    let idles: Vec<Option<i64>> = match shortest {
+        Some(silence) => rate.candidates(silence).map(Some).collect(),
+        None => vec![None],
+    };
+    let mut fits: Vec<Fit> = Vec::new();
+    let any_run = steps.iter().any(|step| step.run_gap().is_some());
+    let shared = any_run.then(|| rate.intervals(None, steps));
+    let pairs = idles.len() * shared.as_ref().map_or(1, Vec::len);
+    let steps = steps.get(..steps.len().min((BUDGET / pairs.max(1)).max(FEW))).unwrap_or_default();
+    let fit = |idle, interval| (rate.fit(idle, interval, steps), idle, interval);
+    match shared {
+        // Too many to try each with each: each with some.
+        Some(intervals) if pairs > MOST_PAIRS => {
+            let some = (spread(&idles), spread(&intervals));
+            fits.extend(idles.iter().flat_map(|idle| some.1.iter().map(|interval| fit(*idle, *interval))));
+            fits.extend(
+                intervals.iter().flat_map(|interval| some.0.iter().map(|idle| fit(*idle, *interval))),
+            );
+        }
+        Some(intervals) => {
+            fits.extend(idles.iter().flat_map(|idle| intervals.iter().map(|interval| fit(*idle, *interval))));
+        }
+        None => {
+            for idle in idles {
+                for interval in rate.intervals(idle, steps) {
+                    let (fit, ..) = fit(idle, interval);
+                    let derived = if interval.is_some() { DERIVED } else { 1.0 };
+                    fits.push((fit * derived, idle, interval));
+                }
+            }
+        }
+    }
+    let best = fits.iter().map(|(fit, ..)| *fit).fold(0.0, f64::max);
+    fits.retain(|(fit, ..)| *fit >= LEAST_FIT && *fit >= best - AS_GOOD);
+    chosen(stack, rate, best, &fits)
+}
+
+/// The other reading of a prober of which every probe was answered and the first not captured: the period is
+/// the interval, and the idle time any that is not longer.
+pub(super) fn solve_by_interval(stack: &Stack, hz: u32, steps: &[Step]) -> Option<Solution> {
+    let rate = Rate { hz: i64::from(hz.max(1)) };
+    let shortest = steps.iter().filter_map(|step| step.silence()).min()?;
+    if steps.iter().any(|step| !matches!(step, Step::After { .. })) {
+        return None;
+    }
+    let period = steps.iter().filter_map(|step| match step {
+        Step::After { gap, .. } => Some(*gap),
+        _ => None,
+    });
+    let period = period.min()?;
+    let idle = Some(SECOND);
+    let mut fits: Vec<_> = rate
+        .candidates(period)
+        .map(|interval| (rate.fit(idle, Some(interval), steps), idle, Some(interval)))
+        .collect();
+    let best = fits.iter().map(|(fit, ..)| *fit).fold(0.0, f64::max);
+    fits.retain(|(fit, ..)| *fit >= LEAST_FIT && *fit >= best - AS_GOOD);
+    let found = chosen(stack, rate, best, &fits)?;
+    let most = (shortest + rate.slack()).div_euclid(SECOND).min(MOST) * SECOND;
+    let idle = Choice { best: found.interval?.best.min(most), low: SECOND, high: most };
+    (most >= SECOND).then_some(Solution { idle: Some(idle), ..found })
+}
+
+/// The first, the last and some between.
+fn spread(all: &[Option<i64>]) -> Vec<Option<i64>> {
+    let last = all.len().saturating_sub(1);
+    (0..=4).filter_map(|part| all.get(last * part / 4).copied()).collect()
+}
+
+fn chosen(stack: &Stack, rate: Rate, fit: f64, fits: &[(f64, Option<i64>, Option<i64>)]) -> Option<Solution> {
+    let worth = |idle: Option<i64>, interval: Option<i64>| {
+        idle.map_or(1.0, |idle| on_stack(stack, Which::Idle, idle))
+            * interval.map_or(1.0, |interval| on_stack(stack, Which::Interval, interval))
+    };
+    let mut best: Option<Fit> = None;
+    for (fit, idle, interval) in fits {
+        let value = worth(*idle, *interval) * fit;
+        if best.is_none_or(|(most, ..)| value >= most) {
+            best = Some((value, *idle, *interval));
+        }
+    }
+    let (_, idle, interval) = best?;
+    let range = |best: Option<i64>, values: Vec<i64>| {
+        let (low, high) = (values.iter().min().copied(), values.iter().max().copied());
+        Some(Choice { best: best?, low: low?, high: high? })
+    };
+    let idle = range(idle, fits.iter().filter_map(|(_, idle, _)| *idle).collect());
+    let interval = range(interval, fits.iter().filter_map(|(.., interval)| *interval).collect());
+    let width = idle.or(interval).map_or(0, |choice| rate.granule(choice.best));
+    Some(Solution { idle, interval, fit, width })
+}
+
+/// 1 inside a window, 0 beyond its edges by more than `slack`.
+fn within(span: i64, low: i64, high: i64, slack: i64) -> f64 {
+    if span >= low - slack && span <= high.saturating_add(slack) { 1.0 } else { 0.0 }
+}
+
+/// 1 at the predicted time, half at the edge of what jitter explains, 0 beyond.
+pub(super) fn closeness(off: i64) -> f64 {
+    let share = off.abs() as f64 / JITTER as f64;
+    if share <= 1.0 { 1.0 - 0.5 * share * share } else { 0.0 }
+}

@@ -1,0 +1,11 @@
+//! Settings inferred from probes: those that the machine of each stack was run with, and those of the captures.
+
+#[path = "inference/captures.rs"]
+mod captures;
+mod common;
+#[path = "inference/named.rs"]
+mod named;
+#[path = "inference/properties.rs"]
+mod properties;
+#[path = "inference/synthetic.rs"]
+mod synthetic;

@@ -1,0 +1,147 @@
+//! Gaps that are known for what they mean.
+
+use keepscope::analysis::inference::{Explanation, Inference};
+use keepscope::keepalive::{Model, Settings};
+use keepscope::stack::Stack;
+use keepscope::stack::value::Rounding;
+use keepscope::time::{Span, Timestamp};
+
+use crate::synthetic::{Run, Scene, secs};
+
+/// Answered probes at this distance, of which the first came after `first`, then unanswered ones and, with
+/// `reset`, the end.
+fn scene(first: Option<f64>, answered: &[f64], unanswered: &[f64], reset: bool) -> Scene {
+    let start = Timestamp::from_nanos(1_000_000_000_000_000_000);
+    let mut scene = if first.is_some() { Scene::new(start) } else { Scene::midstream(start) };
+    let mut time = start.plus(secs(first.unwrap_or(0.0)));
+    let rtt = Span::from_micros(50);
+    scene.probe(time, (!answered.is_empty()).then(|| time.plus(rtt)));
+    for (index, gap) in answered.iter().enumerate() {
+        time = time.plus(secs(*gap));
+        let is_last = index + 1 == answered.len();
+        scene.probe(time, (!is_last || unanswered.is_empty()).then(|| time.plus(rtt)));
+    }
+    for gap in unanswered {
+        time = time.plus(secs(*gap));
+        scene.probe(time, None);
+    }
+    if reset {
+        scene.reset(time.plus(secs(*unanswered.last().unwrap())));
+    }
+    scene
+}
+
+fn linux(inference: &Inference) -> Vec<&Explanation> {
+    inference.settings.iter().filter(|one| one.stack == "linux").collect()
+}
+
+fn idle_of(explanation: &Explanation) -> (f64, f64, f64) {
+    let idle = explanation.idle.unwrap();
+    let seconds = |span: Span| span.as_nanos() as f64 / 1e9;
+    (seconds(idle.value), seconds(idle.low), seconds(idle.high))
+}
+
+#[test]
+fn seven_and_three_seconds_at_250() {
+    let inference = scene(Some(7.168), &[7.168, 7.168], &[3.072, 3.072, 3.072], true).infer();
+    let best = &inference.settings[0];
+    assert_eq!((best.stack, best.hz), ("linux", Some(250)));
+    assert_eq!(idle_of(best), (7.0, 7.0, 7.0));
+    assert_eq!(best.interval.unwrap().value, Span::from_secs(3));
+    assert_eq!(best.count, Some(4));
+    // The round trip is no silence.
+    assert_eq!(inference.idle.unwrap().value, secs(7.16795));
+}
+
+#[test]
+fn a_large_setting_is_a_range_with_its_roundest_value() {
+    for first in [None, Some(311.296)] {
+        let inference = scene(first, &[311.296; 4], &[], false).infer();
+        let best = &inference.settings[0];
+        assert_eq!((best.stack, best.hz), ("linux", Some(250)), "{inference:#?}");
+        assert_eq!(idle_of(best), (300.0, 295.0, 311.0));
+    }
+    // Two rates give this one; each has its range.
+    let inference = scene(Some(360.448), &[360.448; 4], &[], false).infer();
+    let at = |hz| *linux(&inference).iter().find(|one| one.hz == Some(hz)).unwrap();
+    assert_eq!(idle_of(at(1000)), (360.0, 328.0, 360.0));
+    assert_eq!(idle_of(at(250)), (360.0, 345.0, 360.0));
+}
+
+#[test]
+fn the_default_interval_tells_the_rate() {
+    for (gap, hz) in [(75.776, 250), (77.824, 1000), (76.8, 100), (75.093, 300)] {
+        let inference = scene(Some(7210.0), &[], &[gap; 8], true).infer();
+        let best = &inference.settings[0];
+        assert_eq!((best.stack, best.hz), ("linux", Some(hz)), "{gap}: {inference:#?}");
+        assert_eq!(best.interval.unwrap().value, Span::from_secs(75));
+        assert_eq!(best.count, Some(9));
+        assert_eq!(best.idle.unwrap().value, Span::from_secs(7200));
+    }
+}
+
+#[test]
+fn fifteen_fifteen_nine_is_go() {
+    let inference = scene(Some(15.05), &[], &[15.104; 8], true).infer();
+    let best = &inference.settings[0];
+    assert_eq!((best.stack, best.hz, best.application), ("linux", Some(250), Some("go")));
+    assert_eq!(best.count, Some(9));
+}
+
+#[test]
+fn the_end_unseen_gives_at_least() {
+    let inference = scene(Some(15.05), &[], &[15.104; 3], false).infer();
+    let count = inference.count.unwrap();
+    assert_eq!((count.value, count.exact), (4, false));
+    assert_eq!(inference.settings[0].count, None);
+    // Nothing unanswered: nothing known.
+    assert_eq!(scene(Some(15.05), &[15.104; 3], &[], false).infer().count, None);
+}
+
+/// With an idle time above the interval a live peer shows the idle time, rounded in two steps; below it the
+/// interval.
+#[test]
+fn a_live_peer_shows_the_longer_of_both() {
+    for (idle, interval) in [(10, 3), (3, 10), (60, 75), (75, 60), (5, 5)] {
+        let mut model = Model::of(Stack::named("linux").unwrap()).unwrap();
+        model.rounding = Rounding::TimerWheel { hz: 250 };
+        let (idle, interval) = (Span::from_secs(idle), Span::from_secs(interval));
+        let settings = Settings { idle, interval, count: 9, user_timeout: None };
+        let run = Run {
+            model,
+            settings,
+            phase: secs(12.345),
+            rtt: Span::from_millis(1),
+            answered: 6,
+            most: 6,
+            jitter: vec![0],
+            stamps: true,
+        };
+        let inference = run.scene().infer();
+        let best = &inference.settings[0];
+        assert_eq!(best.stack, "linux");
+        assert_eq!(best.idle.unwrap().value, idle, "{interval:?} {inference:#?}");
+        if interval > idle {
+            assert_eq!(best.interval.unwrap().value, interval, "{inference:#?}");
+        }
+    }
+}
+
+#[test]
+fn marks_refute() {
+    let mut octets = scene(Some(7.0), &[7.0, 7.0], &[7.0, 7.0], false);
+    for probe in &mut octets.prober.probes {
+        probe.segment.octets = 1;
+    }
+    let inference = octets.infer();
+    assert_eq!(inference.settings[0].stack, "smoltcp");
+    let none = ["linux", "freebsd", "macos", "lwip", "gvisor"];
+    assert!(inference.settings.iter().all(|one| !none.contains(&one.stack)));
+    // Timestamps on a probe refute macOS, their absence where the peer has them all that send them.
+    let mut bare = scene(Some(10.2), &[10.1, 10.4, 10.3], &[3.2, 3.4, 3.1], false);
+    assert!(bare.infer().settings.iter().all(|one| one.stack != "macos"));
+    for probe in &mut bare.prober.probes {
+        probe.segment.timestamps = None;
+    }
+    assert_eq!(bare.infer().settings[0].stack, "macos");
+}
