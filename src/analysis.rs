@@ -7,6 +7,7 @@ pub mod filter;
 mod outcome;
 mod prober;
 mod record;
+pub mod verification;
 
 pub use outcome::{Outcome, Verdict};
 pub(crate) use prober::median;

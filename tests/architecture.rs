@@ -12,8 +12,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("capture", &["time", "frame"]),
     ("track", &["time", "frame", "segment"]),
     ("pipeline", &["frame", "segment", "track"]),
-    ("analysis", &["time", "frame", "segment", "track"]),
     ("keepalive", &["time", "segment", "stack"]),
+    ("analysis", &["time", "frame", "segment", "stack", "track", "keepalive"]),
     ("winsock", &["time"]),
     (
         "report",
