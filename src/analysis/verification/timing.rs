@@ -5,6 +5,9 @@ use super::{Case, Measure, Outcome, RuleId, RuleVerdict};
 use crate::frame::FrameId;
 use crate::time::{Span, Timestamp};
 
+/// A program may turn keepalives on this long after the last segment before its first probe.
+const TURNED_ON: Span = Span::from_millis(250);
+
 /// How a step stands to one rule.
 #[derive(Clone, Copy)]
 struct Judged {
@@ -15,12 +18,16 @@ struct Judged {
     seen: Span,
     bound: Span,
     kept: bool,
+    /// It may be due to keepalives that were turned on later, or off again, which shows in no packet.
+    switch: bool,
 }
 
 /// Judges the four rules.
 pub(super) fn judge(case: &Case<'_>) -> Vec<RuleVerdict> {
-    let rules =
-        [RuleId::IdleNotEarly, RuleId::IdleNotLate, RuleId::IntervalNotEarly, RuleId::IntervalNotLate];
+    if case.record.summary.side(case.party.peer()).segments == 0 && !case.steps.is_empty() {
+        let unseen = |rule| case.unseen(rule, "only the prober's direction was captured");
+        return RULES.into_iter().map(unseen).collect();
+    }
     let mut all: [Vec<Judged>; 4] = Default::default();
     let idle_holds = case.steps.first().and_then(|step| {
         let probe = step.probe?;
@@ -29,20 +36,43 @@ pub(super) fn judge(case: &Case<'_>) -> Vec<RuleVerdict> {
     for step in &case.steps {
         let judged = judge_step(case, step, idle_holds);
         for (rule, found) in judged {
-            if let Some(place) = rules.iter().position(|known| *known == rule)
+            if let Some(place) = RULES.iter().position(|known| *known == rule)
                 && let Some(list) = all.get_mut(place)
             {
                 list.push(found);
             }
         }
     }
-    rules.into_iter().zip(all).map(|(rule, judged)| conclude(case, rule, &judged)).collect()
+    // A first probe that is late, or a last one that is missing, breaks no promise where others were in time.
+    if let [_, idle_late, ..] = &mut all
+        && idle_late.iter().any(|judged| judged.kept && !judged.switch && judged.shows_idle(case))
+    {
+        idle_late.retain(|judged| judged.kept || !judged.switch);
+    }
+    RULES.into_iter().zip(all).map(|(rule, judged)| conclude(case, rule, &judged)).collect()
+}
+
+/// The rules of this file, in their order.
+const RULES: [RuleId; 4] =
+    [RuleId::IdleNotEarly, RuleId::IdleNotLate, RuleId::IntervalNotEarly, RuleId::IntervalNotLate];
+
+impl Judged {
+    /// Whether the idle time alone explains when the probe came, and not a timer that ran for the interval.
+    fn shows_idle(&self, case: &Case<'_>) -> bool {
+        let first = case.steps.first();
+        let width = first.and_then(|step| {
+            let (window, heard) = (step.window?, step.heard?);
+            Some(window.1.since(heard.time).plus(step.tolerance))
+        });
+        width.is_none_or(|width| self.seen <= width)
+    }
 }
 
 /// What a step says of which rules.
 fn judge_step(case: &Case<'_>, step: &Step, idle_holds: Option<bool>) -> Vec<(RuleId, Judged)> {
     let Some(window) = step.window else { return Vec::new() };
-    let by_idle = step.from.is_none() || (step.after_receipt && !step.deaf);
+    let heard_before = step.heard.is_none_or(|heard| heard.time <= window.1);
+    let by_idle = step.from.is_none() || (step.after_receipt && !step.deaf && heard_before);
     let idle_ends = step
         .heard
         .zip(case.expectation.idle)
@@ -63,9 +93,11 @@ fn judge_step(case: &Case<'_>, step: &Step, idle_holds: Option<bool>) -> Vec<(Ru
     let mut found = Vec::new();
     let early = probe.time.plus(step.tolerance) < window.0;
     let before_idle = idle_ends.is_some_and(|ends| probe.time.plus(step.tolerance) < ends);
-    let late = probe.time > window.1.plus(step.tolerance);
+    let switch = step.from.is_none();
+    let latest = if switch { window.1.plus(TURNED_ON) } else { window.1 };
+    let late = probe.time > latest.plus(step.tolerance);
     let idle_bound = idle_ends.map_or(window.0, |ends| ends).since(heard.time);
-    let entry = |bound: Span, kept: bool| Judged { from: heard.frame, to: Some(probe.frame), seen, bound, kept };
+    let entry = |bound: Span, kept: bool| Judged { from: heard.frame, to: Some(probe.frame), seen, bound, kept, switch };
     found.push((RuleId::IdleNotEarly, entry(idle_bound, !before_idle)));
     // After an answer the timer still runs for the interval. If the idle time was kept where nothing but it
     // counts, what is late is the interval.
@@ -73,7 +105,7 @@ fn judge_step(case: &Case<'_>, step: &Step, idle_holds: Option<bool>) -> Vec<(Ru
     if late && blames_interval {
         found.extend(interval(step, probe.time, window, Some(probe.frame), true, false).unwrap_or_default());
     } else {
-        found.push((RuleId::IdleNotLate, entry(window.1.since(heard.time), !late)));
+        found.push((RuleId::IdleNotLate, entry(latest.since(heard.time), !late)));
     }
     if early && !before_idle {
         found.extend(interval(step, probe.time, window, Some(probe.frame), false, true).unwrap_or_default());
@@ -96,6 +128,7 @@ fn interval(
         seen: at.since(from.time),
         bound: bound.since(from.time),
         kept,
+        switch: false,
     };
     Some(vec![
         (RuleId::IntervalNotEarly, entry(window.0, not_early)),
@@ -121,7 +154,7 @@ fn overdue(
     let Some(heard) = step.heard else { return Vec::new() };
     let seen = until.since(heard.time);
     let bound = window.1.since(heard.time);
-    vec![(RuleId::IdleNotLate, Judged { from: heard.frame, to: None, seen, bound, kept: false })]
+    vec![(RuleId::IdleNotLate, Judged { from: heard.frame, to: None, seen, bound, kept: false, switch: true })]
 }
 
 fn conclude(case: &Case<'_>, rule: RuleId, judged: &[Judged]) -> RuleVerdict {
