@@ -10,6 +10,7 @@ mod outcome;
 mod prober;
 mod record;
 mod reset;
+pub mod verification;
 
 pub use inference::Inference;
 pub use outcome::{Outcome, Verdict};

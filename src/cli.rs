@@ -9,6 +9,7 @@ mod live_input;
 mod predict;
 mod progress;
 mod stacks;
+mod verify;
 
 use std::io;
 use std::process::ExitCode;
@@ -20,6 +21,10 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub(crate) enum Exit {
     /// Done.
     Done,
+    /// Done, and a rule was broken.
+    Failed,
+    /// Done, and nothing can be said.
+    Inconclusive,
     /// Usage, or input that cannot be read or is damaged.
     BadInput,
     /// Stopped by the user; the result so far was written.
@@ -30,7 +35,9 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         ExitCode::from(match exit {
             Exit::Done => 0,
+            Exit::Failed => 1,
             Exit::BadInput => 2,
+            Exit::Inconclusive => 4,
             Exit::Interrupted => 130,
         })
     }
@@ -42,6 +49,7 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
   keepscope analyze capture.pcapng                who probes whom, who no longer answers
   tcpdump -w - tcp | keepscope analyze -          the same, from a pipe
   keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
+  keepscope verify --idle 7s --interval 3s --count 4 capture.pcap    whether it did as promised
   keepscope stacks                                how TCP stacks keep connections alive
   keepscope stacks linux                          one of them, each fact with its source
 
@@ -50,8 +58,10 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done; all input was read, whatever was found
+  0    done; all input was read, whatever was found (verify: all that could be seen was as promised)
+  1    verify: a rule was broken
   2    wrong usage, or a capture that cannot be read or is damaged (what could be read is reported)
+  4    verify: nothing that was promised could be seen
   130  interrupted (the result so far is reported)";
 
 /// Finds, times and judges TCP keepalive probes at packet level.
@@ -70,6 +80,8 @@ enum Command {
     Predict(predict::Arguments),
     /// Show how TCP stacks and applications keep connections alive, each fact with its source.
     Stacks(stacks::Arguments),
+    /// Check the keepalives in captures against promised settings, rule by rule.
+    Verify(verify::Arguments),
 }
 
 /// Runs the command that the process was started with.
@@ -82,6 +94,7 @@ pub fn main() -> ExitCode {
         Some(Command::Analyze(arguments)) => analyze::run(arguments),
         Some(Command::Predict(arguments)) => predict::run(&arguments),
         Some(Command::Stacks(arguments)) => stacks::run(&arguments),
+        Some(Command::Verify(arguments)) => verify::run(arguments),
         None => print(SHORT_HELP),
     };
     match result {

@@ -13,6 +13,7 @@ mod number;
 pub mod predict;
 pub mod stacks;
 pub mod text;
+pub mod verify;
 
 use crate::capture::{Captures, Problem};
 use crate::pipeline::{Counts, Pipeline};

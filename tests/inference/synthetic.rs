@@ -100,7 +100,13 @@ impl Scene {
         };
         let tail = self.prober.unanswered_tail().iter().map(|probe| probe.segment.at.frame);
         let outcome = if self.reset.is_some() { Outcome::TimedOut } else { Outcome::Alive };
-        let verdict = Verdict { outcome, evidence: tail.collect(), reason: String::new(), last_life: None };
+        let verdict = Verdict {
+            outcome,
+            evidence: tail.collect(),
+            reason: String::new(),
+            last_life: None,
+            origin: None,
+        };
         infer(&self.prober, &ProberRecord::default(), Party::Client, &summary, &verdict)
     }
 }

@@ -160,7 +160,7 @@ pub(super) fn solve(stack: &Stack, steps: &[Step]) -> Option<Solution> {
     } else {
         Some(choose(stack, Which::Interval, agreed(&gaps, then)?)?)
     };
-    let rules = Rules { first, then, restarts: restarts, growing };
+    let rules = Rules { first, then, restarts, growing };
     let sum: f64 = steps.iter().map(|step| rules.explains(idle, interval, *step)).sum();
     let fit = sum / steps.len().max(1) as f64;
     let width = first.most - first.least;

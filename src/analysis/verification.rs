@@ -1,0 +1,280 @@
+//! Whether keepalives were sent as promised: each rule by itself, with the frames that show it.
+//!
+//! Owns what can be promised ([`Expectation`]), the rules ([`RuleId`]) and their outcomes. The times at which
+//! probes may come are not worked out here: the keepalive machine of the stack is run over what the prober
+//! heard, in every phase of its timer ([`replay`]). Pure. Uses [`crate::keepalive`], [`crate::stack`] and the
+//! records of [`crate::analysis`].
+//!
+//! What cannot be seen at the point of capture is never called a failure: a silence whose beginning was not
+//! captured, an answer that may not have reached the prober, a count that the capture does not see the end of.
+
+mod history;
+mod replay;
+mod standard;
+mod timing;
+mod until;
+
+pub use history::{Histories, History, Moment};
+pub use replay::ALL_HZ;
+
+use super::ConnectionRecord;
+use crate::frame::FrameId;
+use crate::keepalive::Model;
+use crate::stack::value::{Datum, IntervalShape, Rounding, Value as _};
+use crate::stack::{Requirement, Source};
+use crate::time::Span;
+use crate::track::event::Party;
+
+/// How far the clock of the capture may run from that of the prober: one part in so many.
+pub const DRIFT: i64 = 10_000;
+
+/// What is promised of one end of a connection. What is not promised is not judged.
+#[derive(Clone, Debug)]
+pub struct Expectation {
+    /// The stack, with its rules.
+    pub model: Model,
+    /// CONFIG_HZ of a Linux kernel; if it is not said, each usual one is allowed.
+    pub hz: Option<u32>,
+    /// Silence before the first probe.
+    pub idle: Option<Span>,
+    /// Time between unanswered probes.
+    pub interval: Option<Span>,
+    /// Unanswered probes before the connection is given up.
+    pub count: Option<u32>,
+    /// TCP_USER_TIMEOUT, which replaces the count on Linux.
+    pub user_timeout: Option<Span>,
+    /// How much earlier or later than the machine a probe may be seen.
+    pub jitter: Span,
+    /// The settings are claimed to be the stack's defaults.
+    pub defaults: bool,
+}
+
+impl Expectation {
+    /// The jitter that is allowed unless another one is stated.
+    pub const JITTER: Span = Span::from_millis(15);
+
+    /// What is allowed at the end of a time of this length: the jitter, and clocks that run apart.
+    pub fn tolerance(&self, length: Span) -> Span {
+        self.jitter.plus(Span::from_nanos(length.as_nanos().max(0) / DRIFT))
+    }
+
+    /// Whether gaps grow because no interval was set.
+    pub fn backs_off(&self) -> bool {
+        let shape = self.model.stack.timing.shape.value;
+        self.interval.is_none() && matches!(shape, Some(IntervalShape::BackOffFromRto { .. }))
+    }
+
+    /// Whether no HZ was said although the stack's rounding depends on it.
+    pub fn allows_every_hz(&self) -> bool {
+        self.hz.is_none() && matches!(self.model.rounding, Rounding::TimerWheel { .. })
+    }
+}
+
+/// What became of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It was kept wherever it could be seen.
+    Pass,
+    /// It was broken.
+    Fail,
+    /// These packets cannot show it.
+    NotObservable,
+}
+
+impl Outcome {
+    /// The name used in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Outcome::Pass => "pass",
+            Outcome::Fail => "fail",
+            Outcome::NotObservable => "not_observable",
+        }
+    }
+}
+
+/// A rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RuleId {
+    /// No probe before the idle time is over.
+    IdleNotEarly,
+    /// A probe when the idle time and the rounding of the timer are over.
+    IdleNotLate,
+    /// No probe before the interval is over.
+    IntervalNotEarly,
+    /// A probe when the interval and the rounding of the timer are over.
+    IntervalNotLate,
+    /// As many probes without an answer as were promised.
+    Count,
+    /// The connection is then given up as the stack does it, one interval after the last probe.
+    GiveUp,
+    /// A probe looks as the stack sends it.
+    ProbeForm,
+    /// Can be turned on and off.
+    Must24,
+    /// Off by default.
+    Must25,
+    /// No probe while data is outstanding.
+    Must26,
+    /// The interval can be configured.
+    Must27,
+    /// Two hours by default.
+    Must28,
+    /// One unanswered probe does not end a connection.
+    Must29,
+    /// No data in a probe.
+    Shld12,
+    /// One octet at most.
+    May6,
+}
+
+impl RuleId {
+    /// The name used in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RuleId::IdleNotEarly => "idle_not_early",
+            RuleId::IdleNotLate => "idle_not_late",
+            RuleId::IntervalNotEarly => "interval_not_early",
+            RuleId::IntervalNotLate => "interval_not_late",
+            RuleId::Count => "count",
+            RuleId::GiveUp => "give_up",
+            RuleId::ProbeForm => "probe_form",
+            RuleId::Must24 => "rfc9293_must_24",
+            RuleId::Must25 => "rfc9293_must_25",
+            RuleId::Must26 => "rfc9293_must_26",
+            RuleId::Must27 => "rfc9293_must_27",
+            RuleId::Must28 => "rfc9293_must_28",
+            RuleId::Must29 => "rfc9293_must_29",
+            RuleId::Shld12 => "rfc9293_shld_12",
+            RuleId::May6 => "rfc9293_may_6",
+        }
+    }
+
+    /// The requirement of the standard that it is, if it is one.
+    pub fn requirement(self) -> Option<&'static Requirement> {
+        let id = match self {
+            RuleId::Must24 => "MUST-24",
+            RuleId::Must25 => "MUST-25",
+            RuleId::Must26 => "MUST-26",
+            RuleId::Must27 => "MUST-27",
+            RuleId::Must28 => "MUST-28",
+            RuleId::Must29 => "MUST-29",
+            RuleId::Shld12 => "SHLD-12",
+            RuleId::May6 => "MAY-6",
+            _ => return None,
+        };
+        Requirement::named(id)
+    }
+
+    /// Where the rule comes from: the section of the standard, or the sources of the stack's row.
+    pub fn source(self, model: &Model) -> String {
+        if let Some(requirement) = self.requirement() {
+            return format!("{} {} (RFC 1122 section 4.2.3.6)", requirement.source, requirement.id);
+        }
+        let stack = model.stack;
+        let (cell, sources): (&str, &[Source]) = match self {
+            RuleId::IdleNotEarly => ("idle_clock.reset_by", stack.idle_clock.reset_by.sources),
+            RuleId::IdleNotLate => ("timing.rounding", stack.timing.rounding.sources),
+            RuleId::IntervalNotEarly | RuleId::IntervalNotLate => {
+                ("timing.shape", stack.timing.shape.sources)
+            }
+            RuleId::Count => ("giving_up.rule", stack.giving_up.rule.sources),
+            RuleId::GiveUp => ("giving_up.moment", stack.giving_up.moment.sources),
+            _ => ("probe", stack.probe.octets.sources),
+        };
+        let tags: Vec<&str> = sources.iter().map(|source| source.reference).collect();
+        let named = if tags.is_empty() { "nobody knows".to_owned() } else { tags.join("; ") };
+        format!("{} {cell}: {named}", stack.name)
+    }
+}
+
+/// What was seen, or what was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Times from the shortest to the longest.
+    Times(Span, Span),
+    /// A number.
+    Number(u64),
+    /// Something else.
+    Text(String),
+}
+
+/// The outcome of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleVerdict {
+    /// The rule.
+    pub rule: RuleId,
+    /// Where it comes from.
+    pub source: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The frames that show it, in order.
+    pub frames: Vec<FrameId>,
+    /// What was seen.
+    pub observed: Option<Measure>,
+    /// What was expected.
+    pub expected: Option<Measure>,
+    /// One sentence that says why.
+    pub reason: String,
+}
+
+/// What rules are judged from.
+struct Case<'a> {
+    record: &'a ConnectionRecord,
+    history: &'a History,
+    party: Party,
+    expectation: &'a Expectation,
+    steps: Vec<replay::Step>,
+    /// The round trip from the point of capture to the prober.
+    trip: Span,
+}
+
+impl Case<'_> {
+    fn verdict(&self, rule: RuleId, outcome: Outcome, frames: Vec<FrameId>, reason: String) -> RuleVerdict {
+        let mut ordered = frames;
+        ordered.sort_unstable();
+        ordered.dedup();
+        let source = rule.source(&self.expectation.model);
+        RuleVerdict { rule, source, outcome, frames: ordered, observed: None, expected: None, reason }
+    }
+
+    fn unseen(&self, rule: RuleId, reason: &str) -> RuleVerdict {
+        self.verdict(rule, Outcome::NotObservable, Vec::new(), reason.to_owned())
+    }
+
+    /// The frames of all probes.
+    fn frames(&self) -> Vec<FrameId> {
+        self.record.prober(self.party).probes.iter().map(|probe| probe.segment.at.frame).collect()
+    }
+
+    /// What the rounding of the timer allows, in words.
+    fn rounding(&self) -> String {
+        let expectation = self.expectation;
+        match (expectation.model.rounding, expectation.hz) {
+            (Rounding::TimerWheel { .. }, None) => {
+                "HZ not given, so each of 100, 250, 300 and 1000".to_owned()
+            }
+            (Rounding::TimerWheel { .. }, Some(hz)) => format!("timer wheel, HZ={hz}"),
+            (rounding, _) => match (rounding.datum(), expectation.model.stack.timing.rounding.value) {
+                (_, None) => "nobody knows how this stack rounds".to_owned(),
+                (Datum::Fields(_, text, _), _) => text,
+                _ => String::new(),
+            },
+        }
+    }
+}
+
+/// Judges every rule for one end of a connection that may have sent probes.
+pub fn verify(
+    record: &ConnectionRecord,
+    history: &History,
+    party: Party,
+    expectation: &Expectation,
+) -> Vec<RuleVerdict> {
+    let replay = replay::Replay::new(record, history, party, expectation);
+    let (steps, trip) = (replay.steps(), replay.trip());
+    let case = Case { record, history, party, expectation, steps, trip };
+    let mut verdicts = timing::judge(&case);
+    verdicts.extend(until::judge(&case));
+    verdicts.extend(standard::judge(&case));
+    verdicts
+}

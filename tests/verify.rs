@@ -1,0 +1,1 @@
+//! `keepscope verify`, through the binary.
