@@ -4,6 +4,7 @@
 //! [`crate::analysis`], [`crate::keepalive`], [`crate::stack`], [`crate::track`], [`crate::capture`] (its
 //! problems) and [`crate::pipeline`] (its counts).
 
+pub mod annotate;
 pub mod csv;
 pub mod json;
 pub mod jsonl;
