@@ -3,6 +3,7 @@
 //! Owns [`Collector`], which gathers the events of a connection into a [`ConnectionRecord`], and the outcome
 //! drawn from it. Pure. Uses [`crate::track`] (its events), [`crate::segment`] and [`crate::time`].
 
+pub mod comparison;
 pub mod filter;
 mod outcome;
 mod prober;

@@ -4,6 +4,7 @@
 //! of everything: may use every module; none uses it.
 
 mod analyze;
+mod diff;
 mod duration;
 mod live_input;
 mod predict;
@@ -20,8 +21,12 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub(crate) enum Exit {
     /// Done.
     Done,
+    /// Done, and two captures differ.
+    Different,
     /// Usage, or input that cannot be read or is damaged.
     BadInput,
+    /// What was asked cannot be known from the input.
+    Inconclusive,
     /// Stopped by the user; the result so far was written.
     Interrupted,
 }
@@ -30,7 +35,9 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         ExitCode::from(match exit {
             Exit::Done => 0,
+            Exit::Different => 1,
             Exit::BadInput => 2,
+            Exit::Inconclusive => 4,
             Exit::Interrupted => 130,
         })
     }
@@ -41,6 +48,7 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
 
   keepscope analyze capture.pcapng                who probes whom, who no longer answers
   tcpdump -w - tcp | keepscope analyze -          the same, from a pipe
+  keepscope diff before.pcap after.pcap           what changed, or what was lost between two ends
   keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
   keepscope stacks                                how TCP stacks keep connections alive
   keepscope stacks linux                          one of them, each fact with its source
@@ -50,8 +58,10 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done; all input was read, whatever was found
+  0    done; all input was read, whatever was found (diff: no difference)
+  1    diff: the captures differ
   2    wrong usage, or a capture that cannot be read or is damaged (what could be read is reported)
+  4    diff: nothing in common to compare
   130  interrupted (the result so far is reported)";
 
 /// Finds, times and judges TCP keepalive probes at packet level.
@@ -66,6 +76,8 @@ struct Arguments {
 enum Command {
     /// Find the keepalive probes in captures, and their answers.
     Analyze(analyze::Arguments),
+    /// Compare two captures: before and after a change, or both ends of a path.
+    Diff(diff::Arguments),
     /// Predict when a stack probes a quiet connection, and when it gives up.
     Predict(predict::Arguments),
     /// Show how TCP stacks and applications keep connections alive, each fact with its source.
@@ -80,6 +92,7 @@ pub fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Some(Command::Analyze(arguments)) => analyze::run(arguments),
+        Some(Command::Diff(arguments)) => diff::run(&arguments),
         Some(Command::Predict(arguments)) => predict::run(&arguments),
         Some(Command::Stacks(arguments)) => stacks::run(&arguments),
         None => print(SHORT_HELP),

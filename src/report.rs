@@ -6,6 +6,7 @@
 
 pub mod annotate;
 pub mod csv;
+pub mod diff;
 pub mod json;
 pub mod jsonl;
 pub mod ladder;
