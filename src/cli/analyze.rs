@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::annotated::{Annotated, Written};
 use super::progress::Progress;
@@ -114,9 +114,7 @@ impl Color {
 /// Reads the captures and writes what was found.
 pub(super) fn run(arguments: Arguments) -> io::Result<Exit> {
     let interrupted = Arc::new(AtomicBool::new(false));
-    // A second signal ends the process at once; without a handler the first one does, which is no worse.
-    let _ = signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&interrupted));
-    let _ = signal_hook::flag::register(SIGINT, Arc::clone(&interrupted));
+    catch_signals(&interrupted, arguments.write.is_some());
 
     let stdin = arguments.files.iter().any(|path| path.as_os_str() == "-");
     if stdin && live_input::is_terminal() {
@@ -168,6 +166,18 @@ pub(super) fn run(arguments: Arguments) -> io::Result<Exit> {
         return Ok(Exit::Interrupted);
     }
     Ok(analysis.write(annotated, &interrupted).unwrap_or(exit))
+}
+
+/// Lets a signal end the reading. Without a handler the process ends at once, which is no worse.
+fn catch_signals(interrupted: &Arc<AtomicBool>, writes: bool) {
+    if writes {
+        // Only who ends in order leaves no half file behind. Files are read, so that is soon.
+        let _ = signal_hook::flag::register(SIGTERM, Arc::clone(interrupted));
+    } else {
+        // A second signal ends the process at once.
+        let _ = signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(interrupted));
+    }
+    let _ = signal_hook::flag::register(SIGINT, Arc::clone(interrupted));
 }
 
 /// A run of the command.

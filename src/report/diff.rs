@@ -176,7 +176,7 @@ fn missing_words(missing: &Missing) -> String {
     };
     let answered = if missing.answered { format!(", though {here} has an answer") } else { String::new() };
     let unsure = if missing.unsure {
-        format!("; {there} has no packets of that time, it may not have been capturing")
+        format!("; not sure: {there} may not have been capturing then, or shows too little to tell")
     } else {
         String::new()
     };

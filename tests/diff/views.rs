@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Pcap, capture_path, scratch};
+use crate::common::{Pcap, capture_path, has, run, scratch, text};
 use crate::edit::{from_the_server, is_from_client, micros, save, set_micros, translated, without};
 use crate::{diff, shown};
 
@@ -152,6 +152,46 @@ fn probes_that_look_alike_are_told_by_time() {
     assert_eq!(views["probes"], json!(probes.len() - 1));
 }
 
+/// A capture that cut the options has no timestamps to compare.
+#[test]
+fn captures_of_different_lengths_are_compared() {
+    let folder = scratch("diff-cut");
+    let whole = Pcap::of("answered.pcap");
+    let mut cut = from_the_server(whole.clone(), WAY, AHEAD);
+    for record in &mut cut.records {
+        record.truncate(16 + 54);
+        record[8..12].copy_from_slice(&54_u32.to_ne_bytes());
+    }
+    let (a, b) = (save(&folder, "whole.pcap", &whole), save(&folder, "cut.pcap", &cut));
+    let (document, exit) = diff(&a, &b, &[]);
+    assert_eq!(exit, Some(0), "{document}");
+    assert_eq!(only_pair(&document)["views"]["answers"], json!(4));
+}
+
+/// Both sides of a router, captured at once on one clock.
+#[test]
+fn the_way_through_a_router_is_measured() {
+    if !has("tshark") {
+        return;
+    }
+    let folder = scratch("diff-router");
+    let sides = ["0", "1"].map(|number| {
+        let path = folder.join(format!("{number}.pcapng"));
+        let filter = format!("frame.interface_id == {number}");
+        let source = capture_path("two_interfaces.pcapng");
+        run("tshark", &["-r", &source, "-Y", &filter, "-w", text(&path)]);
+        path
+    });
+    let (document, exit) = diff(&sides[0], &sides[1], &[]);
+    assert_eq!(exit, Some(0), "{document}");
+    assert_eq!(only_pair(&document)["views"]["nearer_to_a"], "client");
+    let clocks = &document["clocks"];
+    let seconds = |name: &str| clocks[name].as_f64().expect(name);
+    // There is one clock, so what it is ahead of itself lies between the bounds.
+    assert!(seconds("ahead_at_least_s") <= 0.0 && seconds("ahead_at_most_s") >= 0.0, "{clocks}");
+    assert!(seconds("there_and_back_us") > 0.0 && seconds("there_and_back_us") < 1000.0, "{clocks}");
+}
+
 #[test]
 fn a_probe_that_took_longer_is_named() {
     let folder = scratch("diff-late");
@@ -186,7 +226,7 @@ fn packets_beyond_the_other_capture_are_unsure() {
     assert_eq!(missing.len(), 2);
     assert!(missing.iter().all(|missing| missing["unsure"] == true && missing["answered"] == true));
     let (text, _) = shown(&a, &b, &[]);
-    assert!(text.contains("it may not have been capturing"), "{text}");
+    assert!(text.contains("not sure: B may not have been capturing then"), "{text}");
 }
 
 #[test]

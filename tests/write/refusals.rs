@@ -123,6 +123,44 @@ fn nothing_is_left_where_the_file_does_not_fit() {
     assert_eq!(names(&folder), [""; 0]);
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_leaves_nothing() {
+    let folder = scratch("write-interrupted");
+    let (source, out) = (folder.join("long.pcap"), folder.join("out/out.pcapng"));
+    let capture = crate::common::Pcap::of("answered.pcap");
+    let packets = capture.with(0..capture.records.len()).split_off(capture.header.len());
+    fs::write(&source, [capture.header.clone(), packets.repeat(20_000)].concat()).expect("a capture");
+    fs::create_dir(folder.join("out")).expect("a folder");
+    for signal in ["-INT", "-TERM"] {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_keepscope"))
+            .args(["analyze", "--force", "--write", text(&out), text(&source)])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("keepscope runs");
+        // It has begun when there is something to clean up.
+        while names(&folder.join("out")).is_empty() && process.try_wait().expect("a process").is_none() {
+            std::thread::yield_now();
+        }
+        for _ in 0..2 {
+            let _ = Command::new("kill").args([signal, &process.id().to_string()]).output();
+        }
+        match process.wait().expect("a process").code() {
+            Some(130) => assert_eq!(names(&folder.join("out")), [""; 0], "{signal}"),
+            // It was faster than the signal.
+            code => {
+                assert_eq!(
+                    (code, names(&folder.join("out"))),
+                    (Some(0), vec!["out.pcapng".to_owned()]),
+                    "{signal}"
+                );
+                fs::remove_file(&out).expect("the file");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_connection_that_is_not_there_writes_nothing() {
     let folder = scratch("write-absent");

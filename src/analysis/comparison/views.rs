@@ -6,7 +6,7 @@ use super::pairing::Draft;
 use super::{Mark, Party, Side, Tolerance};
 use crate::analysis::{ConnectionRecord, ProbeRecord, ProberRecord};
 use crate::time::{Span, Timestamp};
-use crate::track::event::Answer;
+use crate::track::event::{Answer, Start};
 
 /// How far packets may stray from one offset of the clocks and still be the same: delay that varies.
 const STEADY: Span = Span::from_secs(1);
@@ -78,7 +78,8 @@ pub struct Missing {
     pub answered: bool,
     /// What to think of it.
     pub fate: Fate,
-    /// The other capture may not have begun yet, or have ended.
+    /// The other capture may not have begun yet or have ended, or it shows too little of the connection to
+    /// recognise the packet: it may have been there.
     pub unsure: bool,
 }
 
@@ -110,24 +111,50 @@ pub struct Views {
     pub late: Vec<Late>,
 }
 
-fn identity(probe: &ProbeRecord) -> Identity {
-    let shown = &probe.segment;
-    let stamps = shown.timestamps.map(|stamps| (stamps.value, stamps.echo));
-    // Identification 0 is none: atomic packets (RFC 6864).
-    let ip_id = shown.ip_id.filter(|id| stamps.is_none() && *id != 0);
-    (shown.seq.0, shown.ack.0, shown.octets, stamps, ip_id)
+/// What can be compared of two sets of probes: a capture that cut the options has no timestamps.
+#[derive(Clone, Copy)]
+enum Marks {
+    Timestamps,
+    IpId,
+    /// Sequence numbers only.
+    Nothing,
 }
 
-/// The probes of a side by what is the same everywhere, in the order of their times.
-fn by_identity(prober: &ProberRecord) -> HashMap<Identity, Vec<usize>> {
-    let mut groups: HashMap<Identity, Vec<usize>> = HashMap::new();
-    for (index, probe) in prober.probes.iter().enumerate() {
-        groups.entry(identity(probe)).or_default().push(index);
+impl Marks {
+    fn of(a: &ProberRecord, b: &ProberRecord) -> Self {
+        let all = |holds: &dyn Fn(&ProbeRecord) -> bool| a.probes.iter().chain(&b.probes).all(holds);
+        if all(&|probe| probe.segment.timestamps.is_some()) {
+            Marks::Timestamps
+        } else if all(&|probe| probe.segment.ip_id.is_some_and(|id| id != 0)) {
+            // Identification 0 is none: atomic packets (RFC 6864).
+            Marks::IpId
+        } else {
+            Marks::Nothing
+        }
     }
-    for group in groups.values_mut() {
-        group.sort_by_key(|&index| time_of(prober, index));
+
+    fn identity(self, probe: &ProbeRecord) -> Identity {
+        let shown = &probe.segment;
+        let stamps = shown.timestamps.map(|stamps| (stamps.value, stamps.echo));
+        let (stamps, ip_id) = match self {
+            Marks::Timestamps => (stamps, None),
+            Marks::IpId => (None, shown.ip_id),
+            Marks::Nothing => (None, None),
+        };
+        (shown.seq.0, shown.ack.0, shown.octets, stamps, ip_id)
     }
-    groups
+
+    /// The probes of a side by what is the same everywhere, in the order of their times.
+    fn group(self, prober: &ProberRecord) -> HashMap<Identity, Vec<usize>> {
+        let mut groups: HashMap<Identity, Vec<usize>> = HashMap::new();
+        for (index, probe) in prober.probes.iter().enumerate() {
+            groups.entry(self.identity(probe)).or_default().push(index);
+        }
+        for group in groups.values_mut() {
+            group.sort_by_key(|&index| time_of(prober, index));
+        }
+        groups
+    }
 }
 
 fn time_of(prober: &ProberRecord, index: usize) -> Timestamp {
@@ -152,9 +179,10 @@ pub(super) fn agreement(drafts: &[Draft<'_>]) -> Option<Agreement> {
     for draft in drafts {
         for party in [Party::Client, Party::Server] {
             let (a, b) = draft.probers(party);
-            let (in_a, in_b) = (by_identity(a), by_identity(b));
+            let marks = Marks::of(a, b);
+            let (in_a, in_b) = (marks.group(a), marks.group(b));
             for probe in &a.probes {
-                let key = identity(probe);
+                let key = marks.identity(probe);
                 let Some(group) = in_b.get(&key) else { continue };
                 let time = probe.segment.at.time;
                 let Some(&index) = nearest(b, group, time).and_then(|place| group.get(place)) else {
@@ -203,7 +231,8 @@ impl Match<'_> {
     /// The answer in both, if it is the same.
     fn answer(&self) -> Option<(Answer, Answer)> {
         let (a, b) = self.a.answer.zip(self.b.answer)?;
-        (a.kind == b.kind && a.timestamps == b.timestamps).then_some((a, b))
+        let stamps = a.timestamps.zip(b.timestamps);
+        (a.kind == b.kind && stamps.is_none_or(|(a, b)| a == b)).then_some((a, b))
     }
 }
 
@@ -217,11 +246,11 @@ struct Matched<'a> {
 
 fn matched<'a>(draft: &Draft<'a>, prober: Party, agreement: &Agreement) -> Matched<'a> {
     let (a, b) = draft.probers(prober);
-    let mut left = by_identity(b);
-    let alike = by_identity(a);
+    let marks = Marks::of(a, b);
+    let (alike, mut left) = (marks.group(a), marks.group(b));
     let mut found = Matched { prober, both: Vec::new(), only_a: Vec::new(), only_b: Vec::new() };
     for probe in &a.probes {
-        let (key, time) = (identity(probe), probe.segment.at.time);
+        let (key, time) = (marks.identity(probe), probe.segment.at.time);
         let due = time.plus(agreement.offset);
         let within = agreement.within.min(half_way(a, alike.get(&key), time));
         let other = left.get_mut(&key).and_then(|group| {
@@ -323,7 +352,7 @@ pub(super) fn look(
             ways.add(side, near);
             views.probes += side.both.len();
             views.answers += side.both.iter().filter(|both| both.answer().is_some()).count();
-            let lookout = Lookout { prober: side.prober, near, periods, offset: agreement.offset };
+            let lookout = Lookout { draft, prober: side.prober, near, periods, agreement: *agreement };
             lookout.probes(side, &mut views.missing);
             side.both.iter().for_each(|both| lookout.answers(both, &mut views.missing));
             lookout.late(side, tolerance, &mut views.late);
@@ -339,14 +368,15 @@ pub(super) fn look(
 }
 
 /// What decides how a packet that is in one capture only is to be taken.
-struct Lookout {
+struct Lookout<'a> {
+    draft: &'a Draft<'a>,
     prober: Party,
     near: Option<Party>,
     periods: (Period, Period),
-    offset: Span,
+    agreement: Agreement,
 }
 
-impl Lookout {
+impl Lookout<'_> {
     fn missing(&self, is_answer: bool, seen_in: Side, at: Mark) -> Missing {
         let sender = if is_answer { self.prober.peer() } else { self.prober };
         let first = self.near.map(|near| if near == sender { Side::A } else { Side::B });
@@ -355,12 +385,25 @@ impl Lookout {
             Some(first) if first == seen_in => Fate::Lost,
             Some(_) => Fate::Appeared,
         };
-        let back = Span::from_nanos(self.offset.as_nanos().saturating_neg());
-        let unsure = match seen_in {
-            Side::A => self.periods.1.misses(at.time.plus(self.offset)),
-            Side::B => self.periods.0.misses(at.time.plus(back)),
+        let (due, other, period) = match seen_in {
+            Side::A => (at.time.plus(self.agreement.offset), self.draft.b, self.periods.1),
+            Side::B => {
+                let back = Span::from_nanos(self.agreement.offset.as_nanos().saturating_neg());
+                (at.time.plus(back), self.draft.a, self.periods.0)
+            }
         };
+        let unsure = period.misses(due) || self.may_hide(other, due);
         Missing { prober: self.prober, is_answer, seen_in, at, probe: None, answered: false, fate, unsure }
+    }
+
+    /// Whether a capture of the connection may have a packet of this time without our knowing what it is: before
+    /// the first probe where its start was not captured, and where something looks like a probe.
+    fn may_hide(&self, record: &ConnectionRecord, due: Timestamp) -> bool {
+        let first = record.probers().filter_map(|(_, prober)| prober.probes.first());
+        let first = first.map(|probe| probe.segment.at.time).min();
+        let is_early = first.is_none_or(|first| due <= first.plus(self.agreement.within));
+        (record.opened.start == Start::Midstream && is_early)
+            || record.lookalikes.iter().any(|seen| seen.at.time.since(due).abs() <= self.agreement.within)
     }
 
     fn probes(&self, side: &Matched<'_>, missing: &mut Vec<Missing>) {
