@@ -4,6 +4,7 @@
 //! drawn from it, and the settings that explain its probes ([`inference`]). Pure. Uses [`crate::track`] (its
 //! events), [`crate::stack`], [`crate::keepalive`], [`crate::segment`] and [`crate::time`].
 
+pub mod comparison;
 pub mod filter;
 pub mod inference;
 mod outcome;

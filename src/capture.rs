@@ -1,4 +1,5 @@
-//! Capture files in: pcap and pcapng, plain or compressed, from files or standard input.
+//! Capture files in: pcap and pcapng, plain or compressed, from files or standard input. The way out is
+//! [`write`].
 //!
 //! Owns [`Captures`], which reads any number of captures as one stream of frames in time order, and the
 //! [`Problem`]s it met on the way. Uses [`crate::frame`] and [`crate::time`]; knows nothing of what is in a
@@ -29,6 +30,7 @@ mod reader;
 mod record;
 mod slot;
 mod source;
+pub mod write;
 
 use std::fmt;
 use std::io::Read;

@@ -4,6 +4,7 @@
 //! of everything: may use every module; none uses it.
 
 mod analyze;
+mod diff;
 mod duration;
 mod live_input;
 mod predict;
@@ -21,12 +22,12 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub(crate) enum Exit {
     /// Done.
     Done,
-    /// Done, and a rule was broken.
+    /// Done, and the finding is bad: a rule was broken, or two captures differ.
     Failed,
-    /// Done, and nothing can be said.
-    Inconclusive,
     /// Usage, or input that cannot be read or is damaged.
     BadInput,
+    /// What was asked cannot be known from the input.
+    Inconclusive,
     /// Stopped by the user; the result so far was written.
     Interrupted,
 }
@@ -48,6 +49,7 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
 
   keepscope analyze capture.pcapng                who probes whom, who no longer answers
   tcpdump -w - tcp | keepscope analyze -          the same, from a pipe
+  keepscope diff before.pcap after.pcap           what changed, or what was lost between two ends
   keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
   keepscope verify --idle 7s --interval 3s --count 4 capture.pcap    whether it did as promised
   keepscope stacks                                how TCP stacks keep connections alive
@@ -58,10 +60,11 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done; all input was read, whatever was found (verify: all that could be seen was as promised)
-  1    verify: a rule was broken
+  0    done; all input was read, whatever was found (verify: all that could be seen was as promised;
+       diff: no difference)
+  1    verify: a rule was broken; diff: the captures differ
   2    wrong usage, or a capture that cannot be read or is damaged (what could be read is reported)
-  4    verify: nothing that was promised could be seen
+  4    verify: nothing that was promised could be seen; diff: nothing in common to compare
   130  interrupted (the result so far is reported)";
 
 /// Finds, times and judges TCP keepalive probes at packet level.
@@ -76,6 +79,8 @@ struct Arguments {
 enum Command {
     /// Find the keepalive probes in captures, and their answers.
     Analyze(analyze::Arguments),
+    /// Compare two captures: before and after a change, or both ends of a path.
+    Diff(diff::Arguments),
     /// Predict when a stack probes a quiet connection, and when it gives up.
     Predict(predict::Arguments),
     /// Show how TCP stacks and applications keep connections alive, each fact with its source.
@@ -92,6 +97,7 @@ pub fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Some(Command::Analyze(arguments)) => analyze::run(arguments),
+        Some(Command::Diff(arguments)) => diff::run(&arguments),
         Some(Command::Predict(arguments)) => predict::run(&arguments),
         Some(Command::Stacks(arguments)) => stacks::run(&arguments),
         Some(Command::Verify(arguments)) => verify::run(arguments),

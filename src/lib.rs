@@ -9,7 +9,8 @@
 //!   stack            keepalive         keepalive                  winsock
 //! ```
 //!
-//! - [`capture`] reads pcap and pcapng from files and pipes; the only module of the library that does.
+//! - [`capture`] reads pcap and pcapng from files and pipes, and writes them; the only module of the library that
+//!   does.
 //! - [`pipeline`] drives [`segment`] (decoding) and [`track`] (connections, probes, answers) for any source of
 //!   [`frame`]s.
 //! - [`analysis`] gathers events into records with an outcome; [`report`] writes them.

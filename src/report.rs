@@ -4,7 +4,9 @@
 //! [`crate::analysis`], [`crate::keepalive`], [`crate::stack`], [`crate::track`], [`crate::capture`] (its
 //! problems) and [`crate::pipeline`] (its counts).
 
+pub mod annotate;
 pub mod csv;
+pub mod diff;
 pub mod json;
 pub mod jsonl;
 pub mod ladder;

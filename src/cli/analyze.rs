@@ -1,5 +1,7 @@
 //! `keepscope analyze`: captures in, findings out.
 
+mod annotated;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -8,8 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
+use self::annotated::{Annotated, Written};
 use super::progress::Progress;
 use super::{Exit, complain, live_input};
 use crate::analysis::filter::Filter;
@@ -27,9 +30,13 @@ Examples:
   keepscope analyze --connection 3 capture.pcap.gz     one connection, packet by packet
   keepscope analyze --filter 'port:443 !alive' ring.pcap*
   keepscope analyze --format json capture.pcap | jq '.connections[].outcome'
+  keepscope analyze --write marked.pcapng capture.pcap   for Wireshark, with comments on the packets
   tcpdump -U -w - tcp | keepscope analyze --format jsonl -
 
 Several captures are read as one stream in the order of their times.";
+
+/// For those who asked for a file and stopped the program.
+const NOT_WRITTEN: &str = "note: stopped early, so --write wrote no file";
 
 /// What to read and how to show it.
 #[derive(Debug, Args)]
@@ -55,6 +62,15 @@ pub(super) struct Arguments {
     /// Show connections without keepalives too
     #[arg(long)]
     all: bool,
+
+    /// Write the packets of the connections shown to a new file: .pcapng with what each probe and answer is as
+    /// packet comments, .pcap without
+    #[arg(long, value_name = "OUT")]
+    write: Option<PathBuf>,
+
+    /// Let --write take the place of a file
+    #[arg(long, requires = "write")]
+    force: bool,
 
     /// Show no progress
     #[arg(long, short)]
@@ -98,15 +114,25 @@ impl Color {
 /// Reads the captures and writes what was found.
 pub(super) fn run(arguments: Arguments) -> io::Result<Exit> {
     let interrupted = Arc::new(AtomicBool::new(false));
-    // A second signal ends the process at once; without a handler the first one does, which is no worse.
-    let _ = signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&interrupted));
-    let _ = signal_hook::flag::register(SIGINT, Arc::clone(&interrupted));
+    catch_signals(&interrupted, arguments.write.is_some());
 
     let stdin = arguments.files.iter().any(|path| path.as_os_str() == "-");
     if stdin && live_input::is_terminal() {
         complain("error: standard input is a terminal; pipe a capture into it, or name a file");
         return Ok(Exit::BadInput);
     }
+    let begun = arguments
+        .write
+        .as_ref()
+        .map(|path| Annotated::begin(path, arguments.force, &arguments.files))
+        .transpose();
+    let annotated = match begun {
+        Ok(annotated) => annotated,
+        Err(problem) => {
+            complain(&format!("error: {problem}"));
+            return Ok(Exit::BadInput);
+        }
+    };
     let live = arguments.files.iter().any(|path| live_input::is_live(path));
     let opened = if live {
         live_input::open(&arguments.files, &interrupted)
@@ -122,10 +148,36 @@ pub(super) fn run(arguments: Arguments) -> io::Result<Exit> {
     };
     let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let mut analysis = Analysis::new(arguments, captures, out, live);
-    analysis.read(&interrupted)?;
+    let Some(annotated) = annotated else {
+        analysis.read(&interrupted)?;
+        let stopped = interrupted.load(Ordering::Relaxed);
+        let exit = analysis.report(stopped)?;
+        return Ok(if stopped { Exit::Interrupted } else { exit });
+    };
+    analysis.read(&interrupted).inspect_err(|_| complain(NOT_WRITTEN))?;
     let stopped = interrupted.load(Ordering::Relaxed);
-    let exit = analysis.report(stopped)?;
-    Ok(if stopped { Exit::Interrupted } else { exit })
+    let exit = match analysis.report(stopped) {
+        // Whoever read the output has seen enough; the file is wanted all the same.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        reported => reported.inspect_err(|_| complain(NOT_WRITTEN))?,
+    };
+    if stopped {
+        complain(NOT_WRITTEN);
+        return Ok(Exit::Interrupted);
+    }
+    Ok(analysis.write(annotated, &interrupted).unwrap_or(exit))
+}
+
+/// Lets a signal end the reading. Without a handler the process ends at once, which is no worse.
+fn catch_signals(interrupted: &Arc<AtomicBool>, writes: bool) {
+    if writes {
+        // Only who ends in order leaves no half file behind. Files are read, so that is soon.
+        let _ = signal_hook::flag::register(SIGTERM, Arc::clone(interrupted));
+    } else {
+        // A second signal ends the process at once.
+        let _ = signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(interrupted));
+    }
+    let _ = signal_hook::flag::register(SIGINT, Arc::clone(interrupted));
 }
 
 /// A run of the command.
@@ -139,6 +191,8 @@ struct Analysis<W: Write> {
     ladder: Option<Ladder>,
     sink: Sink,
     with_keepalives: u64,
+    /// Records are needed after they were shown.
+    keeps: bool,
     out: W,
     /// Whether somebody may be waiting for each line.
     live: bool,
@@ -193,6 +247,7 @@ impl<W: Write> Analysis<W> {
             ladder: connection.filter(|_| wants_ladder).map(Ladder::new),
             sink: Sink { collector: Collector::default(), kept: Vec::new(), held: HashMap::new() },
             with_keepalives: 0,
+            keeps: arguments.write.is_some(),
             out,
             live,
         }
@@ -245,6 +300,10 @@ impl<W: Write> Analysis<W> {
         let finished = self.sink.collector.on_event(&event);
         if let Some(record) = &finished {
             self.with_keepalives += u64::from(record.has_keepalives());
+            let is_streamed = matches!(self.format, Format::Jsonl | Format::Csv);
+            if self.keeps && is_streamed && self.choice.includes(record) {
+                self.sink.kept.push(record.clone());
+            }
         }
         match (self.format, finished) {
             (Format::Jsonl, finished) => self.stream(event, finished),
@@ -294,7 +353,7 @@ impl<W: Write> Analysis<W> {
     }
 
     /// Writes the result and says how the reading went.
-    fn report(mut self, stopped: bool) -> io::Result<Exit> {
+    fn report(&mut self, stopped: bool) -> io::Result<Exit> {
         let captures = CaptureReport::of(&self.captures, &self.pipeline);
         let totals = Totals {
             connections: self.pipeline.connections(),
@@ -336,6 +395,30 @@ impl<W: Write> Analysis<W> {
             exit = Exit::BadInput;
         }
         Ok(exit)
+    }
+
+    /// Writes the packets of the connections that were shown; returns the exit code where that changes it.
+    fn write(&mut self, annotated: Annotated, interrupted: &AtomicBool) -> Option<Exit> {
+        if self.choice.connection.is_some() && self.sink.kept.is_empty() {
+            // That there is no such connection has been told.
+            return None;
+        }
+        match annotated.write(&self.sink.kept, &self.captures, &mut self.progress, interrupted) {
+            Ok(Written::Done(note)) => {
+                if let Some(note) = note {
+                    complain(&format!("note: {note}"));
+                }
+                None
+            }
+            Ok(Written::Interrupted) => {
+                complain(NOT_WRITTEN);
+                Some(Exit::Interrupted)
+            }
+            Err(problem) => {
+                complain(&format!("error: {problem}"));
+                Some(Exit::BadInput)
+            }
+        }
     }
 }
 
