@@ -170,7 +170,7 @@ impl Part {
     /// `None` if no packet can have a fragment like this: empty, beyond the longest packet, or followed by
     /// others and not made of whole units of 8 octets.
     fn of(piece: &Piece<'_>) -> Option<Self> {
-        if piece.len == 0 || (piece.more && piece.len % 8 != 0) {
+        if piece.len == 0 || (piece.more && !piece.len.is_multiple_of(8)) {
             return None;
         }
         Some(Self {
