@@ -96,21 +96,25 @@ impl Pipeline {
             }
             Decoded::Skipped(reason) => {
                 *counts.skipped.entry(*reason).or_default() += 1;
-                self.tracker.pass_time(frame.time);
-                self.count_given_up();
+                self.pass(frame);
                 None
             }
             Decoded::Waiting => {
                 counts.fragments += 1;
-                self.tracker.pass_time(frame.time);
-                self.count_given_up();
+                self.pass(frame);
                 None
             }
         }
     }
 
-    /// Counts the fragments that no longer wait among what was not read.
+    /// Goes on to the time of a frame that told nothing else, and counts the fragments that no longer wait.
     #[inline(never)]
+    fn pass(&mut self, frame: &Frame<'_>) {
+        self.tracker.pass_time(frame.time);
+        self.count_given_up();
+    }
+
+    /// Counts the fragments that no longer wait among what was not read.
     fn count_given_up(&mut self) {
         while let Some(given_up) = self.fragments.take_given_up() {
             let Some(counts) = self.counts.get_mut(given_up.capture as usize) else { continue };

@@ -30,6 +30,8 @@ mod tunnel;
 pub use fragment::{Fragments, GivenUp};
 pub use skip::{Layer, Skip, Tunnel};
 
+use tunnel::Held;
+
 use super::{IcmpError, Segment};
 use crate::frame::Frame;
 
@@ -48,51 +50,40 @@ pub enum Decoded {
 
 /// Reads one frame. Fragments are skipped.
 pub fn decode(frame: &Frame<'_>) -> Decoded {
-    read(frame, None, 0)
+    match packet(frame) {
+        Ok(packet) if packet.protocol == ip::TCP => tcp::read(frame, &packet),
+        Ok(packet) => without_tcp(frame, packet, 0),
+        Err(skip) => without_packet(frame, skip, 0),
+    }
 }
 
 /// Reads one frame and puts fragments together: the segment of a fragmented packet is that of the frame which
 /// completes it.
-pub fn decode_with(frame: &Frame<'_>, fragments: &mut Fragments) -> Decoded {
-    read(frame, Some(fragments), 0)
-}
-
-#[inline(always)]
-fn read(frame: &Frame<'_>, fragments: Option<&mut Fragments>, depth: u8) -> Decoded {
-    match packet(frame) {
-        Ok(packet) if packet.protocol == ip::TCP => tcp::read(frame, &packet),
-        Ok(packet) => without_tcp(frame, packet, fragments, depth),
-        Err(skip) => without_packet(frame, skip, fragments, depth),
-    }
-}
-
-/// Reads the frame inside `depth` tunnels.
-#[cold]
-#[inline(never)]
-fn inside(frame: &Frame<'_>, fragments: Option<&mut Fragments>, depth: u8) -> Decoded {
-    read(frame, fragments, depth)
-}
-
+///
+/// A fragment is read twice for this, so that all other frames are read as if there were no such thing.
 #[inline]
+pub fn decode_with(frame: &Frame<'_>, fragments: &mut Fragments) -> Decoded {
+    let mut decoded = decode(frame);
+    if let Decoded::Skipped(Skip::Fragment) = decoded {
+        decoded = with_others(frame, fragments, 0);
+    }
+    decoded
+}
+
+/// Inlined by force, with all it calls on the way to a segment: the layers hand on parts of what they read, and
+/// in one function those never touch memory. Left to the compiler, that holds only while there is one caller.
+#[inline(always)]
 fn packet<'a>(frame: &Frame<'a>) -> Result<ip::Packet<'a>, Skip> {
     ip::read(&link::strip(frame)?)
 }
 
 /// Takes the packet by value: a reference would force it into memory for TCP as well.
 #[inline(never)]
-fn without_tcp(
-    frame: &Frame<'_>,
-    packet: ip::Packet<'_>,
-    fragments: Option<&mut Fragments>,
-    depth: u8,
-) -> Decoded {
+fn without_tcp(frame: &Frame<'_>, packet: ip::Packet<'_>, depth: u8) -> Decoded {
     let error = match packet.protocol {
         ip::ICMP if packet.header.is_ipv4() => icmp::read_v4(frame, &packet),
         ip::ICMPV6 if !packet.header.is_ipv4() => icmp::read_v6(frame, &packet),
-        _ => {
-            let outer = tunnel::named(&packet);
-            return tunnelled(tunnel::in_packet(frame, &packet, outer), outer, fragments, depth);
-        }
+        _ => return inside(tunnel::in_packet(frame, &packet), depth),
     };
     match error {
         Ok(error) => Decoded::Icmp(error),
@@ -103,26 +94,44 @@ fn without_tcp(
 /// A frame in which the link or the IP layer found no whole packet.
 #[cold]
 #[inline(never)]
-fn without_packet(frame: &Frame<'_>, skip: Skip, fragments: Option<&mut Fragments>, depth: u8) -> Decoded {
-    if skip == Skip::Fragment
-        && let Some(fragments) = fragments
-    {
-        let piece = link::strip(frame).ok().and_then(|carried| ip::piece(&carried));
-        return piece.map_or(Decoded::Skipped(skip), |piece| fragments.add(frame, &piece));
-    }
-    tunnelled(tunnel::behind_link(frame, skip), skip, fragments, depth)
+fn without_packet(frame: &Frame<'_>, skip: Skip, depth: u8) -> Decoded {
+    inside(tunnel::behind_link(frame, skip), depth)
 }
 
-/// Reads what a tunnel holds, or gives up with `outer` where it is nested too deep.
-fn tunnelled(
-    held: Result<Frame<'_>, Skip>,
-    outer: Skip,
-    fragments: Option<&mut Fragments>,
-    depth: u8,
-) -> Decoded {
-    match held {
-        Ok(frame) if depth < tunnel::MAX_DEPTH => inside(&frame, fragments, depth + 1),
-        Ok(_) => Decoded::Skipped(outer),
+/// Reads the frame in a tunnel that itself stood in `depth` others, unless that is too deep.
+#[cold]
+#[inline(never)]
+fn inside(held: Result<Held<'_>, Skip>, depth: u8) -> Decoded {
+    let frame = match held.and_then(|held| held.within(depth)) {
+        Ok(frame) => frame,
+        Err(skip) => return Decoded::Skipped(skip),
+    };
+    match packet(&frame) {
+        Ok(packet) if packet.protocol == ip::TCP => tcp::read(&frame, &packet),
+        Ok(packet) => without_tcp(&frame, packet, depth + 1),
+        Err(skip) => without_packet(&frame, skip, depth + 1),
+    }
+}
+
+/// Finds the fragment in a frame, `depth` tunnels deep so far, and puts it to the others of its packet.
+#[cold]
+#[inline(never)]
+fn with_others(frame: &Frame<'_>, fragments: &mut Fragments, depth: u8) -> Decoded {
+    let held = match link::strip(frame) {
+        Ok(carried) => match ip::read(&carried) {
+            Err(Skip::Fragment) => {
+                let piece = ip::piece(&carried);
+                return piece.map_or(Decoded::Skipped(Skip::Fragment), |piece| fragments.add(frame, &piece));
+            }
+            // The fragment of which an ICMP error tells is not the reporter's to complete.
+            Ok(packet) if matches!(packet.protocol, ip::ICMP | ip::ICMPV6) => Err(Skip::Fragment),
+            Ok(packet) => tunnel::in_packet(frame, &packet),
+            Err(skip) => Err(skip),
+        },
+        Err(skip) => tunnel::behind_link(frame, skip),
+    };
+    match held.and_then(|held| held.within(depth)) {
+        Ok(frame) => with_others(&frame, fragments, depth + 1),
         Err(skip) => Decoded::Skipped(skip),
     }
 }

@@ -82,7 +82,7 @@ impl Header<'_> {
 }
 
 /// Reads the IP header and everything in front of the transport protocol.
-#[inline]
+#[inline(always)]
 pub(super) fn read<'a>(carried: &Carried<'a>) -> Result<Packet<'a>, Skip> {
     match carried.version {
         Version::V4 => read_v4(carried),
@@ -90,7 +90,7 @@ pub(super) fn read<'a>(carried: &Carried<'a>) -> Result<Packet<'a>, Skip> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn read_v4<'a>(carried: &Carried<'a>) -> Result<Packet<'a>, Skip> {
     let header = Ipv4HeaderSlice::from_slice(carried.data).map_err(|error| match error {
         ipv4::HeaderSliceError::Len(len) => carried.short(len.required_len, Layer::Ip),
@@ -113,7 +113,7 @@ fn read_v4<'a>(carried: &Carried<'a>) -> Result<Packet<'a>, Skip> {
     Ok(end.packet(Header::V4(header), len, data))
 }
 
-#[inline]
+#[inline(always)]
 fn read_v6<'a>(carried: &Carried<'a>) -> Result<Packet<'a>, Skip> {
     let header = Ipv6HeaderSlice::from_slice(carried.data).map_err(|error| match error {
         ipv6::HeaderSliceError::Len(len) => carried.short(len.required_len, Layer::Ip),
@@ -148,7 +148,7 @@ fn unstated(carried: &Carried<'_>) -> usize {
 /// A packet that states more than the frame had on the wire contradicts it, cut or not, and nothing says
 /// which of the two is wrong. The frame check sequence is left in the comparison on purpose: files declare
 /// one that their frames do not have.
-#[inline]
+#[inline(always)]
 fn payload<'a>(carried: &Carried<'a>, header_len: usize, total: usize) -> Result<(usize, &'a [u8]), Skip> {
     let malformed = Skip::Malformed(Layer::Ip);
     if total > carried.wire_len {

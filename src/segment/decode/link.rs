@@ -50,7 +50,7 @@ fn short(wire_len: usize, octets: usize, layer: Layer) -> Skip {
 }
 
 /// Takes the link layer off a frame.
-#[inline]
+#[inline(always)]
 pub(super) fn strip<'a>(frame: &Frame<'a>) -> Result<Carried<'a>, Skip> {
     let data = frame.data;
     let (version, rest) = match frame.link {
@@ -100,7 +100,7 @@ fn field(frame: &Frame<'_>, at: usize) -> Result<u16, Skip> {
 }
 
 /// Finds the packet behind a header of `at` octets that ended with, or held, this ethertype.
-#[inline]
+#[inline(always)]
 fn by_ethertype<'a>(frame: &Frame<'a>, ethertype: u16, at: usize) -> Result<(Version, &'a [u8]), Skip> {
     match through_tags(frame, ethertype, at)? {
         (0x0800, at) => Ok((Version::V4, behind(frame, at)?)),
@@ -110,7 +110,7 @@ fn by_ethertype<'a>(frame: &Frame<'a>, ethertype: u16, at: usize) -> Result<(Ver
 }
 
 /// Passes VLAN tags and an 802.2 header; answers the ethertype behind them and where what it names begins.
-#[inline]
+#[inline(always)]
 fn through_tags(frame: &Frame<'_>, mut ethertype: u16, mut at: usize) -> Result<(u16, usize), Skip> {
     loop {
         match ethertype {

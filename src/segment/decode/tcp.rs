@@ -26,7 +26,7 @@ const NEEDED: usize = 16;
 const MAX_WINDOW_SCALE: u8 = 14;
 
 /// Reads the segment in `packet`.
-#[inline]
+#[inline(always)]
 pub(super) fn read(frame: &Frame<'_>, packet: &Packet<'_>) -> Decoded {
     let fields = match fields(packet) {
         Ok(fields) => fields,
@@ -67,7 +67,7 @@ struct Fields<'a> {
     first_octet: Option<u8>,
 }
 
-#[inline]
+#[inline(always)]
 fn fields<'a>(packet: &Packet<'a>) -> Result<Fields<'a>, Skip> {
     let malformed = Skip::Malformed(Layer::Tcp);
     if packet.len < BASE_HEADER {

@@ -1,6 +1,6 @@
 //! Tunnels: from the frame or packet that wraps another to the frame inside.
 //!
-//! Owns [`behind_link`], [`in_packet`] and [`named`]. Uses [`crate::frame`], the link and IP layers and the skip reasons
+//! Owns [`behind_link`], [`in_packet`] and what they give ([`Held`]). Uses [`crate::frame`], the link and IP layers and the skip reasons
 //! only. What is inside is handed on as a frame of its own, with the identity and time of the outer one: so
 //! every layer inside is read by the same rules as outside, and its length on the wire comes from the layer
 //! around it, never from what was captured.
@@ -16,7 +16,7 @@ use crate::frame::{Frame, LinkType};
 
 /// How many tunnels are opened one inside the other. Provider networks nest two or three; more is a loop or
 /// made to cost time.
-pub(super) const MAX_DEPTH: u8 = 4;
+const MAX_DEPTH: u8 = 4;
 
 const UDP_HEADER: usize = 8;
 const VXLAN_HEADER: usize = 8;
@@ -74,38 +74,48 @@ impl<'a> Inside<'a> {
     }
 }
 
-/// Opens a tunnel directly on the link layer: MPLS or a PPPoE session. `skip` is why the link layer could not
-/// read the frame; it comes back if there is no such tunnel.
-pub(super) fn behind_link<'a>(frame: &Frame<'a>, skip: Skip) -> Result<Frame<'a>, Skip> {
-    let Skip::Tunnel(tunnel @ (Tunnel::Mpls | Tunnel::Pppoe)) = skip else { return Err(skip) };
-    // The IP layer names tunnels as well, but none of these two.
-    let at = link::tunnel_at(frame)?;
-    let inside = Inside { tunnel, data: frame.data, wire_len: link::wire_len(frame) }.behind(at)?;
-    if tunnel == Tunnel::Mpls { mpls(frame, inside) } else { pppoe(frame, inside) }
+/// The frame that a tunnel holds.
+pub(super) struct Held<'a> {
+    frame: Frame<'a>,
+    tunnel: Tunnel,
 }
 
-/// What a packet is counted as that carries neither TCP nor ICMP.
-pub(super) fn named(packet: &Packet<'_>) -> Skip {
-    if packet.protocol == ip::UDP {
-        Skip::of_udp(u16_at(packet.data, 2))
-    } else {
-        Skip::of_protocol(packet.protocol)
+impl<'a> Held<'a> {
+    /// The frame, unless the tunnel itself stood in as many others as are opened.
+    pub(super) fn within(self, depth: u8) -> Result<Frame<'a>, Skip> {
+        if depth < MAX_DEPTH { Ok(self.frame) } else { Err(Skip::Tunnel(self.tunnel)) }
     }
 }
 
-/// Opens the tunnel in an IP packet. `skip` is what [`named`] says of it; it comes back if there is no tunnel
-/// that can be opened.
-pub(super) fn in_packet<'a>(frame: &Frame<'a>, packet: &Packet<'a>, skip: Skip) -> Result<Frame<'a>, Skip> {
+/// Opens a tunnel directly on the link layer: MPLS or a PPPoE session. `skip` is why the link layer could not
+/// read the frame; it comes back if there is no such tunnel.
+pub(super) fn behind_link<'a>(frame: &Frame<'a>, skip: Skip) -> Result<Held<'a>, Skip> {
+    // The IP layer names tunnels as well, but none of these two.
+    let Skip::Tunnel(tunnel @ (Tunnel::Mpls | Tunnel::Pppoe)) = skip else { return Err(skip) };
+    let at = link::tunnel_at(frame)?;
+    let inside = Inside { tunnel, data: frame.data, wire_len: link::wire_len(frame) }.behind(at)?;
+    let frame = if tunnel == Tunnel::Mpls { mpls(frame, inside) } else { pppoe(frame, inside) }?;
+    Ok(Held { frame, tunnel })
+}
+
+/// Opens the tunnel in an IP packet that carries neither TCP nor ICMP, or says what else it is.
+pub(super) fn in_packet<'a>(frame: &Frame<'a>, packet: &Packet<'a>) -> Result<Held<'a>, Skip> {
+    let skip = if packet.protocol == ip::UDP {
+        Skip::of_udp(u16_at(packet.data, 2))
+    } else {
+        Skip::of_protocol(packet.protocol)
+    };
     let Skip::Tunnel(tunnel) = skip else { return Err(skip) };
     let inside = Inside { tunnel, data: packet.data, wire_len: packet.len };
-    match tunnel {
+    let frame = match tunnel {
         Tunnel::IpInIp => bare_ip(frame, inside, 4),
         Tunnel::Ipv6InIp => bare_ip(frame, inside, 6),
         Tunnel::Gre => gre(frame, inside),
         Tunnel::Vxlan => vxlan(frame, inside.behind(UDP_HEADER)?),
         Tunnel::Geneve => geneve(frame, inside.behind(UDP_HEADER)?),
         Tunnel::Esp | Tunnel::Pppoe | Tunnel::Mpls | Tunnel::Macsec => Err(skip),
-    }
+    }?;
+    Ok(Held { frame, tunnel })
 }
 
 /// An IP packet of this version directly in another.
