@@ -38,8 +38,9 @@ pub(super) fn judge(case: &Case<'_>) -> Vec<RuleVerdict> {
 fn runs<'a>(case: &Case<'a>) -> Vec<Run<'a>> {
     let probes = &case.record.prober(case.party).probes;
     let mut runs: Vec<Run<'a>> = Vec::new();
+    let deaf = case.gave_up();
     for (step, probe) in case.steps.iter().zip(probes) {
-        let goes_on = step.from.is_some() && (!step.after_receipt || step.deaf);
+        let goes_on = step.from.is_some() && (!step.after_receipt || (step.deaf && deaf));
         match runs.last_mut() {
             Some(run) if goes_on => run.probes.push(probe),
             _ => runs.push(Run { probes: vec![probe], whole: step.heard.is_some(), end: End::Answered }),
