@@ -55,7 +55,8 @@ fn settings(file: &str, prober: &Prober) -> Vec<String> {
     let (Some(idle), Some(interval), Some(count)) = (prober.idle_s, prober.interval_s, prober.count) else {
         return other_stacks(file);
     };
-    let mut words = vec![format!("--idle={idle}s"), format!("--interval={interval}s"), format!("--count={count}")];
+    let mut words =
+        vec![format!("--idle={idle}s"), format!("--interval={interval}s"), format!("--count={count}")];
     words.extend(prober.user_timeout_ms.map(|timeout| format!("--user-timeout={timeout}ms")));
     words
 }

@@ -174,7 +174,9 @@ impl RuleId {
         let (cell, sources): (&str, &[Source]) = match self {
             RuleId::IdleNotEarly => ("idle_clock.reset_by", stack.idle_clock.reset_by.sources),
             RuleId::IdleNotLate => ("timing.rounding", stack.timing.rounding.sources),
-            RuleId::IntervalNotEarly | RuleId::IntervalNotLate => ("timing.shape", stack.timing.shape.sources),
+            RuleId::IntervalNotEarly | RuleId::IntervalNotLate => {
+                ("timing.shape", stack.timing.shape.sources)
+            }
             RuleId::Count => ("giving_up.rule", stack.giving_up.rule.sources),
             RuleId::GiveUp => ("giving_up.moment", stack.giving_up.moment.sources),
             _ => ("probe", stack.probe.octets.sources),
@@ -254,7 +256,9 @@ impl Case<'_> {
     fn rounding(&self) -> String {
         let expectation = self.expectation;
         match (expectation.model.rounding, expectation.hz) {
-            (Rounding::TimerWheel { .. }, None) => "HZ not given, so each of 100, 250, 300 and 1000".to_owned(),
+            (Rounding::TimerWheel { .. }, None) => {
+                "HZ not given, so each of 100, 250, 300 and 1000".to_owned()
+            }
             (Rounding::TimerWheel { .. }, Some(hz)) => format!("timer wheel, HZ={hz}"),
             (rounding, _) => match (rounding.datum(), expectation.model.stack.timing.rounding.value) {
                 (_, None) => "nobody knows how this stack rounds".to_owned(),

@@ -144,9 +144,7 @@ enum Value<'a> {
 impl<'a> From<&'a Measure> for Value<'a> {
     fn from(measure: &'a Measure) -> Self {
         match measure {
-            Measure::Times(least, most) => {
-                Value::Times { least_s: (*least).into(), most_s: (*most).into() }
-            }
+            Measure::Times(least, most) => Value::Times { least_s: (*least).into(), most_s: (*most).into() },
             Measure::Number(number) => Value::Number { number: *number },
             Measure::Text(text) => Value::Text { text },
         }
@@ -265,7 +263,8 @@ fn promised(judged: &Judged) -> String {
         ("interval", expectation.interval),
         ("user timeout", expectation.user_timeout),
     ];
-    parts.extend(times.iter().filter_map(|(name, span)| span.map(|span| format!("{name} {}", seconds(span)))));
+    parts
+        .extend(times.iter().filter_map(|(name, span)| span.map(|span| format!("{name} {}", seconds(span)))));
     parts.extend(expectation.count.map(|count| format!("count {count}")));
     parts.push(format!("jitter {}", seconds(expectation.jitter)));
     if let Some(table) = judged.table {
@@ -333,7 +332,11 @@ fn summary(out: &mut dyn Write, judged: &[Judged], unmatched: u64) -> io::Result
     write!(out, "{pass} as promised, {fail} not ({} broken), ", plural(broken.count() as u64, "rule"))?;
     write!(out, "{unseen} not observable")?;
     if unmatched > 0 {
-        write!(out, "; no table is about {}", plural(unmatched, "connection with keepalives").replace("keepalivess", "keepalives"))?;
+        write!(
+            out,
+            "; no table is about {}",
+            plural(unmatched, "connection with keepalives").replace("keepalivess", "keepalives")
+        )?;
     }
     writeln!(out)
 }

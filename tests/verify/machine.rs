@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use keepscope::analysis::Collector;
 use keepscope::analysis::verification::{
     ALL_HZ, Expectation, Histories, Outcome, RuleId, RuleVerdict, verify,
 };
-use keepscope::analysis::Collector;
 use keepscope::frame::FrameId;
 use keepscope::keepalive::{Clock, Event, Incoming, Machine, Model, Setting, Settings, Tcb};
 use keepscope::segment::{Endpoint, Flags, Options, Segment, SeqNum};
@@ -249,12 +249,8 @@ proptest! {
 
 #[test]
 fn probes_of_the_conversation_are_seen_as_probes() {
-    let settings = Settings {
-        idle: Span::from_secs(7),
-        interval: Span::from_secs(3),
-        count: 4,
-        user_timeout: None,
-    };
+    let settings =
+        Settings { idle: Span::from_secs(7), interval: Span::from_secs(3), count: 4, user_timeout: None };
     let conversation = conversation(&linux(250), settings, 0, 2, 99);
     assert_eq!(conversation.iter().filter(|sent| sent.probe).count(), 6);
     let verdicts = judged(&conversation, &expectation(&linux(250), settings, Some(250)));

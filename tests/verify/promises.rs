@@ -37,7 +37,9 @@ idle = "1s"
     let found = document["connections"].as_array().expect("connections");
     let table = |port: &str| {
         let one = found.iter().find(|one| one["client"].as_str().expect("an end").ends_with(port));
-        one.map(|one| (one["expected"]["table"].as_u64(), one["outcome"].as_str().expect("a word").to_owned()))
+        one.map(|one| {
+            (one["expected"]["table"].as_u64(), one["outcome"].as_str().expect("a word").to_owned())
+        })
     };
     assert_eq!(table(":40083"), Some((Some(1), "pass".to_owned())));
     assert_eq!(table(":40085"), Some((Some(2), "fail".to_owned())));

@@ -157,8 +157,11 @@ impl<'a> Replay<'a> {
 
     /// One step for each probe, and one for what should follow the last.
     pub(super) fn steps(&self) -> Vec<Step> {
-        let mut packs: Vec<Pack> =
-            self.roundings().into_iter().map(|rounding| Pack { rounding, led: vec![], free: vec![] }).collect();
+        let mut packs: Vec<Pack> = self
+            .roundings()
+            .into_iter()
+            .map(|rounding| Pack { rounding, led: vec![], free: vec![] })
+            .collect();
         let mut steps = Vec::new();
         let mut before: Option<&ProbeRecord> = None;
         for probe in self.probes {
@@ -200,7 +203,8 @@ impl<'a> Replay<'a> {
                 phases.sort_unstable();
                 phases.dedup();
                 let clock = |phase: i64| Clock::Wheel(Wheel::with_phase(hz, near, phase.unsigned_abs()));
-                let jiffies = |count: i64| Span::from_nanos(1_000_000_000 / i64::from(hz.max(1))).times(count);
+                let jiffies =
+                    |count: i64| Span::from_nanos(1_000_000_000 / i64::from(hz.max(1))).times(count);
                 let resolution =
                     Resolution { idle: jiffies(stride(coarse)), interval: jiffies(stride(fine)) };
                 (phases.into_iter().map(clock).collect(), resolution)

@@ -28,7 +28,9 @@ fn probes<'a>(case: &Case<'a>) -> &'a [ProbeRecord] {
 fn form(case: &Case<'_>) -> RuleVerdict {
     let rule = RuleId::ProbeForm;
     let row = &case.expectation.model.stack.probe;
-    let Some(octets) = row.octets.value else { return case.unseen(rule, "nobody knows how this stack probes") };
+    let Some(octets) = row.octets.value else {
+        return case.unseen(rule, "nobody knows how this stack probes");
+    };
     let seq = row.seq.value.map_or("below SND.NXT", |seq| match seq {
         SeqRule::BelowSndUna => "SND.UNA-1",
         SeqRule::BelowSndNxt => "SND.NXT-1",
@@ -51,15 +53,19 @@ fn form(case: &Case<'_>) -> RuleVerdict {
         verdict
     };
     match (wrong_length.is_empty(), wrong_options.is_empty()) {
-        (false, _) if row.octets.trusted().is_none() => {
-            finish(Outcome::NotObservable, wrong_length, "nobody has verified how long its probes are".to_owned())
-        }
+        (false, _) if row.octets.trusted().is_none() => finish(
+            Outcome::NotObservable,
+            wrong_length,
+            "nobody has verified how long its probes are".to_owned(),
+        ),
         (false, _) => finish(Outcome::Fail, wrong_length, "not as long as this stack's probes".to_owned()),
         (true, false) => {
             let reason = "timestamps are there or missing, unlike on this stack's probes".to_owned();
             finish(Outcome::Fail, wrong_options, reason)
         }
-        (true, true) => finish(Outcome::Pass, probes(case).iter().collect(), "as this stack sends them".to_owned()),
+        (true, true) => {
+            finish(Outcome::Pass, probes(case).iter().collect(), "as this stack sends them".to_owned())
+        }
     }
 }
 
@@ -83,7 +89,8 @@ fn outstanding(case: &Case<'_>) -> RuleVerdict {
         return case.unseen(rule, "only the prober's direction was captured");
     }
     let is_beyond = |probe: &&ProbeRecord| {
-        let moments = case.history.moments.iter().take_while(|moment| moment.at.frame != probe.segment.at.frame);
+        let moments =
+            case.history.moments.iter().take_while(|moment| moment.at.frame != probe.segment.at.frame);
         let mut own = moments.filter(|moment| moment.from == case.party && moment.octets > 0);
         own.any(|moment| moment.end.distance_from(probe.segment.seq.plus(1)) > 0)
     };
@@ -92,7 +99,12 @@ fn outstanding(case: &Case<'_>) -> RuleVerdict {
     let doubtful = probes(case).iter().filter(known).count();
     if !certain.is_empty() {
         let frames = certain.iter().map(|probe| probe.segment.at.frame).collect();
-        return case.verdict(rule, Outcome::Fail, frames, "probes while sent data was outstanding".to_owned());
+        return case.verdict(
+            rule,
+            Outcome::Fail,
+            frames,
+            "probes while sent data was outstanding".to_owned(),
+        );
     }
     if doubtful > 0 {
         let reason = "an acknowledgment of what was sent before may be missing from the capture";
@@ -154,7 +166,8 @@ fn one_probe(case: &Case<'_>) -> RuleVerdict {
 
 /// Without an end, a second probe after an unanswered one shows as much.
 fn lived_on(case: &Case<'_>) -> RuleVerdict {
-    let again = case.steps.iter().find(|step| step.from.is_some() && step.probe.is_some() && !step.after_receipt);
+    let again =
+        case.steps.iter().find(|step| step.from.is_some() && step.probe.is_some() && !step.after_receipt);
     match again {
         Some(step) => {
             let frames = step.from.into_iter().chain(step.probe).map(|mark| mark.frame).collect();
@@ -184,8 +197,11 @@ fn no_data(case: &Case<'_>) -> RuleVerdict {
 
 fn one_octet(case: &Case<'_>) -> RuleVerdict {
     let rule = RuleId::May6;
-    let with_data: Vec<_> =
-        probes(case).iter().filter(|probe| probe.segment.octets > 0).map(|probe| probe.segment.at.frame).collect();
+    let with_data: Vec<_> = probes(case)
+        .iter()
+        .filter(|probe| probe.segment.octets > 0)
+        .map(|probe| probe.segment.at.frame)
+        .collect();
     if with_data.is_empty() {
         return case.unseen(rule, "no probe carries an octet");
     }

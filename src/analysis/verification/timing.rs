@@ -105,11 +105,19 @@ fn judge_step(case: &Case<'_>, step: &Step, idle_holds: Option<bool>) -> Vec<(Ru
     let latest = if switch { window.1.plus(TURNED_ON) } else { window.1 };
     let late = probe.time > latest.plus(step.tolerance);
     let idle_bound = idle_ends.map_or(window.0, |ends| ends).since(heard.time);
-    let entry = |bound: Span, kept: bool| Judged { from: heard.frame, to: Some(probe.frame), seen, bound, kept, switch };
+    let entry = |bound: Span, kept: bool| Judged {
+        from: heard.frame,
+        to: Some(probe.frame),
+        seen,
+        bound,
+        kept,
+        switch,
+    };
     found.push((RuleId::IdleNotEarly, entry(idle_bound, !before_idle)));
     // After an answer the timer still runs for the interval. If the idle time was kept where nothing but it
     // counts, what is late is the interval.
-    let blames_interval = step.from.is_some() && idle_holds == Some(true) && case.expectation.interval.is_some();
+    let blames_interval =
+        step.from.is_some() && idle_holds == Some(true) && case.expectation.interval.is_some();
     if late && blames_interval {
         found.extend(interval(step, probe.time, window, Some(probe.frame), true, false).unwrap_or_default());
     } else {
@@ -165,7 +173,8 @@ fn overdue(
 ) -> Vec<(RuleId, Judged)> {
     let summary = &case.record.summary;
     let ended = summary.reset.is_some() || summary.client.fin.is_some() || summary.server.fin.is_some();
-    let busy = case.record.lookalikes.iter().any(|seen| step.from.is_some_and(|from| seen.at.time > from.time));
+    let busy =
+        case.record.lookalikes.iter().any(|seen| step.from.is_some_and(|from| seen.at.time > from.time));
     let until = summary.seen_until;
     // Without an answer the end is judged as giving up.
     if !by_idle || ended || busy || until <= window.1.plus(step.tolerance) {
@@ -174,7 +183,10 @@ fn overdue(
     let Some(heard) = step.heard else { return Vec::new() };
     let seen = until.since(heard.time);
     let bound = window.1.since(heard.time);
-    vec![(RuleId::IdleNotLate, Judged { from: heard.frame, to: None, seen, bound, kept: false, switch: true })]
+    vec![(
+        RuleId::IdleNotLate,
+        Judged { from: heard.frame, to: None, seen, bound, kept: false, switch: true },
+    )]
 }
 
 fn conclude(case: &Case<'_>, rule: RuleId, judged: &[Judged]) -> RuleVerdict {

@@ -13,6 +13,8 @@ struct Run<'a> {
     probes: Vec<&'a ProbeRecord>,
     /// The silence before it began in the capture, so that none of its probes is missing at the front.
     whole: bool,
+    /// Answers to some of them were captured, so that they are in one run only if those did not arrive.
+    doubtful: bool,
     /// What the capture shows after its last probe.
     end: End,
 }
@@ -42,8 +44,14 @@ fn runs<'a>(case: &Case<'a>) -> Vec<Run<'a>> {
     for (step, probe) in case.steps.iter().zip(probes) {
         let goes_on = step.from.is_some() && (!step.after_receipt || (step.deaf && deaf));
         match runs.last_mut() {
-            Some(run) if goes_on => run.probes.push(probe),
-            _ => runs.push(Run { probes: vec![probe], whole: step.heard.is_some(), end: End::Answered }),
+            Some(run) if goes_on => {
+                run.probes.push(probe);
+                run.doubtful |= step.deaf;
+            }
+            _ => {
+                let whole = step.heard.is_some();
+                runs.push(Run { probes: vec![probe], whole, doubtful: false, end: End::Answered });
+            }
         }
     }
     if let (Some(run), Some(step)) = (runs.last_mut(), case.steps.last()) {
@@ -111,6 +119,12 @@ fn count(case: &Case<'_>, runs: &[Run<'_>]) -> RuleVerdict {
     };
     let longest = runs.iter().max_by_key(|run| run.probes.len());
     let Some(longest) = longest else { return case.unseen(rule, "no probe was seen") };
+    if longest.doubtful && longest.probes.len() != count as usize {
+        return case.unseen(
+            rule,
+            "answers were captured of which nobody here knows whether they reached the prober",
+        );
+    }
     if longest.probes.len() > count as usize {
         return with(Outcome::Fail, longest, "more probes without an answer than promised".to_owned());
     }
@@ -180,9 +194,11 @@ fn give_up(case: &Case<'_>, runs: &[Run<'_>]) -> RuleVerdict {
         verdict
     };
     match last.end {
-        End::Reset { at, .. } if silent => {
-            with(Outcome::Fail, Some(at.time.since(probe.segment.at.time)), "a RST, where this stack sends none")
-        }
+        End::Reset { at, .. } if silent => with(
+            Outcome::Fail,
+            Some(at.time.since(probe.segment.at.time)),
+            "a RST, where this stack sends none",
+        ),
         End::Reset { at, in_step } => {
             let seen = Some(at.time.since(probe.segment.at.time));
             match (in_step, complete) {
@@ -190,7 +206,10 @@ fn give_up(case: &Case<'_>, runs: &[Run<'_>]) -> RuleVerdict {
                 (false, true) => {
                     with(Outcome::Fail, seen, "the RST does not come one interval after the last probe")
                 }
-                (false, false) => case.unseen(rule, "the RST does not come when a probe was due: something else ended the connection"),
+                (false, false) => case.unseen(
+                    rule,
+                    "the RST does not come when a probe was due: something else ended the connection",
+                ),
             }
         }
         End::Nothing if complete && !silent && no_count(case).is_none() && !has_user_timeout(case) => {
@@ -199,9 +218,7 @@ fn give_up(case: &Case<'_>, runs: &[Run<'_>]) -> RuleVerdict {
         }
         End::Nothing if silent => case.unseen(rule, "this stack sends nothing when it gives up"),
         End::Answered => case.unseen(rule, "the prober did not give up"),
-        End::Nothing | End::Open => {
-            case.unseen(rule, "the capture does not show the prober giving up")
-        }
+        End::Nothing | End::Open => case.unseen(rule, "the capture does not show the prober giving up"),
     }
 }
 

@@ -54,7 +54,8 @@ impl Promises {
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let name = path.display();
         let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
-        let file: File = toml::from_str(&text).map_err(|error| malformed(&text, &error, &name.to_string()))?;
+        let file: File =
+            toml::from_str(&text).map_err(|error| malformed(&text, &error, &name.to_string()))?;
         if file.expect.is_empty() {
             return Err(format!("{name}: no [[expect]] table"));
         }
@@ -125,10 +126,13 @@ struct Written {
 impl Written {
     fn table(&self) -> Result<Table, String> {
         let port = self.port.map(|port| port.to_string());
-        let terms = [("addr", &self.address), ("port", &port), ("client", &self.client), ("server", &self.server)];
+        let terms =
+            [("addr", &self.address), ("port", &port), ("client", &self.client), ("server", &self.server)];
         let filter: Vec<String> = terms
             .iter()
-            .filter_map(|(key, value)| value.as_ref().map(|value| format!("{key}:{}", value.replace(' ', ""))))
+            .filter_map(|(key, value)| {
+                value.as_ref().map(|value| format!("{key}:{}", value.replace(' ', "")))
+            })
             .collect();
         let filter: Filter = filter.join(" ").parse().map_err(|error| format!("{error}"))?;
         let time = |name: &str, text: &Option<String>| match text {
@@ -167,7 +171,10 @@ pub(super) fn check(promise: &Promise, prefix: &str) -> Result<Expectation, Stri
     let stack = Stack::named(promise.stack.as_deref().unwrap_or("linux"))
         .map_err(|unknown| format!("{prefix}stack: {unknown}; `keepscope stacks` lists them"))?;
     let model = Model::of(stack).ok_or_else(|| {
-        format!("{prefix}stack: too little is known of {}; `keepscope stacks {}` shows what is", stack.title, stack.name)
+        format!(
+            "{prefix}stack: too little is known of {}; `keepscope stacks {}` shows what is",
+            stack.title, stack.name
+        )
     })?;
     if promise.hz.is_some() && !matches!(model.rounding, Rounding::TimerWheel { .. }) {
         return Err(format!("{prefix}hz: {} has no timer wheel", stack.title));
@@ -189,7 +196,12 @@ pub(super) fn check(promise: &Promise, prefix: &str) -> Result<Expectation, Stri
         idle: chosen(promise.idle, preset.and_then(|preset| preset.idle.value), idle, all),
         interval: chosen(promise.interval, preset.and_then(|preset| preset.interval.value), interval, all),
         count: chosen(promise.count, preset.and_then(|preset| preset.count.value), count, all),
-        user_timeout: chosen(promise.user_timeout, preset.and_then(|preset| preset.user_timeout.value), None, all),
+        user_timeout: chosen(
+            promise.user_timeout,
+            preset.and_then(|preset| preset.user_timeout.value),
+            None,
+            all,
+        ),
         jitter: promise.jitter.unwrap_or(Expectation::JITTER),
         defaults: promise.defaults,
         model,
