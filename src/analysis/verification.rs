@@ -241,6 +241,12 @@ impl Case<'_> {
         self.verdict(rule, Outcome::NotObservable, Vec::new(), reason.to_owned())
     }
 
+    /// Whether the prober gave the connection up, so that answers seen here did not reach it.
+    fn gave_up(&self) -> bool {
+        let by = self.record.summary.reset.map(|(by, _)| by);
+        by == Some(self.party) && self.record.verdict.outcome == super::Outcome::TimedOut
+    }
+
     /// The frames of all probes.
     fn frames(&self) -> Vec<FrameId> {
         self.record.prober(self.party).probes.iter().map(|probe| probe.segment.at.frame).collect()

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Expectation;
 use super::history::{History, Moment};
-use crate::analysis::{ConnectionRecord, ProbeRecord, median};
+use crate::analysis::{ConnectionRecord, Outcome, ProbeRecord, median};
 use crate::frame::FrameId;
 use crate::keepalive::wheel::Wheel;
 use crate::keepalive::{Clock, Event, Incoming, Machine, Setting, Settings, Tcb};
@@ -59,12 +59,24 @@ fn holds((earliest, latest): (Timestamp, Timestamp), at: Timestamp, tolerance: S
     at.plus(tolerance) >= earliest && at <= latest.plus(tolerance)
 }
 
+/// How far the true phase of a timer may lie from one that is run: after an idle time, and after an interval.
+#[derive(Clone, Copy)]
+struct Resolution {
+    idle: Span,
+    interval: Span,
+}
+
+impl Resolution {
+    fn after(self, in_run: bool) -> Span {
+        if in_run { self.interval } else { self.idle.max(self.interval) }
+    }
+}
+
 /// A machine left or led to where the capture stands.
 #[derive(Clone)]
 struct Rider {
     machine: Machine,
-    /// How far its phase may lie from the true one.
-    resolution: Span,
+    resolution: Resolution,
 }
 
 /// The machines of one way of rounding.
@@ -87,6 +99,8 @@ pub(super) struct Replay<'a> {
     moments: &'a [Moment],
     /// Where the segment of a frame stands among them.
     places: BTreeMap<FrameId, usize>,
+    /// It gave up, so answers at the end did not reach it.
+    gave_up: bool,
     /// What gaps that back off begin with.
     rto: Option<Span>,
     /// Added to the times of what the prober received: the way to it and back.
@@ -129,6 +143,8 @@ impl<'a> Replay<'a> {
             probe_frames: both.map(|probe| probe.segment.at.frame).collect(),
             moments,
             places: moments.iter().enumerate().map(|(place, moment)| (moment.at.frame, place)).collect(),
+            gave_up: record.verdict.outcome == Outcome::TimedOut
+                && record.summary.reset.is_some_and(|(by, _)| by == party),
             rto: gaps.first().copied(),
             trip,
         }
@@ -172,19 +188,26 @@ impl<'a> Replay<'a> {
     }
 
     /// Clocks in every phase relative to `near`, with how far the true one may lie from the next of them.
-    fn clocks(&self, rounding: Rounding, near: Timestamp) -> (Vec<Clock>, Span) {
+    fn clocks(&self, rounding: Rounding, near: Timestamp) -> (Vec<Clock>, Resolution) {
+        let same = |span| Resolution { idle: span, interval: span };
         match rounding {
-            Rounding::Exact => (vec![Clock::Exact], Span::ZERO),
+            Rounding::Exact => (vec![Clock::Exact], same(Span::ZERO)),
             Rounding::TimerWheel { hz } => {
                 let wheel = Wheel::new(hz, near);
                 let granule = |span: Span| Wheel::granule(wheel.to_jiffies(span));
-                let phases = granule(self.settings.idle).max(granule(self.settings.interval));
-                let stride = (phases / PHASES).max(1);
-                let clocks = (0..phases)
-                    .step_by(usize::try_from(stride).unwrap_or(1))
-                    .map(|jiffies| Clock::Wheel(Wheel::with_phase(hz, near, jiffies.unsigned_abs())));
-                let jiffy = 1_000_000_000 / i64::from(hz.max(1));
-                (clocks.collect(), Span::from_nanos(jiffy.saturating_mul(stride)))
+                let fine = granule(self.settings.interval);
+                let coarse = fine.max(granule(self.settings.idle));
+                let stride = |phases: i64| (phases / PHASES).max(1);
+                let spread = |phases: i64| (0..phases).step_by(usize::try_from(stride(phases)).unwrap_or(1));
+                let mut phases: Vec<i64> = spread(coarse).chain(spread(fine)).collect();
+                phases.sort_unstable();
+                phases.dedup();
+                let clock = |phase: i64| Clock::Wheel(Wheel::with_phase(hz, near, phase.unsigned_abs()));
+                let jiffies =
+                    |count: i64| Span::from_nanos(1_000_000_000 / i64::from(hz.max(1))).times(count);
+                let resolution =
+                    Resolution { idle: jiffies(stride(coarse)), interval: jiffies(stride(fine)) };
+                (phases.into_iter().map(clock).collect(), resolution)
             }
             Rounding::Coalesced { window: tick }
             | Rounding::Ticks { tick, .. }
@@ -192,7 +215,7 @@ impl<'a> Replay<'a> {
                 let stride = (tick.as_nanos() / PHASES).max(1);
                 let zero = |index: i64| near.plus(Span::from_nanos(-index.saturating_mul(stride)));
                 let clocks = (0..PHASES).map(|index| Clock::new(rounding, zero(index)));
-                (clocks.collect(), Span::from_nanos(stride))
+                (clocks.collect(), same(Span::from_nanos(stride)))
             }
         }
     }
@@ -212,7 +235,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn rider(&self, clock: Clock, resolution: Span, heard: Timestamp, probe: &ProbeRecord) -> Rider {
+    fn rider(&self, clock: Clock, resolution: Resolution, heard: Timestamp, probe: &ProbeRecord) -> Rider {
         let tcb = Tcb::quiet(probe.segment.seq.plus(1), probe.segment.ack);
         let mut machine = Machine::new(self.expectation.model.rules, self.settings, clock, tcb, heard);
         if let Some(rto) = self.rto {
@@ -234,10 +257,10 @@ impl<'a> Replay<'a> {
             let (clocks, resolution) = self.clocks(pack.rounding, heard);
             for clock in clocks {
                 let mut rider = self.rider(clock, resolution, heard, probe);
-                if let Some((due, _)) = advance(&mut rider.machine.clone(), &[], self) {
-                    window = joined(window, wide(due, resolution));
+                if let Some(due) = advance(&mut rider.machine.clone(), &[], self) {
+                    window = joined(window, wide(due, resolution.idle));
                 }
-                if self.force(&mut rider, &[], at.time) {
+                if !is_wheel(pack.rounding) && self.force(&mut rider, &[], at.time) {
                     pack.led.push(rider);
                 }
             }
@@ -268,29 +291,41 @@ impl<'a> Replay<'a> {
         let own: Vec<&Moment> = between.iter().copied().filter(|moment| moment.from == self.party).collect();
         let since = at.time.since(from.time);
         let heard = between.iter().rev().find(|moment| self.starts_idle(moment)).copied();
-        let (window, free) = self.windows(packs, &between);
+        let (window, free) = self.windows(packs, &between, heard.is_none());
         let mut step = self.step(Some(from), Some(at), heard.map(|moment| moment.at), free.or(window), since);
         step.after_receipt = heard.is_some();
         let mut used = &between;
         if heard.is_some() && !step.is_explained(at.time) {
-            let (unheard, _) = self.windows(packs, &own);
-            if unheard.is_some_and(|window| holds(window, at.time, step.tolerance)) {
+            let (unheard, _) = self.windows(packs, &own, true);
+            let too_soon = heard.is_some_and(|heard| {
+                at.time.plus(step.tolerance) < self.time_of(heard).plus(self.settings.idle)
+            });
+            if unheard.is_some_and(|window| holds(window, at.time, step.tolerance))
+                || self.gave_up && too_soon
+            {
                 step.deaf = true;
                 step.window = unheard;
                 used = &own;
             }
         }
+        let in_run = heard.is_none() || step.deaf;
         for pack in packs.iter_mut() {
             let led = std::mem::take(&mut pack.led);
             pack.free.clear();
             for mut rider in led {
                 let mut alone = rider.clone();
-                if let Some((due, _)) = advance(&mut alone.machine, used, self)
-                    && holds(wide(due, rider.resolution), at.time, step.tolerance)
+                let off = rider.resolution.after(in_run);
+                if let Some(due) = advance(&mut alone.machine, used, self)
+                    && holds(wide(due, off), at.time, step.tolerance)
                 {
+                    // As far as it was off, it still is.
+                    alone.resolution.interval = off;
                     pack.free.push(alone);
                 }
-                if self.force(&mut rider, used, at.time) {
+                // After an idle time few phases are left of those that are run, and after a step that none
+                // explains they mean nothing: then all begin anew.
+                let keeps = (in_run && step.is_explained(at.time)) || !is_wheel(pack.rounding);
+                if keeps && self.force(&mut rider, used, at.time) {
                     pack.led.push(rider);
                 }
             }
@@ -304,7 +339,7 @@ impl<'a> Replay<'a> {
         let from = last.segment.at;
         let between = self.between(from, None);
         let heard = between.iter().rev().find(|moment| self.starts_idle(moment)).copied();
-        let (window, free) = self.windows(packs, &between);
+        let (window, free) = self.windows(packs, &between, heard.is_none());
         let window = free.or(window);
         let since = window.map_or(Span::ZERO, |(_, latest)| latest.since(from.time));
         let mut step = self.step(Some(from), None, heard.map(|moment| moment.at), window, since);
@@ -313,12 +348,12 @@ impl<'a> Replay<'a> {
     }
 
     /// When the next probe is due, by the machines that were led, and by those left alone.
-    fn windows(&self, packs: &[Pack], between: &[&Moment]) -> (Window, Window) {
+    fn windows(&self, packs: &[Pack], between: &[&Moment], in_run: bool) -> (Window, Window) {
         let all = |riders: &dyn Fn(&Pack) -> Vec<Rider>| {
             let mut window = None;
             for mut rider in packs.iter().flat_map(riders) {
-                if let Some((due, _)) = advance(&mut rider.machine, between, self) {
-                    window = joined(window, wide(due, rider.resolution));
+                if let Some(due) = advance(&mut rider.machine, between, self) {
+                    window = joined(window, wide(due, rider.resolution.after(in_run)));
                 }
             }
             window
@@ -367,7 +402,7 @@ impl<'a> Replay<'a> {
                 continue;
             }
             let late = timer.since(at);
-            if late > self.expectation.jitter.plus(rider.resolution) {
+            if late > self.expectation.jitter.plus(rider.resolution.idle) {
                 return false;
             }
             let mut trial = machine.clone();
@@ -425,12 +460,15 @@ impl<'a> Replay<'a> {
     }
 }
 
+fn is_wheel(rounding: Rounding) -> bool {
+    matches!(rounding, Rounding::TimerWheel { .. })
+}
+
 type Window = Option<(Timestamp, Timestamp)>;
 
-/// Runs a machine until it probes; returns when, and whether its timer fired in vain before.
-fn advance(machine: &mut Machine, between: &[&Moment], replay: &Replay<'_>) -> Option<(Timestamp, bool)> {
+/// Runs a machine until it probes; returns when.
+fn advance(machine: &mut Machine, between: &[&Moment], replay: &Replay<'_>) -> Option<Timestamp> {
     let mut moments = between.iter().peekable();
-    let mut in_vain = false;
     for _ in 0..FIRINGS {
         let timer = machine.next_timeout();
         let due = moments.next_if(|moment| timer.is_none_or(|timer| replay.time_of(moment) <= timer));
@@ -439,9 +477,8 @@ fn advance(machine: &mut Machine, between: &[&Moment], replay: &Replay<'_>) -> O
             (None, Some(timer)) => {
                 machine.on_timeout(timer);
                 if probed(machine) {
-                    return Some((timer, in_vain));
+                    return Some(timer);
                 }
-                in_vain = true;
             }
             (None, None) => return None,
         }
@@ -449,11 +486,11 @@ fn advance(machine: &mut Machine, between: &[&Moment], replay: &Replay<'_>) -> O
     None
 }
 
-/// Whether a probe has left; takes out all that the machine has to tell.
+/// Whether a probe has left, or the end has come instead; takes out all that the machine has to tell.
 fn probed(machine: &mut Machine) -> bool {
     let mut probed = false;
     while let Some(event) = machine.poll_event() {
-        probed |= matches!(event, Event::ProbeSent { .. });
+        probed |= matches!(event, Event::ProbeSent { .. } | Event::GaveUp { .. });
     }
     while machine.poll_transmit().is_some() {}
     probed

@@ -13,6 +13,8 @@ struct Run<'a> {
     probes: Vec<&'a ProbeRecord>,
     /// The silence before it began in the capture, so that none of its probes is missing at the front.
     whole: bool,
+    /// Answers to some of them were captured, so that they are in one run only if those did not arrive.
+    doubtful: bool,
     /// What the capture shows after its last probe.
     end: End,
 }
@@ -38,11 +40,18 @@ pub(super) fn judge(case: &Case<'_>) -> Vec<RuleVerdict> {
 fn runs<'a>(case: &Case<'a>) -> Vec<Run<'a>> {
     let probes = &case.record.prober(case.party).probes;
     let mut runs: Vec<Run<'a>> = Vec::new();
+    let deaf = case.gave_up();
     for (step, probe) in case.steps.iter().zip(probes) {
-        let goes_on = step.from.is_some() && (!step.after_receipt || step.deaf);
+        let goes_on = step.from.is_some() && (!step.after_receipt || (step.deaf && deaf));
         match runs.last_mut() {
-            Some(run) if goes_on => run.probes.push(probe),
-            _ => runs.push(Run { probes: vec![probe], whole: step.heard.is_some(), end: End::Answered }),
+            Some(run) if goes_on => {
+                run.probes.push(probe);
+                run.doubtful |= step.deaf;
+            }
+            _ => {
+                let whole = step.heard.is_some();
+                runs.push(Run { probes: vec![probe], whole, doubtful: false, end: End::Answered });
+            }
         }
     }
     if let (Some(run), Some(step)) = (runs.last_mut(), case.steps.last()) {
@@ -110,6 +119,12 @@ fn count(case: &Case<'_>, runs: &[Run<'_>]) -> RuleVerdict {
     };
     let longest = runs.iter().max_by_key(|run| run.probes.len());
     let Some(longest) = longest else { return case.unseen(rule, "no probe was seen") };
+    if longest.doubtful && longest.probes.len() != count as usize {
+        return case.unseen(
+            rule,
+            "answers were captured of which nobody here knows whether they reached the prober",
+        );
+    }
     if longest.probes.len() > count as usize {
         return with(Outcome::Fail, longest, "more probes without an answer than promised".to_owned());
     }
