@@ -168,6 +168,26 @@ fn captures_of_different_lengths_are_compared() {
     assert_eq!(only_pair(&document)["views"]["answers"], json!(4));
 }
 
+/// Whatever packet is not in the second capture: none that is there is said to be missing.
+#[test]
+fn only_what_is_missing_is_said_to_be() {
+    let folder = scratch("diff-each");
+    for name in ["answered.pcap", "both.pcap", "lossy.pcap", "reused_port.pcap", "unanswered.pcap"] {
+        let whole = Pcap::of(name);
+        let a = save(&folder, "a.pcap", &whole);
+        for frame in 1..=whole.records.len() {
+            let b = save(&folder, "b.pcap", &without(whole.clone(), &[frame]));
+            let (document, _) = diff(&a, &b, &[]);
+            let pairs = document["pairs"].as_array().expect("pairs");
+            let missing = pairs.iter().flat_map(|pair| pair["views"]["missing"].as_array().expect("a list"));
+            for missing in missing.filter(|missing| missing["unsure"] == false) {
+                let (side, at) = (&missing["seen_in"], &missing["at"]["frame"]);
+                assert_eq!((side, at), (&json!("a"), &json!(frame)), "{name}: {document}");
+            }
+        }
+    }
+}
+
 /// Both sides of a router, captured at once on one clock.
 #[test]
 fn the_way_through_a_router_is_measured() {

@@ -141,7 +141,7 @@ fn end(record: &ConnectionRecord, party: Party) -> Endpoint {
 }
 
 /// Both ends, whoever is the client.
-fn ends(record: &ConnectionRecord) -> (Endpoint, Endpoint) {
+pub(super) fn ends(record: &ConnectionRecord) -> (Endpoint, Endpoint) {
     let (client, server) = (record.opened.client, record.opened.server);
     (client.min(server), client.max(server))
 }

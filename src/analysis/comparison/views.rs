@@ -2,14 +2,18 @@
 
 use std::collections::HashMap;
 
-use super::pairing::Draft;
+use super::pairing::{Draft, ends};
 use super::{Mark, Party, Side, Tolerance};
 use crate::analysis::{ConnectionRecord, ProbeRecord, ProberRecord};
+use crate::segment::{Endpoint, TcpTimestamps};
 use crate::time::{Span, Timestamp};
 use crate::track::event::{Answer, Start};
 
 /// How far packets may stray from one offset of the clocks and still be the same: delay that varies.
 const STEADY: Span = Span::from_secs(1);
+
+/// How near in time packets without timestamps must be to be the same.
+const CLOSE: Span = Span::from_millis(50);
 
 /// How much two clocks may drift apart, in nanoseconds per second: what cheap crystals do.
 const DRIFT: i64 = 100_000;
@@ -341,6 +345,7 @@ pub(super) fn look(
     tolerance: Tolerance,
 ) -> (Clocks, Vec<Views>) {
     let periods = (Period::of(captures.0), Period::of(captures.1));
+    let lives = (by_ends(captures.0), by_ends(captures.1));
     let mut ways = Ways::default();
     let mut found = Vec::new();
     for draft in drafts {
@@ -352,7 +357,8 @@ pub(super) fn look(
             ways.add(side, near);
             views.probes += side.both.len();
             views.answers += side.both.iter().filter(|both| both.answer().is_some()).count();
-            let lookout = Lookout { draft, prober: side.prober, near, periods, agreement: *agreement };
+            let lookout =
+                Lookout { draft, prober: side.prober, near, periods, lives: &lives, agreement: *agreement };
             lookout.probes(side, &mut views.missing);
             side.both.iter().for_each(|both| lookout.answers(both, &mut views.missing));
             lookout.late(side, tolerance, &mut views.late);
@@ -373,7 +379,19 @@ struct Lookout<'a> {
     prober: Party,
     near: Option<Party>,
     periods: (Period, Period),
+    lives: &'a (Lives<'a>, Lives<'a>),
     agreement: Agreement,
+}
+
+/// All connections of a capture by their ends.
+type Lives<'a> = HashMap<(Endpoint, Endpoint), Vec<&'a ConnectionRecord>>;
+
+fn by_ends(records: &[ConnectionRecord]) -> Lives<'_> {
+    let mut lives: Lives<'_> = HashMap::new();
+    for record in records {
+        lives.entry(ends(record)).or_default().push(record);
+    }
+    lives
 }
 
 impl Lookout<'_> {
@@ -385,12 +403,10 @@ impl Lookout<'_> {
             Some(first) if first == seen_in => Fate::Lost,
             Some(_) => Fate::Appeared,
         };
-        let (due, other, period) = match seen_in {
-            Side::A => (at.time.plus(self.agreement.offset), self.draft.b, self.periods.1),
-            Side::B => {
-                let back = Span::from_nanos(self.agreement.offset.as_nanos().saturating_neg());
-                (at.time.plus(back), self.draft.a, self.periods.0)
-            }
+        let due = self.due(seen_in, at);
+        let (other, period) = match seen_in {
+            Side::A => (self.draft.b, self.periods.1),
+            Side::B => (self.draft.a, self.periods.0),
         };
         let unsure = period.misses(due) || self.may_hide(other, due);
         Missing { prober: self.prober, is_answer, seen_in, at, probe: None, answered: false, fate, unsure }
@@ -406,12 +422,50 @@ impl Lookout<'_> {
             || record.lookalikes.iter().any(|seen| seen.at.time.since(due).abs() <= self.agreement.within)
     }
 
+    /// When a packet of one capture should be in the other.
+    fn due(&self, seen_in: Side, at: Mark) -> Timestamp {
+        match seen_in {
+            Side::A => at.time.plus(self.agreement.offset),
+            Side::B => at.time.plus(Span::from_nanos(self.agreement.offset.as_nanos().saturating_neg())),
+        }
+    }
+
+    /// Whether the other capture has, among the probes and answers of the same ends, one that is the same but
+    /// was taken for a part of another life or for the answer to another probe: what is missing elsewhere in a
+    /// capture changes how it reads.
+    fn is_elsewhere(&self, seen_in: Side, is_same: impl Fn(&ProbeRecord) -> bool) -> bool {
+        let lives = match seen_in {
+            Side::A => self.lives.1.get(&ends(self.draft.b)),
+            Side::B => self.lives.0.get(&ends(self.draft.a)),
+        };
+        let probers = lives.into_iter().flatten().flat_map(|record| record.probers());
+        probers.flat_map(|(_, prober)| &prober.probes).any(is_same)
+    }
+
+    /// Whether two packets that are alike otherwise are the same by their timestamps, or without those by time.
+    fn is_same(&self, stamps: [Option<TcpTimestamps>; 2], time: Timestamp, due: Timestamp) -> bool {
+        let apart = time.since(due).abs();
+        match stamps {
+            [Some(one), Some(other)] => one == other && apart <= self.agreement.within,
+            _ => apart <= CLOSE,
+        }
+    }
+
     fn probes(&self, side: &Matched<'_>, missing: &mut Vec<Missing>) {
         for (seen_in, probes) in [(Side::A, &side.only_a), (Side::B, &side.only_b)] {
-            missing.extend(probes.iter().map(|probe| Missing {
-                answered: probe.is_answered_by_peer(),
-                ..self.missing(false, seen_in, probe.segment.at)
-            }));
+            for probe in probes {
+                let shown = &probe.segment;
+                let due = self.due(seen_in, shown.at);
+                let is_there = self.is_elsewhere(seen_in, |other| {
+                    let other = &other.segment;
+                    (other.seq, other.ack) == (shown.seq, shown.ack)
+                        && self.is_same([shown.timestamps, other.timestamps], other.at.time, due)
+                });
+                if !is_there {
+                    let answered = probe.is_answered_by_peer();
+                    missing.push(Missing { answered, ..self.missing(false, seen_in, shown.at) });
+                }
+            }
         }
     }
 
@@ -420,8 +474,28 @@ impl Lookout<'_> {
             return;
         }
         let probe = Some((both.a.segment.at, both.b.segment.at));
-        for (seen_in, answer) in [(Side::A, both.a.answer), (Side::B, both.b.answer)] {
-            missing.extend(answer.map(|answer| Missing { probe, ..self.missing(true, seen_in, answer.at) }));
+        let of_side = |seen_in, answer: Option<Answer>| answer.map(|answer| (seen_in, answer));
+        let mut answers: Vec<(Side, Answer)> =
+            [of_side(Side::A, both.a.answer), of_side(Side::B, both.b.answer)]
+                .into_iter()
+                .flatten()
+                .collect();
+        // Where the answer is missing, the next packet that could be one passes for it.
+        if let [(_, one), (_, other)] = answers.as_slice() {
+            let a_is_first = self.due(Side::A, one.at) <= other.at.time;
+            answers.retain(|(side, _)| (*side == Side::A) == a_is_first);
+        }
+        for (seen_in, answer) in answers {
+            let due = self.due(seen_in, answer.at);
+            let is_there = self.is_elsewhere(seen_in, |other| {
+                other.answer.is_some_and(|other| {
+                    other.kind == answer.kind
+                        && self.is_same([answer.timestamps, other.timestamps], other.at.time, due)
+                })
+            });
+            if !is_there {
+                missing.push(Missing { probe, ..self.missing(true, seen_in, answer.at) });
+            }
         }
     }
 
