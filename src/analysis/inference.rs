@@ -43,7 +43,7 @@ use observe::{Step, Subject};
 use wheel::Solution;
 
 /// Explanations kept, best first.
-const KEPT: usize = 8;
+const KEPT: usize = 16;
 
 /// Worse scores are not reported.
 const LEAST_SCORE: f64 = 0.02;

@@ -21,7 +21,7 @@ fn run_of(stack: &str) -> Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, max_shrink_iters: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn linux_settings_lie_in_the_ranges(
@@ -80,6 +80,11 @@ proptest! {
         let (idle, mut interval) = (Span::from_secs(idle), Span::from_secs(interval));
         if stack == "smoltcp" {
             interval = idle;
+        }
+        // lwIP looks at the time every tick, the machine when its timer fires: with an interval above the idle
+        // time they differ once an answer has come.
+        if stack == "lwip" {
+            interval = interval.min(idle);
         }
         let settings = Settings { idle, interval, count, user_timeout: None };
         let (phase, rtt, most) = (Span::from_nanos(phase), Span::from_millis(rtt), answered + more);

@@ -140,9 +140,13 @@ impl Run {
         let mut seen = |time: Timestamp| time.plus(Span::from_nanos(jitter.next().unwrap_or(0)));
         let mut answers: Vec<Timestamp> = Vec::new();
         let mut sent = 0;
+        let mut is_start = true;
         while sent < self.most {
             let pending = answers.first().copied();
-            let Some(now) = [machine.next_timeout(), pending].into_iter().flatten().min() else { break };
+            // Some send a probe as soon as they are told to.
+            let at_once = std::mem::take(&mut is_start).then_some(start);
+            let next = [at_once, machine.next_timeout(), pending];
+            let Some(now) = next.into_iter().flatten().min() else { break };
             if pending == Some(now) {
                 answers.remove(0);
                 let flags = Flags::ACK;

@@ -147,7 +147,7 @@ impl Subject<'_> {
     ) -> Step {
         let start = earlier.segment.at.time;
         let gap = probe.segment.at.time.since(start).as_nanos();
-        let heard = self.heard(probe, rule).filter(|time| *time > start);
+        let heard = self.heard(probe, rule).filter(|time| *time >= start);
         let offset = match heard {
             _ if self.is_last_run(earlier) && self.is_last_run(probe) => None,
             None if self.is_one_way() => Some(0),

@@ -4,7 +4,7 @@
 
 use super::observe::Step;
 use super::round::{Choice, SECOND, Which, roundest, unit};
-use super::wheel::{Solution, closeness};
+use super::wheel::{DERIVED, Solution, closeness};
 use crate::stack::Stack;
 use crate::stack::value::{IntervalShape, OnReceipt, Rounding};
 
@@ -133,14 +133,25 @@ impl Rules {
     }
 }
 
+/// Periods of a live peer that are longer than the idle time: a timer that keeps running shows the interval.
+fn periods(steps: &[Step], idle: Option<(i64, i64)>, first: Lateness) -> Vec<i64> {
+    let Some((_, idle)) = idle else { return Vec::new() };
+    let longest = idle.saturating_add(first.most).saturating_add(JITTER);
+    let longer = |step: &Step| match *step {
+        Step::After { gap, offset, .. } => (gap - offset > longest).then_some(gap),
+        _ => None,
+    };
+    steps.iter().filter_map(longer).collect()
+}
+
 /// Finds what fits; nothing if nothing does.
 pub(super) fn solve(stack: &Stack, steps: &[Step]) -> Option<Solution> {
     let rounding = stack.timing.rounding.value_or(Rounding::Exact);
     let (first, then) = (Lateness::of_silence(rounding), Lateness::of_gap(rounding));
     let silences: Vec<i64> = steps.iter().filter_map(|step| step.silence()).collect();
-    let gaps: Vec<i64> = steps.iter().filter_map(|step| step.run_gap()).collect();
+    let runs: Vec<i64> = steps.iter().filter_map(|step| step.run_gap()).collect();
     let one_value = stack.option(crate::stack::value::Role::IdleAndInterval).is_some();
-    let all: Vec<i64> = if one_value { silences.iter().chain(&gaps).copied().collect() } else { vec![] };
+    let all: Vec<i64> = if one_value { silences.iter().chain(&runs).copied().collect() } else { vec![] };
     let restarts = stack.idle_clock.on_receipt.value == Some(OnReceipt::Restarted);
     let idle_range = match silences.iter().min() {
         None => None,
@@ -151,8 +162,10 @@ pub(super) fn solve(stack: &Stack, steps: &[Step]) -> Option<Solution> {
         Some(range) => Some(choose(stack, Which::Idle, range)?),
         None => None,
     };
+    let derived = runs.is_empty() && !restarts;
+    let gaps = if derived { periods(steps, idle_range, first) } else { runs };
     let backs_off = matches!(stack.timing.shape.value, Some(IntervalShape::BackOffFromRto { .. }));
-    let growing = backs_off && grows(&gaps);
+    let growing = backs_off && !derived && grows(&gaps);
     let interval = if one_value {
         idle
     } else if gaps.is_empty() || growing {
@@ -162,7 +175,8 @@ pub(super) fn solve(stack: &Stack, steps: &[Step]) -> Option<Solution> {
     };
     let rules = Rules { first, then, restarts, growing };
     let sum: f64 = steps.iter().map(|step| rules.explains(idle, interval, *step)).sum();
-    let fit = sum / steps.len().max(1) as f64;
+    let derived = if derived && interval.is_some() { DERIVED } else { 1.0 };
+    let fit = derived * sum / steps.len().max(1) as f64;
     let width = first.most - first.least;
     (fit >= LEAST_FIT).then_some(Solution { idle, interval, fit, width })
 }

@@ -32,13 +32,13 @@ type Fit = (f64, Option<i64>, Option<i64>);
 
 /// What the fit of an interval is worth that shows in no run, only in periods that the idle time alone does not
 /// explain: with one more value more can be explained.
-const DERIVED: f64 = 0.85;
+pub(super) const DERIVED: f64 = 0.85;
 
 /// Settings that explain less are refuted.
 const LEAST_FIT: f64 = 0.6;
 
-/// Settings that explain about as much as the best are as good.
-const AS_GOOD: f64 = 0.1;
+/// Settings that explain about as much as the best are as good; but not those that miss half a step more.
+const AS_GOOD: (f64, f64) = (0.1, 0.4);
 
 /// What fits, for one rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -225,8 +225,7 @@ pub(super) fn solve(stack: &Stack, hz: u32, steps: &[Step]) -> Option<Solution> 
             }
         }
     }
-    let best = fits.iter().map(|(fit, ..)| *fit).fold(0.0, f64::max);
-    fits.retain(|(fit, ..)| *fit >= LEAST_FIT && *fit >= best - AS_GOOD);
+    let best = retain_best(&mut fits, steps.len());
     chosen(stack, rate, best, &fits)
 }
 
@@ -248,12 +247,19 @@ pub(super) fn solve_by_interval(stack: &Stack, hz: u32, steps: &[Step]) -> Optio
         .candidates(period)
         .map(|interval| (rate.fit(idle, Some(interval), steps), idle, Some(interval)))
         .collect();
-    let best = fits.iter().map(|(fit, ..)| *fit).fold(0.0, f64::max);
-    fits.retain(|(fit, ..)| *fit >= LEAST_FIT && *fit >= best - AS_GOOD);
+    let best = retain_best(&mut fits, steps.len());
     let found = chosen(stack, rate, best, &fits)?;
     let most = (shortest + rate.slack()).div_euclid(SECOND).min(MOST) * SECOND;
     let idle = Choice { best: found.interval?.best.min(most), low: SECOND, high: most };
     (most >= SECOND).then_some(Solution { idle: Some(idle), ..found })
+}
+
+/// Keeps what fits about as well as the best; returns how well that does.
+fn retain_best(fits: &mut Vec<Fit>, steps: usize) -> f64 {
+    let best = fits.iter().map(|(fit, ..)| *fit).fold(0.0, f64::max);
+    let as_good = AS_GOOD.0.min(AS_GOOD.1 / steps.max(1) as f64);
+    fits.retain(|(fit, ..)| *fit >= LEAST_FIT && *fit >= best - as_good);
+    best
 }
 
 /// The first, the last and some between.
