@@ -2,7 +2,7 @@
 //!
 //! Owns what can be promised ([`Expectation`]), the rules ([`RuleId`]) and their outcomes. The times at which
 //! probes may come are not worked out here: the keepalive machine of the stack is run over what the prober
-//! heard, in every phase of its timer ([`replay`]). Pure. Uses [`crate::keepalive`], [`crate::stack`] and the
+//! heard, in every phase of its timer. Pure. Uses [`crate::keepalive`], [`crate::stack`] and the
 //! records of [`crate::analysis`].
 //!
 //! What cannot be seen at the point of capture is never called a failure: a silence whose beginning was not

@@ -42,7 +42,7 @@ const NOT_WRITTEN: &str = "note: stopped early, so --write wrote no file";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// pcap or pcapng files, plain or compressed with gzip or zstd; - is standard input
+    /// pcap or pcapng files, plain or compressed with gzip, zstd or xz; - is standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 

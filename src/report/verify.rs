@@ -332,11 +332,7 @@ fn summary(out: &mut dyn Write, judged: &[Judged], unmatched: u64) -> io::Result
     write!(out, "{pass} as promised, {fail} not ({} broken), ", plural(broken.count() as u64, "rule"))?;
     write!(out, "{unseen} not observable")?;
     if unmatched > 0 {
-        write!(
-            out,
-            "; no table is about {}",
-            plural(unmatched, "connection with keepalives").replace("keepalivess", "keepalives")
-        )?;
+        write!(out, "; no table is about {} with keepalives", plural(unmatched, "connection"))?;
     }
     writeln!(out)
 }
