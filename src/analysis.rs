@@ -1,13 +1,10 @@
 //! From keepalive events to findings: what became of each connection.
 //!
 //! Owns [`Collector`], which gathers the events of a connection into a [`ConnectionRecord`], and the outcome
-<<<<<<< HEAD
-//! drawn from it, and the settings that explain its probes ([`inference`]). Pure. Uses [`crate::track`] (its
+//! Owns [`Collector`], which gathers the events of a connection into a [`ConnectionRecord`], the outcome drawn
+//! from it, the settings that explain its probes ([`inference`]), the settings it was promised to have
+//! ([`verification`]), and what two captures have in common ([`comparison`]). Pure. Uses [`crate::track`] (its
 //! events), [`crate::stack`], [`crate::keepalive`], [`crate::segment`] and [`crate::time`].
-=======
-//! drawn from it; [`verification`] holds it against promised settings. Pure. Uses [`crate::track`] (its events),
-//! [`crate::keepalive`] and [`crate::stack`] (for verification), [`crate::segment`] and [`crate::time`].
->>>>>>> verify
 
 pub mod comparison;
 pub mod filter;
