@@ -1,5 +1,5 @@
 //! Capture files in: pcap and pcapng, plain or compressed, from files or standard input. The way out is
-//! [`write`].
+//! [`mod@write`].
 //!
 //! Owns [`Captures`], which reads any number of captures as one stream of frames in time order, and the
 //! [`Problem`]s it met on the way. Uses [`crate::frame`] and [`crate::time`]; knows nothing of what is in a

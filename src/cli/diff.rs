@@ -22,13 +22,14 @@ Examples:
   keepscope diff client.pcap server.pcap       what was lost between two ends of a path
   keepscope diff --nat inside.pcap outside.pcap
 
-Which of the two it is, the packets tell: captures of the same packets are held against each other packet by
-packet, whatever the clocks say; otherwise what was measured in each is.
+Which of the two it is, the packets tell. Captures of the same packets are held against each other
+packet by packet, whatever their clocks say; of two runs, what was measured in each is.
 
 Exit codes:
   0  no difference
   1  there are differences
-  2  wrong usage, or a capture that cannot be read or is damaged (what could be read is compared)
+  2  wrong usage, or a capture that cannot be read or is damaged (what could be read is
+     compared)
   4  no connection with keepalives is in both";
 
 /// What to compare.
