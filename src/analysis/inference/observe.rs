@@ -15,6 +15,9 @@ const MOST_STEPS: usize = 256;
 /// Two gaps of the same timer differ by no more.
 const STEADY: i64 = 25_000_000;
 
+/// No stack waits as long: a hundred days.
+const LONGEST: i64 = 100 * 86_400 * 1_000_000_000;
+
 /// How a probe came about, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -90,7 +93,7 @@ impl Subject<'_> {
     /// When the prober last heard something that counts, before a probe.
     fn heard(&self, probe: &ProbeRecord, rule: InboundProbes) -> Option<Timestamp> {
         let at = probe.segment.at.time;
-        let last = at.plus(Span::from_nanos(-probe.segment.silence?.as_nanos()));
+        let last = at.plus(Span::from_nanos(probe.segment.silence?.as_nanos().saturating_neg()));
         let counts = |octets: u8| match rule {
             InboundProbes::Both => true,
             InboundProbes::OneOctet => octets == 1,
@@ -106,7 +109,7 @@ impl Subject<'_> {
         let answers = answers.filter_map(|other| other.answer.map(|answer| answer.at.time));
         let earlier = before.filter_map(|other| {
             let span = other.segment.silence?;
-            let time = other.segment.at.time.plus(Span::from_nanos(-span.as_nanos()));
+            let time = other.segment.at.time.plus(Span::from_nanos(span.as_nanos().saturating_neg()));
             theirs(time).is_none_or(|probe| counts(probe.segment.octets)).then_some(time)
         });
         answers.chain(earlier).filter(|time| *time < at).max()
@@ -135,7 +138,7 @@ impl Subject<'_> {
             Some(heard) => Some(shown.at.time.since(heard)),
             None => None,
         };
-        Some(Step::Fresh { silence: silence?.as_nanos() - self.way_there() })
+        Some(Step::Fresh { silence: silence?.as_nanos().saturating_sub(self.way_there()) })
     }
 
     fn next(
@@ -151,7 +154,7 @@ impl Subject<'_> {
         let offset = match heard {
             _ if self.is_last_run(earlier) && self.is_last_run(probe) => None,
             None if self.is_one_way() => Some(0),
-            Some(time) => Some(time.since(start).as_nanos() + self.way_there()),
+            Some(time) => Some(time.since(start).as_nanos().saturating_add(self.way_there())),
             None => None,
         };
         match offset {
@@ -159,7 +162,7 @@ impl Subject<'_> {
             Some(offset) => {
                 let quick = |offset: i64, gap: i64| offset.saturating_mul(2) < gap;
                 let same = matches!(last, Some(Step::After { gap: other, offset, .. })
-                    if quick(offset, other) && (gap - other).abs() <= STEADY);
+                    if quick(offset, other) && gap.abs_diff(other) <= STEADY.unsigned_abs());
                 Step::After { gap, offset, steady: same && quick(offset, gap) }
             }
         }
@@ -183,11 +186,11 @@ impl Subject<'_> {
     }
 }
 
-/// Clocks of captures go back now and then; such a step tells nothing.
+/// Clocks of captures go back now and then, or are set years ahead; such a step tells nothing.
 fn is_forward(step: Step) -> bool {
     match step {
-        Step::Run { gap, .. } => gap > 0,
-        Step::After { gap, offset, .. } => offset >= 0 && gap > offset,
-        Step::Fresh { silence } => silence > 0,
+        Step::Run { gap, .. } => gap > 0 && gap < LONGEST,
+        Step::After { gap, offset, .. } => offset >= 0 && gap > offset && gap < LONGEST,
+        Step::Fresh { silence } => silence > 0 && silence < LONGEST,
     }
 }

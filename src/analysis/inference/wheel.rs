@@ -97,6 +97,13 @@ impl Rate {
         within(silence, idle, idle.saturating_add(self.granule(idle)), self.slack())
     }
 
+    /// How well a gap fits that ends on the granule after `due`, a time known no better than the receipt it
+    /// counts from.
+    fn rest(self, due: i64, granule: i64, gap: i64) -> f64 {
+        let may_be = [due - self.slack(), due, due + self.slack()];
+        may_be.into_iter().map(|due| closeness(gap - self.aligned(due, granule))).fold(0.0, f64::max)
+    }
+
     /// The same for one of several equal gaps, whose ends lie on the granule of the delay that was left when
     /// the timer first fired. That is not known without the interval; a finer granule is less likely.
     fn steady_silence(self, idle: i64, gap: i64, offset: i64) -> f64 {
@@ -104,8 +111,7 @@ impl Rate {
         let mut likely = 1.0;
         let mut best: f64 = 0.0;
         while granule > 0 {
-            let predicted = self.aligned(idle.saturating_add(offset), self.nanos(granule));
-            best = best.max(likely * closeness(gap - predicted));
+            best = best.max(likely * self.rest(idle.saturating_add(offset), self.nanos(granule), gap));
             likely *= 0.93;
             granule /= 8;
         }
@@ -128,7 +134,7 @@ impl Rate {
             return direct.max(rest);
         }
         let rest_granule = self.granule(idle - (fired - offset));
-        let exact = closeness(gap - self.aligned(idle.saturating_add(offset), rest_granule));
+        let exact = self.rest(idle.saturating_add(offset), rest_granule, gap);
         // Steps whose first firing was not on a granule of its own.
         direct.max(exact).max(0.6 * rest)
     }
