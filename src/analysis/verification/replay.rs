@@ -254,7 +254,11 @@ impl<'a> Replay<'a> {
         let mut window = None;
         for pack in packs.iter_mut() {
             let Some(heard) = heard.map(|moment| self.time_of(moment)) else { continue };
-            let (clocks, resolution) = self.clocks(pack.rounding, heard);
+            let (mut clocks, resolution) = self.clocks(pack.rounding, heard);
+            // Ticks that fall on the probe itself, which those that are run may miss on either side.
+            if !is_wheel(pack.rounding) {
+                clocks.push(Clock::new(pack.rounding, at.time));
+            }
             for clock in clocks {
                 let mut rider = self.rider(clock, resolution, heard, probe);
                 if let Some(due) = advance(&mut rider.machine.clone(), &[], self) {
