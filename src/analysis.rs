@@ -7,6 +7,7 @@
 //! events), [`crate::stack`], [`crate::keepalive`], [`crate::segment`] and [`crate::time`].
 
 pub mod comparison;
+pub mod confounder;
 pub mod filter;
 pub mod inference;
 mod outcome;

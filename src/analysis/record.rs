@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::confounder::{self, Confounder, Ends};
 use super::inference::{self, Inference};
 use super::outcome::{self, Verdict};
 use super::prober::{ProbeRecord, ProberRecord};
+use crate::time::Span;
 use crate::track::event::{
     ConnectionId, Event, EventKind, LookAlikeSeen, Mark, Opened, Party, ResetMarks, Summary,
 };
@@ -26,6 +28,8 @@ pub struct ConnectionRecord {
     pub summary: Summary,
     /// What became of it.
     pub verdict: Verdict,
+    /// What may mislead whoever reads it.
+    pub confounders: Vec<Confounder>,
     /// What the client's probes tell of its settings.
     pub client_inference: Inference,
     /// What the server's probes tell of its settings.
@@ -80,6 +84,8 @@ struct Draft {
     server: Vec<ProbeRecord>,
     lookalikes: Vec<LookAlikeSeen>,
     reset: Option<ResetMarks>,
+    /// The first FIN of either side after a silence.
+    quiet_fin: Option<(Mark, Span)>,
 }
 
 impl Draft {
@@ -107,11 +113,21 @@ impl Draft {
                     probe.answer = Some(*answer);
                 }
             }
-            EventKind::Retracted { probe, .. } => {
-                self.client.retain(|other| other.event != *probe);
-                self.server.retain(|other| other.event != *probe);
+            EventKind::Retracted { probe, kind, .. } => {
+                for probes in [&mut self.client, &mut self.server] {
+                    let taken_back = probes.extract_if(.., |other| other.event == *probe);
+                    self.lookalikes.extend(taken_back.map(|other| LookAlikeSeen {
+                        sender: other.segment.prober,
+                        at: other.segment.at,
+                        kind: *kind,
+                        rule: "later packets show that data waited",
+                    }));
+                }
             }
             EventKind::LookAlike(seen) => self.lookalikes.push(*seen),
+            EventKind::Fin { at, quiet: Some(quiet), .. } if self.quiet_fin.is_none() => {
+                self.quiet_fin = Some((*at, *quiet));
+            }
             EventKind::Reset { marks, .. } => self.reset = Some(*marks),
             EventKind::ResetIgnored { .. } => self.reset = None,
             _ => {}
@@ -138,6 +154,8 @@ impl Collector {
         let verdict = outcome::judge(&client, &server, summary, draft.reset);
         let client_inference = inference::infer(&client, &server, Party::Client, summary, &verdict);
         let server_inference = inference::infer(&server, &client, Party::Server, summary, &verdict);
+        let ends = Ends { reset: summary.reset.zip(draft.reset), quiet_fin: draft.quiet_fin };
+        let confounders = confounder::find(&client, &server, summary, ends);
         Some(ConnectionRecord {
             id: event.connection,
             opened: summary.opened,
@@ -146,6 +164,7 @@ impl Collector {
             lookalikes: draft.lookalikes,
             summary: **summary,
             verdict,
+            confounders,
             client_inference,
             server_inference,
         })

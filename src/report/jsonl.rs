@@ -174,7 +174,7 @@ fn said(event: &Event) -> Option<Said<'static>> {
         EventKind::ResetIgnored { reset, evidence } => {
             Said::ResetIgnored { reset: (*reset).into(), evidence: (*evidence).into() }
         }
-        EventKind::Fin { by, at } => Said::Fin { endpoint: by.name(), at: (*at).into() },
+        EventKind::Fin { by, at, .. } => Said::Fin { endpoint: by.name(), at: (*at).into() },
         EventKind::Final(_) => return None,
     })
 }

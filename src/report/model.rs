@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::CaptureReport;
 use super::number::{Micros, Seconds};
+use crate::analysis::confounder::Confounder;
 use crate::analysis::{ConnectionRecord, ProbeRecord};
 use crate::capture::Problem;
 use crate::frame::FrameId;
@@ -109,6 +110,8 @@ pub(super) struct Connection {
     last_life: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reset: Option<ResetLine>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    confounders: Vec<ConfounderLine>,
     first: Moment,
     last: Moment,
     copies: u64,
@@ -116,6 +119,24 @@ pub(super) struct Connection {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lookalikes: Vec<Seen>,
     probers: Vec<Prober>,
+}
+
+/// What may mislead whoever reads the connection.
+#[derive(Serialize)]
+struct ConfounderLine {
+    kind: &'static str,
+    meaning: &'static str,
+    frames: Vec<At>,
+}
+
+impl From<&Confounder> for ConfounderLine {
+    fn from(confounder: &Confounder) -> Self {
+        Self {
+            kind: confounder.kind.name(),
+            meaning: confounder.kind.sentence(),
+            frames: confounder.frames.iter().copied().map(At::from).collect(),
+        }
+    }
 }
 
 /// Who sent the RST that ended the connection.
@@ -362,6 +383,7 @@ impl Connection {
                 .origin
                 .as_ref()
                 .map(|origin| ResetLine { by: origin.by.name(), cues: origin.cues.clone() }),
+            confounders: record.confounders.iter().map(ConfounderLine::from).collect(),
             first: record.opened.first.into(),
             last: record.summary.last.into(),
             copies: record.summary.duplicates,

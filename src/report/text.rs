@@ -129,6 +129,9 @@ pub(super) fn headline(out: &mut dyn Write, record: &ConnectionRecord, style: St
         }
     }
     writeln!(out, "    {}", record.verdict.reason)?;
+    for confounder in &record.confounders {
+        writeln!(out, "    mind: {}", confounder.kind.sentence())?;
+    }
     let kinds = lookalike_line(record);
     if !kinds.is_empty() {
         writeln!(out, "    not keepalives, though alike: {kinds}")?;

@@ -143,6 +143,8 @@ pub enum EventKind {
         by: Party,
         /// The frame.
         at: Mark,
+        /// Time since the last segment either way.
+        quiet: Option<Span>,
     },
     /// Nothing more will be said of this connection, and all that was said and not corrected is final. Sent
     /// for every connection, spoken of or not.

@@ -100,7 +100,7 @@ impl Connection {
         if let Some(probes) = self.probes.as_deref_mut()
             && probes.spoken_of()
         {
-            probes.emit(log, EventKind::Fin { by: step.from, at });
+            probes.emit(log, EventKind::Fin { by: step.from, at, quiet: step.quiet });
         }
     }
 
