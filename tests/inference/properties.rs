@@ -103,7 +103,7 @@ proptest! {
         }
         let inference = scene.infer();
         // A probe that left when keepalives were turned on shows neither time.
-        if inference.idle.is_none() && inference.interval.is_none() {
+        if stack == "smoltcp" && scene.prober.probes.len() < 2 {
             return Ok(());
         }
         let times: Vec<_> = scene.prober.probes.iter().map(|probe| {

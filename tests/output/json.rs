@@ -95,7 +95,8 @@ fn seconds_have_nine_digits() {
             let text = String::from_utf8(output.stdout).expect("UTF-8").replace("\": ", "\":");
             let mut seen = 0;
             for (position, _) in text.match_indices("_s\":") {
-                let rest = &text[position + 4..];
+                // Of a range the first.
+                let rest = text[position + 4..].trim_start_matches(['[', '\n', ' ']);
                 let value = &rest[..rest.find([',', '}', '\n']).expect("an end")];
                 if value == "null" {
                     continue;

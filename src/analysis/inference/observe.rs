@@ -15,6 +15,9 @@ const MOST_STEPS: usize = 256;
 /// Two gaps of the same timer differ by no more.
 const STEADY: i64 = 25_000_000;
 
+/// A first probe that comes sooner was sent because keepalives were turned on.
+const AT_ONCE: i64 = 50_000_000;
+
 /// No stack waits as long: a hundred days.
 const LONGEST: i64 = 100 * 86_400 * 1_000_000_000;
 
@@ -191,6 +194,6 @@ fn is_forward(step: Step) -> bool {
     match step {
         Step::Run { gap, .. } => gap > 0 && gap < LONGEST,
         Step::After { gap, offset, .. } => offset >= 0 && gap > offset && gap < LONGEST,
-        Step::Fresh { silence } => silence > 0 && silence < LONGEST,
+        Step::Fresh { silence } => silence > AT_ONCE && silence < LONGEST,
     }
 }

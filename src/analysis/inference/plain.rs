@@ -154,8 +154,8 @@ pub(super) fn solve(stack: &Stack, steps: &[Step]) -> Option<Solution> {
     let all: Vec<i64> = if one_value { silences.iter().chain(&runs).copied().collect() } else { vec![] };
     let restarts = stack.idle_clock.on_receipt.value == Some(OnReceipt::Restarted);
     let idle_range = match silences.iter().min() {
+        _ if one_value => Some(agreed(&all, first)?),
         None => None,
-        Some(_) if one_value => Some(agreed(&all, first)?),
         Some(shortest) => Some((first.low(*shortest), first.high(*shortest))),
     };
     let idle = match idle_range {
