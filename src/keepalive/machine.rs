@@ -300,7 +300,9 @@ impl Machine {
         let resumes = was_unacknowledged
             && !self.has_unacknowledged()
             && self.rules.outstanding == Outstanding::TimerStopped;
-        if resumes || self.rules.on_receipt == OnReceipt::Restarted {
+        // A stack that looks every tick finds the idle time begun anew at the next.
+        let polled = self.rules.counts_from_receipt;
+        if resumes || polled || self.rules.on_receipt == OnReceipt::Restarted {
             self.restart_idle(now);
         } else {
             self.heard = now;

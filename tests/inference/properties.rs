@@ -86,11 +86,6 @@ proptest! {
         if stack == "smoltcp" {
             interval = idle;
         }
-        // lwIP looks at the time every tick, the machine when its timer fires: with an interval above the idle
-        // time they differ once an answer has come.
-        if stack == "lwip" {
-            interval = interval.min(idle);
-        }
         let settings = Settings { idle, interval, count, user_timeout: None };
         let (phase, rtt, most) = (Span::from_nanos(phase), Span::from_millis(rtt), answered + more);
         let run = Run { model, settings, phase, rtt, answered, most, jitter, stamps: false };
