@@ -305,7 +305,9 @@ impl<'a> Replay<'a> {
                 at.time.plus(step.tolerance) < self.time_of(heard).plus(self.settings.idle)
             });
             if unheard.is_some_and(|window| holds(window, at.time, step.tolerance))
-                || self.gave_up && too_soon
+                || self.gave_up
+                    && too_soon
+                    && unheard.is_some_and(|window| at.time <= window.1.plus(step.tolerance))
             {
                 step.deaf = true;
                 step.window = unheard;
