@@ -61,11 +61,6 @@ impl Case {
         self.peer == Peer::Silent && self.user_timeout.is_none()
     }
 
-    /// Whether the prober gives up a peer that answered at first.
-    pub fn answers_before_silence(&self) -> bool {
-        self.peer == Peer::Silent && self.steps != SILENT
-    }
-
     /// Half of the sockets have the settings before they connect, the others soon after.
     pub fn plan(&self) -> Plan {
         let mut options = vec![("idle", self.idle), ("interval", self.interval), ("count", self.count)];
