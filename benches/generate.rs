@@ -27,6 +27,12 @@ fn main() -> io::Result<()> {
     if file == "--walk" {
         return walk(&arguments[1..]);
     }
+    if file.starts_with('-') {
+        // An option of some test runner; a file of that name and 1.7 GB would be a nuisance.
+        return Err(io::Error::other(format!(
+            "{file} is no option of this program, and no good name for a file"
+        )));
+    }
     let number = |index: usize, default: u32| match arguments.get(index) {
         Some(text) => text.parse().map_err(|_| io::Error::other(format!("{text} is not a number"))),
         None => Ok(default),
