@@ -107,6 +107,19 @@ fn every_stack_that_runs_can_be_predicted() {
 }
 
 #[test]
+fn steps_that_end_before_the_end_claim_nothing_about_it() {
+    for (arguments, says) in [
+        (&["--steps", "2"][..], "beyond these steps"),
+        (&["--stack", "smoltcp", "--idle", "10s"], "never end this connection"),
+        (&["--stack", "smoltcp", "--idle", "10s", "--user-timeout", "205s"], "is noticed"),
+    ] {
+        let output = keepscope(&[&["predict"], arguments].concat());
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(says), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
 fn what_it_assumes_is_said() {
     let output = keepscope(&["predict", "--stack", "windows"]);
     let text = String::from_utf8_lossy(&output.stdout);

@@ -144,7 +144,7 @@ fn question(arguments: &Arguments) -> Result<Question, String> {
         PeerArgument::Silent => Peer::Silent,
         PeerArgument::Gone => Peer::Gone,
     };
-    let enough = Question::enough_steps(&model, peer);
+    let enough = Question::enough_steps(&model, &settings, peer);
     let steps = arguments.steps.map_or(enough, |steps| steps as usize);
     Ok(Question { model, settings, peer, rtt: arguments.rtt, steps })
 }

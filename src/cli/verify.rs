@@ -267,7 +267,7 @@ impl Run {
         out.flush()?;
         let mut damaged = false;
         for problem in read.iter().flat_map(|capture| &capture.problems) {
-            complain(&problem.to_string());
+            complain(&format!("{}: {problem}", if problem.is_damage() { "error" } else { "note" }));
             damaged |= problem.is_damage() || problem.kind == ProblemKind::Empty;
         }
         Ok(match report::overall(&self.judged) {

@@ -53,10 +53,18 @@ pub struct Question {
 
 impl Question {
     /// How many steps show it all: everything up to the end where there is one.
-    pub fn enough_steps(model: &Model, peer: Peer) -> usize {
-        let ends = peer == Peer::Gone || (peer == Peer::Silent && model.rules.gives_up());
-        if ends { MOST_STEPS } else { DEFAULT_STEPS }
+    pub fn enough_steps(model: &Model, settings: &Settings, peer: Peer) -> usize {
+        if ends(model, settings, peer) { MOST_STEPS } else { DEFAULT_STEPS }
     }
+
+    /// Whether the connection ends, at whatever step.
+    pub fn ends(&self) -> bool {
+        ends(&self.model, &self.settings, self.peer)
+    }
+}
+
+fn ends(model: &Model, settings: &Settings, peer: Peer) -> bool {
+    peer == Peer::Gone || (peer == Peer::Silent && model.rules.gives_up(settings))
 }
 
 /// What happens in one step.

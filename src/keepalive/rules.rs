@@ -39,12 +39,13 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Whether probes without an answer alone end the connection.
-    pub(super) fn gives_up(&self) -> bool {
-        matches!(
-            self.give_up,
-            GiveUp::Counted { .. } | GiveUp::Elapsed { .. } | GiveUp::AbortThreshold { .. }
-        )
+    /// Whether silence of the peer ends the connection some time, with these settings.
+    pub(super) fn gives_up(&self, settings: &Settings) -> bool {
+        match self.give_up {
+            GiveUp::Counted { .. } | GiveUp::Elapsed { .. } | GiveUp::AbortThreshold { .. } => true,
+            GiveUp::UserTimeoutOnly => settings.user_timeout_in_force().is_some(),
+            GiveUp::ReportsOnly | GiveUp::Never => false,
+        }
     }
 
     /// Whether a RST leaves when the connection is given up.

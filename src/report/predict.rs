@@ -184,6 +184,7 @@ fn conclusion(question: &Question, prediction: &Prediction) -> String {
             silence(found.worst)
         ),
         (None, Peer::Alive) => "The connection stays.".to_owned(),
+        (None, _) if question.ends() => "The end lies beyond these steps.".to_owned(),
         (None, _) => "Keepalives alone never end this connection; only another timeout does.".to_owned(),
     }
 }
