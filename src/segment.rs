@@ -1,9 +1,10 @@
 //! What one TCP segment is, whatever carried it.
 //!
 //! Owns [`Segment`], its parts ([`SeqNum`], [`Flags`], [`Options`], [`Endpoint`]) and the way from a
-//! [`Frame`](crate::frame::Frame) to it ([`decode`]). Uses [`crate::time`] and [`crate::frame`] only.
+//! [`Frame`](crate::frame::Frame) to it ([`decode`]) and back ([`encode`]). Uses [`crate::time`] and [`crate::frame`] only.
 
 pub mod decode;
+pub mod encode;
 mod seq;
 
 use std::fmt;
