@@ -20,6 +20,7 @@ mod stacks;
 #[path = "kernel/wire.rs"]
 mod wire;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -31,23 +32,44 @@ use plan::Plan;
 /// The lab's exit status where the machine lacks something.
 const LACKS_SOMETHING: i32 = 77;
 
+/// How often a plan is run before it counts as wrong.
+const ATTEMPTS: u32 = 3;
+
 /// Chooses other random plans than the usual ones.
 const SEED: &str = "KEEPSCOPE_SEED";
 
 #[test]
 fn the_machine_does_what_the_kernel_does() {
     let seed = std::env::var(SEED).ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    let plans: Vec<Plan> = scenarios::all().into_iter().chain(random::plans(seed, 40)).collect();
-    let folder = scratch("kernel");
-    if !drive(&plans, &folder) {
-        return;
+    let mut plans: Vec<Plan> = scenarios::all().into_iter().chain(random::plans(seed, 40)).collect();
+    // A machine that was not run for a moment sends late. Where the rules are wrong, they are wrong each time.
+    for attempt in 1.. {
+        let folder = scratch("kernel");
+        if !drive(&plans, &folder) {
+            return;
+        }
+        let wrong = compare(&plans, &folder);
+        if wrong.is_empty() {
+            std::fs::remove_dir_all(&folder).expect("the folder can be removed");
+            return;
+        }
+        // Kept where something is wrong, so that it can be looked at.
+        let (count, all) = (wrong.len(), wrong.values().cloned().collect::<Vec<_>>().join("\n"));
+        let message = format!("seed {seed}, {count} wrong, in {}:\n{all}", folder.display());
+        assert!(attempt < ATTEMPTS, "{message}");
+        eprintln!("once more, since {message}");
+        plans.retain(|plan| wrong.contains_key(plan.name()));
     }
+}
+
+/// What the kernel did otherwise, by the name of the plan.
+fn compare(plans: &[Plan], folder: &Path) -> BTreeMap<String, String> {
     let journal = Journal::read(&folder.join("journal.json"));
     let wheel = journal.wheel();
     let client = wire::read(&folder.join("client.pcap"));
     let server = wire::read(&folder.join("server.pcap"));
-    let (mut wrong, mut largest, mut segments) = (Vec::new(), 0, 0);
-    for plan in &plans {
+    let (mut wrong, mut largest, mut segments) = (BTreeMap::new(), 0, 0);
+    for plan in plans {
         for end in plan.ends() {
             let packets = if *end == plan::End::Client { &client } else { &server };
             match replay::check(plan, *end, &journal, wheel, packets) {
@@ -56,16 +78,15 @@ fn the_machine_does_what_the_kernel_does() {
                     largest = largest.max(result.largest);
                     segments += result.segments;
                 }
-                Err(complaint) => wrong.push(format!("{} ({end:?}): {complaint}", plan.name())),
+                Err(complaint) => {
+                    wrong.insert(plan.name().to_owned(), format!("{} ({end:?}): {complaint}", plan.name()));
+                }
             }
         }
     }
     let largest = largest as f64 / 1e6;
     eprintln!("{segments} segments of {} connections, at most {largest:.3} ms apart", plans.len());
-    // Kept where something is wrong, so that it can be looked at.
-    let (count, all) = (wrong.len(), wrong.join("\n"));
-    assert!(wrong.is_empty(), "seed {seed}, {count} wrong, in {}:\n{all}", folder.display());
-    std::fs::remove_dir_all(&folder).expect("the folder can be removed");
+    wrong
 }
 
 /// Runs the plans; false if this machine lacks something.

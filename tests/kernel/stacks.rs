@@ -1,6 +1,6 @@
 //! smoltcp and lwIP: their probes in the committed captures, and in captures made anew where the tools are.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use keepscope::keepalive::{Clock, Incoming, Machine, Model, Outgoing, Purpose, Setting, Settings, Tcb};
@@ -16,6 +16,9 @@ use super::wire::{self, Side, incoming};
 
 /// How late a poll and a stamp may be.
 const TOLERANCE: Span = Span::from_millis(20);
+
+/// How often a capture is made before it counts as wrong.
+const ATTEMPTS: u32 = 3;
 
 /// A capture of one connection whose client is another stack.
 struct Case {
@@ -51,8 +54,9 @@ fn cases() -> [Case; 3] {
 }
 
 impl Case {
-    /// `adds_up` is how much more than [`TOLERANCE`] late polls may make of a whole capture.
-    fn check(&self, path: &Path, adds_up: Span) {
+    /// `adds_up` is how much more than [`TOLERANCE`] late polls may make of a whole capture. Returns what is
+    /// wrong.
+    fn check(&self, path: &Path, adds_up: Span) -> Result<(), String> {
         let segments = wire::read(path);
         let side = Side::of(&segments, self.client, self.server, true);
         let model = Model::of(Stack::named(self.stack).expect("a stack")).expect("a model");
@@ -65,15 +69,18 @@ impl Case {
         // the first probe is within a tick of it.
         let exact = self.run(&side, &segments, model.clone(), first);
         let adds_up = if adds_up > Span::ZERO { adds_up.plus(tick) } else { adds_up };
-        self.compare(&exact, &side.sent, TOLERANCE.plus(adds_up));
+        self.compare(&exact, &side.sent, TOLERANCE.plus(adds_up))?;
         let mut before = side.clone();
         before.received.retain(|segment| segment.time < first);
         for part in 0..8 {
             let zero = first.plus(Span::from_nanos(tick.as_nanos() * part / 8));
             let sent = self.run(&before, &segments, model.clone(), zero);
             let apart = side.sent[0].time.since(sent[0].0).abs();
-            assert!(apart <= tick.plus(TOLERANCE), "{}: phase {part}: {apart:?}", self.name);
+            if apart > tick.plus(TOLERANCE) {
+                return Err(format!("{}: phase {part}: {apart:?}", self.name));
+            }
         }
+        Ok(())
     }
 
     /// What the machine sends, given what the stack's application did and what arrived.
@@ -105,18 +112,30 @@ impl Case {
         sent
     }
 
-    fn compare(&self, machine: &[(Timestamp, Outgoing)], seen: &[Segment], tolerance: Span) {
+    fn compare(
+        &self,
+        machine: &[(Timestamp, Outgoing)],
+        seen: &[Segment],
+        tolerance: Span,
+    ) -> Result<(), String> {
         let name = self.name;
         let mut largest = Span::ZERO;
         for ((time, segment), observed) in machine.iter().zip(seen) {
             let apart = observed.time.since(*time).abs();
-            assert!(apart <= tolerance, "{name}: {segment:?} {apart:?} from {observed:?}");
-            assert!(is_same(segment, observed), "{name}: {segment:?} is not {observed:?}");
+            if apart > tolerance {
+                return Err(format!("{name}: {segment:?} {apart:?} from {observed:?}"));
+            }
+            if !is_same(segment, observed) {
+                return Err(format!("{name}: {segment:?} is not {observed:?}"));
+            }
             largest = largest.max(apart);
         }
-        assert_eq!(machine.len(), seen.len(), "{name}: {machine:#?}");
+        if machine.len() != seen.len() {
+            return Err(format!("{name}: {machine:#?} are not {} segments", seen.len()));
+        }
         let millis = largest.as_nanos() as f64 / 1e6;
         eprintln!("{name}: {} segments, at most {millis:.3} ms apart", seen.len());
+        Ok(())
     }
 }
 
@@ -137,7 +156,8 @@ fn take(machine: &mut Machine, time: Timestamp, sent: &mut Vec<(Timestamp, Outgo
 #[test]
 fn the_machine_does_what_smoltcp_and_lwip_did() {
     for case in cases() {
-        case.check(Path::new(&capture_path(&format!("{}.pcap", case.name))), Span::ZERO);
+        let path = capture_path(&format!("{}.pcap", case.name));
+        case.check(Path::new(&path), Span::ZERO).unwrap_or_else(|wrong| panic!("{wrong}"));
     }
 }
 
@@ -146,23 +166,42 @@ fn the_machine_does_what_smoltcp_and_lwip_do() {
     if !has("python3") {
         return;
     }
-    let make = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/make");
     for case in cases() {
-        let folder = scratch(&format!("kernel-{}", case.name));
-        let output = match Command::new(&make).args([case.name, text(&folder)]).output() {
-            Ok(output) => output,
-            Err(error) => return skip(&format!("{}: {error}", make.display())),
-        };
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        if output.status.code() == Some(LACKS_SOMETHING) {
-            skip(complaint.trim().trim_start_matches("SKIPPED: "));
-            continue;
+        // A stack in user space that was not run for seconds has lost that time for good, which no tolerance
+        // covers. Where the machine itself is wrong, it is wrong each time.
+        let mut wrong = Ok(());
+        for _ in 0..ATTEMPTS {
+            let Some(folder) = capture_anew(case.name) else { break };
+            // On a busy machine such a stack polls late, and what is lost adds up from tick to tick.
+            wrong = case.check(&folder.join(format!("{}.pcap", case.name)), TOLERANCE.times(2));
+            std::fs::remove_dir_all(&folder).expect("the folder can be removed");
+            match &wrong {
+                Ok(()) => break,
+                Err(wrong) => eprintln!("once more, since {wrong}"),
+            }
         }
-        assert!(output.status.success(), "the lab failed: {complaint}");
-        // On a busy machine a stack in user space polls late, and what is lost adds up from tick to tick.
-        case.check(&folder.join(format!("{}.pcap", case.name)), TOLERANCE.times(2));
-        std::fs::remove_dir_all(&folder).expect("the folder can be removed");
+        wrong.unwrap_or_else(|wrong| panic!("{wrong}"));
     }
+}
+
+/// The folder with a new capture; nothing if this machine lacks something.
+fn capture_anew(name: &str) -> Option<PathBuf> {
+    let make = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/make");
+    let folder = scratch(&format!("kernel-{name}"));
+    let output = match Command::new(&make).args([name, text(&folder)]).output() {
+        Ok(output) => output,
+        Err(error) => {
+            skip(&format!("{}: {error}", make.display()));
+            return None;
+        }
+    };
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(LACKS_SOMETHING) {
+        skip(complaint.trim().trim_start_matches("SKIPPED: "));
+        return None;
+    }
+    assert!(output.status.success(), "the lab failed: {complaint}");
+    Some(folder)
 }
 
 /// smoltcp 0.12, `test_established_keep_alive_timeout`: keepalive 50 ms, timeout 100 ms.
