@@ -15,10 +15,14 @@
 //!   [`frame`]s.
 //! - [`analysis`] gathers events into records with an outcome; [`report`] writes them.
 //! - [`stack`] is how each TCP stack behaves, as data with sources; [`keepalive`] runs it, sans-IO.
+//! - `live` has the only sockets: it probes a real peer and watches interfaces, by the same machine and
+//!   through the same pipeline. [`simulate`] does it on a virtual clock.
 //! - [`winsock`] is `SO_KEEPALIVE` as Windows defines it.
-//! - [`time`] counts nanoseconds; nothing below the command line reads a clock.
+//! - [`time`] counts nanoseconds; nothing but `live` and the command line reads a clock.
 
-#![forbid(unsafe_code)]
+// The one place with unsafe code, where a system call needs it, is in `live`.
+#![cfg_attr(not(feature = "live"), forbid(unsafe_code))]
+#![deny(unsafe_code)]
 #![warn(missing_docs, unreachable_pub)]
 #![cfg_attr(
     not(test),
@@ -38,9 +42,12 @@ pub mod capture;
 pub mod cli;
 pub mod frame;
 pub mod keepalive;
+#[cfg(feature = "live")]
+pub mod live;
 pub mod pipeline;
 pub mod report;
 pub mod segment;
+pub mod simulate;
 pub mod stack;
 pub mod time;
 pub mod track;

@@ -16,8 +16,25 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("analysis", &["time", "frame", "segment", "stack", "track", "keepalive"]),
     ("winsock", &["time"]),
     (
+        "simulate",
+        &["time", "frame", "segment", "stack", "track", "pipeline", "keepalive", "analysis", "winsock"],
+    ),
+    ("live", &["time", "frame", "segment", "stack", "capture", "track", "pipeline", "keepalive", "analysis"]),
+    (
         "report",
-        &["time", "frame", "segment", "stack", "track", "keepalive", "analysis", "capture", "pipeline"],
+        &[
+            "time",
+            "frame",
+            "segment",
+            "stack",
+            "track",
+            "keepalive",
+            "analysis",
+            "capture",
+            "pipeline",
+            "simulate",
+            "live",
+        ],
     ),
     (
         "cli",
@@ -31,14 +48,27 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "analysis",
             "capture",
             "pipeline",
+            "winsock",
+            "simulate",
+            "live",
             "report",
         ],
     ),
 ];
 
 /// Modules without clock, socket, file, thread, environment or ambient randomness.
-const PURE: &[&str] =
-    &["time", "frame", "segment", "stack", "track", "pipeline", "keepalive", "analysis", "winsock"];
+const PURE: &[&str] = &[
+    "time",
+    "frame",
+    "segment",
+    "stack",
+    "track",
+    "pipeline",
+    "keepalive",
+    "analysis",
+    "winsock",
+    "simulate",
+];
 
 /// What a pure module must not name.
 const IMPURE: &[&str] = &[

@@ -1,0 +1,6 @@
+//! The simulator: hosts, links and the boxes between them on a virtual clock.
+//!
+//! Owns simulated time and everything in it. Pure: the same description and the same seed give the same octets.
+//! The hosts run the keepalive machine; what passes a tap is a frame like any other.
+
+pub mod packet;
