@@ -21,10 +21,9 @@
 //!   multiple of 60 s, 0.92 of 50 s, 0.9 of 10 s, 0.85 of 5 s, 0.75 of 1 s, 0.5 of 500 ms, 0.3 of 100 ms, 0.1
 //!   of 10 ms, 0.03 of 1 ms.
 //! - *precision*: `1 / (1 + log10(1 + width / 12 ms) / 8)`, where width is how late the first probe may be.
-//! - *marks*: 0 if the payload, the timestamps or the RST are none that the stack sends; 0.05 if timestamps
-//!   are missing that it would send; 0.3 or 0.6 for what weakens it (TTL, IP identification, D-SACK, a count
-//!   that cannot be set); 0.9 if how its timer rounds is not verified, 0.8 for stacks that are seldom met (all
-//!   but Linux, Windows and macOS).
+//! - *marks*: the product of what each of its [marks](Inference::marks) is [worth](Worth::factor) to the
+//!   stack: 0 refutes, 0.05, 0.3 and 0.6 weaken, 1 supports; 0.9 if how its timer rounds is not verified, 0.8
+//!   for stacks that are seldom met (all but Linux, Windows and macOS).
 
 mod marks;
 mod observe;
@@ -32,13 +31,16 @@ mod plain;
 mod round;
 mod wheel;
 
+pub use marks::{Mark, Opinion, Worth};
+
 use super::outcome::Verdict;
 use super::prober::{ProberRecord, median};
 use crate::stack::preset::Asked;
 use crate::stack::value::{InboundProbes, Rounding};
 use crate::stack::{Preset, Stack, Status};
 use crate::time::Span;
-use crate::track::event::{Party, Summary};
+use crate::track::event::{Party, ResetMarks, Summary};
+use marks::Marks;
 use observe::{Step, Subject};
 use wheel::Solution;
 
@@ -122,41 +124,63 @@ pub struct Inference {
     pub count: Option<Count>,
     /// The settings that explain them, best first.
     pub settings: Vec<Explanation>,
+    /// What its probes, and how they ended, look like.
+    pub marks: Vec<Mark>,
+    /// What its answers to the probes of its peer look like.
+    pub answering: Vec<Mark>,
 }
 
 /// Infers the settings of `prober`, the probes of `party`, from them, from the probes of the `other` side and
-/// from what became of the connection.
+/// from what became of the connection and, if it was reset, what the packet of the `reset` shows.
 pub fn infer(
     prober: &ProberRecord,
     other: &ProberRecord,
     party: Party,
     summary: &Summary,
     verdict: &Verdict,
+    reset: Option<ResetMarks>,
 ) -> Inference {
-    if prober.probes.is_empty() {
+    if prober.probes.is_empty() && other.probes.is_empty() {
         return Inference::default();
     }
     let subject = Subject { prober, other, party, summary, verdict };
+    if prober.probes.is_empty() {
+        let answering = Marks::of(&subject, reset, None).answering;
+        return Inference { answering, ..Inference::default() };
+    }
     // As most stacks see it: an octet of the peer is heard, an empty probe is not where only that one counts.
     let rules = [InboundProbes::OneOctet, InboundProbes::Both, InboundProbes::None];
     let steps = rules.map(|rule| subject.steps(rule, false));
     let [seen, ..] = &steps;
     let count = subject.longest_run(seen).map(|(value, exact)| Count { value, exact });
+    let exact = count.filter(|count| count.exact).map(|count| count.value);
+    let mut marks = Marks::of(&subject, reset, exact);
     let mut settings: Vec<Explanation> = Vec::new();
+    let mut untimely: Vec<&str> = Vec::new();
     for stack in Stack::all().iter().copied().filter(|stack| stack.runs) {
         let rule = stack.idle_clock.reset_by_probes.value_or(InboundProbes::Both);
         let index = rules.iter().position(|known| *known == rule).unwrap_or(0);
         let sending = stack.idle_clock.reset_by_sending.value_or(false).then(|| subject.steps(rule, true));
         let chosen = sending.as_ref().or(steps.get(index));
-        settings.extend(explain(stack, &subject, chosen.map_or(&[], Vec::as_slice), count));
+        let steps = chosen.map_or(&[][..], Vec::as_slice);
+        let weight = marks.weigh(stack);
+        if steps.is_empty() || weight <= 0.0 {
+            continue;
+        }
+        let found = explain(stack, steps, count, weight);
+        if found.is_empty() {
+            untimely.push(stack.name);
+        }
+        settings.extend(found);
     }
+    marks.probing.extend(marks::spacing(&subject, seen, &settings, &untimely));
     settings.retain(|explanation| explanation.score >= LEAST_SCORE);
     // Stable: of equals the first in the table of stacks stays first.
     settings.sort_by(|one, other| other.score.total_cmp(&one.score));
     settings.truncate(KEPT);
     let shows_interval = settings.first().is_some_and(|best| best.interval.is_some());
     let (idle, interval) = estimates(seen, shows_interval);
-    Inference { idle, interval, count, settings }
+    Inference { idle, interval, count, settings, marks: marks.probing, answering: marks.answering }
 }
 
 /// What was seen of either time. Silences much longer than the shortest are the interval's: a timer that keeps
@@ -191,17 +215,8 @@ fn estimate(sorted: &[Span]) -> Option<Estimate> {
 }
 
 /// The explanations by one stack.
-fn explain(
-    stack: &'static Stack,
-    subject: &Subject<'_>,
-    steps: &[Step],
-    count: Option<Count>,
-) -> Vec<Explanation> {
+fn explain(stack: &'static Stack, steps: &[Step], count: Option<Count>, marks: f64) -> Vec<Explanation> {
     let exact = count.filter(|count| count.exact).map(|count| count.value);
-    let marks = marks::weigh(stack, subject, exact);
-    if steps.is_empty() || marks <= 0.0 {
-        return Vec::new();
-    }
     let rounding = stack.timing.rounding;
     let verified = if rounding.status == Status::Unverified { UNVERIFIED_TIMER } else { 1.0 };
     let common = ["linux", "windows", "macos"].iter().any(|name| stack.name.starts_with(name));

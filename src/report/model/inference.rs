@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::marks::MarkLine;
 use crate::analysis::Inference;
 use crate::analysis::inference::{Estimate, Explanation, Setting};
 use crate::report::number::Seconds;
@@ -13,6 +14,7 @@ pub(in crate::report) struct Inferred {
     interval: Option<Observed>,
     count: Option<Counted>,
     settings: Vec<Fitting>,
+    marks: Vec<MarkLine>,
 }
 
 #[derive(Serialize)]
@@ -85,6 +87,7 @@ impl From<&Inference> for Inferred {
             interval: inference.interval.as_ref().map(Observed::from),
             count: inference.count.map(|count| Counted { value: count.value, exact: count.exact }),
             settings: inference.settings.iter().map(Fitting::from).collect(),
+            marks: inference.marks.iter().map(MarkLine::from).collect(),
         }
     }
 }
