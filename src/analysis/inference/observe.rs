@@ -94,7 +94,7 @@ impl Subject<'_> {
     }
 
     /// When the prober last heard something that counts, before a probe.
-    fn heard(&self, probe: &ProbeRecord, rule: InboundProbes) -> Option<Timestamp> {
+    pub(super) fn heard(&self, probe: &ProbeRecord, rule: InboundProbes) -> Option<Timestamp> {
         let at = probe.segment.at.time;
         let last = at.plus(Span::from_nanos(probe.segment.silence?.as_nanos().saturating_neg()));
         let counts = |octets: u8| match rule {

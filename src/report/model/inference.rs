@@ -46,6 +46,10 @@ struct Fitting {
     interval_range_s: Option<[Seconds; 2]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_timeout_s: Option<Seconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_timeout_range_s: Option<[Seconds; 2]>,
     score: f64,
 }
 
@@ -75,6 +79,8 @@ impl From<&Explanation> for Fitting {
             interval_s: explanation.interval.map(|interval| interval.value.into()),
             interval_range_s: explanation.interval.map(range),
             count: explanation.count,
+            user_timeout_s: explanation.user_timeout.map(|timeout| timeout.value.into()),
+            user_timeout_range_s: explanation.user_timeout.map(range),
             score: (explanation.score * 1000.0).round() / 1000.0,
         }
     }

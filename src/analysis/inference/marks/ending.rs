@@ -42,11 +42,7 @@ fn sent(frame: FrameId) -> Mark {
         if matches!(stack.giving_up.rule.trusted(), Some(GiveUp::Never | GiveUp::ReportsOnly)) {
             return Some(Worth::Refutes);
         }
-        match (stack.giving_up.reset.trusted(), stack.giving_up.rule.trusted()) {
-            (Some(Reset::Nothing), _) => Some(Worth::Refutes),
-            (_, Some(GiveUp::UserTimeoutOnly)) => Some(Worth::Unlikely),
-            _ => against(stack.giving_up.reset, |reset| reset != Reset::Nothing, Worth::Unlikely),
-        }
+        against(stack.giving_up.reset, |reset| reset != Reset::Nothing, Worth::Refutes)
     })
 }
 
