@@ -14,6 +14,7 @@ mod classify;
 mod connection;
 mod duplicate;
 pub mod event;
+mod looks;
 mod probes;
 mod side;
 mod table;

@@ -3,6 +3,8 @@
 #[path = "inference/captures.rs"]
 mod captures;
 mod common;
+#[path = "inference/marks.rs"]
+mod marks;
 #[path = "inference/named.rs"]
 mod named;
 #[path = "inference/properties.rs"]

@@ -61,6 +61,14 @@ impl ConnectionRecord {
             .filter(|(_, prober)| !prober.probes.is_empty())
     }
 
+    /// The sides that were probed, with what their answers look like where that tells anything.
+    pub fn responders(&self) -> impl Iterator<Item = (Party, &[inference::Mark])> {
+        [Party::Client, Party::Server]
+            .map(|party| (party, self.inference(party).answering.as_slice()))
+            .into_iter()
+            .filter(|(_, marks)| !marks.is_empty())
+    }
+
     /// Whether a keepalive was seen.
     pub fn has_keepalives(&self) -> bool {
         self.probers().next().is_some()
@@ -152,8 +160,10 @@ impl Collector {
         let client = ProberRecord { probes: draft.client };
         let server = ProberRecord { probes: draft.server };
         let verdict = outcome::judge(&client, &server, summary, draft.reset);
-        let client_inference = inference::infer(&client, &server, Party::Client, summary, &verdict);
-        let server_inference = inference::infer(&server, &client, Party::Server, summary, &verdict);
+        let client_inference =
+            inference::infer(&client, &server, Party::Client, summary, &verdict, draft.reset);
+        let server_inference =
+            inference::infer(&server, &client, Party::Server, summary, &verdict, draft.reset);
         let ends = Ends { reset: summary.reset.zip(draft.reset), quiet_fin: draft.quiet_fin };
         let confounders = confounder::find(&client, &server, summary, ends);
         Some(ConnectionRecord {

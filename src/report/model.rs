@@ -1,18 +1,20 @@
 //! The output model of `keepscope.analysis/1`: fields may be added, those here stay.
 
 mod inference;
+mod marks;
 
 use serde::Serialize;
 
 use super::CaptureReport;
 use super::number::{Micros, Seconds};
 use crate::analysis::confounder::Confounder;
+use crate::analysis::inference::Mark;
 use crate::analysis::{ConnectionRecord, ProbeRecord};
 use crate::capture::Problem;
 use crate::frame::FrameId;
 use crate::segment::IcmpKind;
 use crate::track::event::{
-    Answer, AnswerKind, LookAlike, LookAlikeSeen, Mark, Party, ProbeSegment, SideSummary,
+    Answer, AnswerKind, LookAlike, LookAlikeSeen, Mark as FrameMark, Party, ProbeSegment, SideSummary,
 };
 
 /// Name and version of the document.
@@ -119,6 +121,15 @@ pub(super) struct Connection {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lookalikes: Vec<Seen>,
     probers: Vec<Prober>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    responders: Vec<Responder>,
+}
+
+/// An end that was probed.
+#[derive(Serialize)]
+struct Responder {
+    endpoint: &'static str,
+    marks: Vec<marks::MarkLine>,
 }
 
 /// What may mislead whoever reads the connection.
@@ -154,8 +165,8 @@ pub(super) struct Moment {
     time_s: Seconds,
 }
 
-impl From<Mark> for Moment {
-    fn from(mark: Mark) -> Self {
+impl From<FrameMark> for Moment {
+    fn from(mark: FrameMark) -> Self {
         Self { at: mark.frame.into(), time_s: mark.time.into() }
     }
 }
@@ -249,6 +260,10 @@ pub(super) struct Probe {
     ack: u32,
     ttl: u8,
     timestamps: Option<Timestamps>,
+    window: u16,
+    psh: bool,
+    dont_fragment: bool,
+    ip_id: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     basis: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -347,6 +362,10 @@ impl From<&ProbeSegment> for Probe {
             ack: shown.ack.0,
             ttl: shown.ttl,
             timestamps: shown.timestamps.map(Timestamps::from),
+            window: shown.window,
+            psh: shown.psh,
+            dont_fragment: shown.dont_fragment,
+            ip_id: shown.ip_id,
             basis: None,
             corrects: None,
             answer: None,
@@ -366,6 +385,10 @@ impl Connection {
                 inference: record.inference(party).into(),
                 probes: with_probes.then(|| prober.probes.iter().map(Probe::from).collect()),
             }
+        };
+        let responder = |(party, marks): (Party, &[Mark])| Responder {
+            endpoint: party.name(),
+            marks: marks.iter().map(marks::MarkLine::from).collect(),
         };
         let evidence = &record.verdict.evidence;
         Self {
@@ -393,6 +416,7 @@ impl Connection {
             },
             lookalikes: record.lookalikes.iter().map(Seen::from).collect(),
             probers: record.probers().map(|(party, _)| prober(party)).collect(),
+            responders: record.responders().map(responder).collect(),
         }
     }
 }

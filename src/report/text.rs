@@ -1,6 +1,7 @@
 //! Text for a person: what was read, then the connections with keepalives, most troubled first.
 
 mod inference;
+mod marks;
 
 use std::io::{self, Write};
 
@@ -126,6 +127,14 @@ pub(super) fn headline(out: &mut dyn Write, record: &ConnectionRecord, style: St
         writeln!(out, "    {}", prober_line(party, prober))?;
         if let Some(likely) = inference::line(record.inference(party)) {
             writeln!(out, "    {likely}")?;
+        }
+        if let Some(marks) = marks::line(record.inference(party)) {
+            writeln!(out, "    {marks}")?;
+        }
+    }
+    for (party, answers) in record.responders().filter(|(party, _)| record.prober(*party).probes.is_empty()) {
+        if let Some(answers) = marks::answering(answers) {
+            writeln!(out, "    {} answers: {answers}", party.name())?;
         }
     }
     writeln!(out, "    {}", record.verdict.reason)?;

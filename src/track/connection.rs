@@ -355,6 +355,7 @@ impl Connection {
     }
 
     fn probe_segment(&self, segment: &Segment, step: &Step) -> ProbeSegment {
+        let (sender, receiver) = (self.side(step.from), self.side(step.from.peer()));
         ProbeSegment {
             prober: step.from,
             at: Mark { frame: segment.id, time: segment.time },
@@ -363,10 +364,21 @@ impl Connection {
             octets: u8::from(segment.len > 0),
             silence: step.silence,
             quiet: step.quiet,
-            run: self.side(step.from).run.saturating_add(1),
+            run: sender.run.saturating_add(1),
             ttl: segment.ttl,
             timestamps: segment.options.timestamps,
             ip_id: segment.ip_id,
+            ip_id_before: segment.ip_id.and(sender.last.map(|last| last.ip_id)),
+            dont_fragment: segment.dont_fragment,
+            psh: segment.flags.psh(),
+            octet: segment.first_octet.filter(|_| segment.len > 0),
+            window: segment.window,
+            window_before: sender.window,
+            ack_lag: receiver
+                .next()
+                .filter(|_| segment.flags.ack() && !receiver.unanchored)
+                .map(|next| next.cast_signed().wrapping_sub(receiver.position(segment.ack).cast_signed())),
+            in_flight: sender.in_flight(step.position),
         }
     }
 

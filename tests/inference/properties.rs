@@ -67,6 +67,36 @@ proptest! {
     }
 
     #[test]
+    fn a_user_timeout_lies_in_its_range(
+        hz in prop::sample::select(vec![100_u32, 250, 300, 1000]),
+        idle in 1_i64..=60,
+        interval in 1_i64..=60,
+        timeout in 1_i64..=300_000,
+        phase in 0_i64..3_000_000_000_000,
+        rtt in 0_i64..100,
+        answered in 0_usize..4,
+        jitter in jitter(),
+    ) {
+        let mut model = run_of("linux");
+        model.rounding = Rounding::TimerWheel { hz };
+        let (idle, interval) = (Span::from_secs(idle), Span::from_secs(interval));
+        let timeout = Span::from_millis(timeout);
+        let settings = Settings { idle, interval, count: 9, user_timeout: Some(timeout) };
+        let (phase, rtt, most) = (Span::from_nanos(phase), Span::from_millis(rtt), 400);
+        let run = Run { model, settings, phase, rtt, answered, most, jitter, stamps: true };
+        let scene = run.scene();
+        let inference = scene.infer();
+        let mut linux = inference.settings.iter().filter(|one| one.stack == "linux");
+        let best = linux.next();
+        prop_assert!(best.is_some(), "{:#?}", inference);
+        let range = best.and_then(|best| best.user_timeout);
+        prop_assert!(range.is_some_and(|range| range.low <= timeout && timeout <= range.high), "{:?}", range);
+        if inference.count.is_some_and(|count| count.value <= 2) {
+            prop_assert!(!inference.count.is_some_and(|count| count.exact), "{:#?}", inference);
+        }
+    }
+
+    #[test]
     fn settings_of_other_stacks_lie_in_the_ranges(
         stack in prop::sample::select(
             Stack::all().iter().filter(|stack| stack.runs && stack.name != "linux")

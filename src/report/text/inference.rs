@@ -37,10 +37,14 @@ fn explained(explanation: &Explanation, at_least: Option<u32>) -> String {
     let mut parts = Vec::new();
     parts.extend(explanation.idle.map(|idle| format!("idle {}", ranged(idle))));
     parts.extend(explanation.interval.map(|interval| format!("interval {}", ranged(interval))));
-    parts.extend(match (explanation.count, at_least) {
-        (Some(count), _) => Some(format!("count {count}")),
-        (None, Some(least)) => Some(format!("count at least {least}")),
-        (None, None) => None,
+    let timeout = explanation.user_timeout.filter(|_| explanation.count_in_doubt);
+    let timeout = timeout.map(|timeout| format!("user timeout {}", ranged(timeout)));
+    parts.extend(match (explanation.count, timeout, at_least) {
+        (Some(count), Some(timeout), _) => Some(format!("{timeout}, or count {count}")),
+        (None, Some(timeout), _) => Some(timeout),
+        (Some(count), None, _) => Some(format!("count {count}")),
+        (None, None, Some(least)) => Some(format!("count at least {least}")),
+        (None, None, None) => None,
     });
     let asked = explanation.application.map_or(String::new(), |name| format!(", as {name} asks for"));
     format!("{}{hz}: {}{asked}", explanation.title, parts.join(", "))
