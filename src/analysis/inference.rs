@@ -127,7 +127,7 @@ pub struct Explanation {
     pub idle: Option<Setting>,
     /// Time between unanswered probes, if it shows.
     pub interval: Option<Setting>,
-    /// Unanswered probes before giving up, if that was seen and no user timeout explains it much better.
+    /// Unanswered probes before giving up, if that was seen and the stack counts them.
     pub count: Option<u32>,
     /// The user timeouts that explain when it gave up, where the stack has such a thing.
     pub user_timeout: Option<Setting>,
@@ -285,15 +285,15 @@ fn explain(
     }
     let mut found: Vec<Rated> = Vec::new();
     for hz in wheel::RATES {
-        let mut take = |solution: Option<Solution>, worth: f64| {
-            found.extend(solution.map(|solution| Rated {
+        let mut take = |solutions: Vec<Solution>, worth: f64| {
+            found.extend(solutions.into_iter().map(|solution| Rated {
                 explanation: judge(solution, Some(hz), worth),
                 evidence: solution.evidence,
                 hidden: worth < 1.0,
             }));
         };
         take(wheel::solve(stack, hz, steps), 1.0);
-        take(wheel::solve_by_interval(stack, hz, steps), HIDDEN_IDLE);
+        take(wheel::solve_by_interval(stack, hz, steps).into_iter().collect(), HIDDEN_IDLE);
     }
     tell_rates(found)
 }

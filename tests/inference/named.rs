@@ -125,7 +125,7 @@ fn an_application_that_sets_a_user_timeout_is_found_by_it() {
     let inference = ended.infer();
     let linux = linux(&inference);
     // One probe shows no interval.
-    assert_eq!((linux[0].count, linux[0].interval), (None, None));
+    assert_eq!((linux[0].count_in_doubt, linux[0].interval), (true, None));
     assert_eq!(linux[0].user_timeout.unwrap().value, Span::from_secs(30));
     let mut ended = scene(Some(15.05), &[15.104; 2], &[], false);
     ended.probe(ended.start.plus(secs(15.05 + 3.0 * 15.104)), None);

@@ -26,7 +26,8 @@ fn told(hz: u32, (idle, interval, count): (i64, i64, u32), answered: usize, late
         let jitter = (0..17).map(|index| ((index * 7919 + phase) % 9 - 4) * 1_000_000).collect();
         let phase = Span::from_nanos(3_000_000_000_000 / PHASES * phase + phase * 37_123_457);
         let rtt = Span::from_millis(1);
-        let run = Run { model: model.clone(), settings, phase, rtt, answered, most: 30, jitter, stamps: true };
+        let run =
+            Run { model: model.clone(), settings, phase, rtt, answered, most: 30, jitter, stamps: true };
         let mut scene = run.scene();
         // Keepalives were turned on that much after the last segment.
         if let Some(first) = scene.prober.probes.first_mut() {

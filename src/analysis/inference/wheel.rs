@@ -220,8 +220,9 @@ impl Rate {
     }
 }
 
-/// Finds what fits; nothing if nothing does.
-pub(super) fn solve(stack: &Stack, hz: u32, steps: &[Step]) -> Option<Solution> {
+/// Finds what fits; nothing if nothing does. Where no run shows the interval, that may be an idle time alone,
+/// or an idle time with an interval that shows in the periods.
+pub(super) fn solve(stack: &Stack, hz: u32, steps: &[Step]) -> Vec<Solution> {
     let rate = Rate { hz: i64::from(hz.max(1)) };
     let shortest = steps.iter().filter_map(|step| step.silence()).min();
     let idles: Vec<Option<i64>> = match shortest {
@@ -257,8 +258,13 @@ pub(super) fn solve(stack: &Stack, hz: u32, steps: &[Step]) -> Option<Solution> 
             }
         }
     }
-    let best = retain_best(&mut fits, steps.len());
-    chosen(stack, rate, best, &fits).map(|found| weighed(rate, found, all))
+    let (derived, plain): (Vec<Fit>, Vec<Fit>) =
+        fits.into_iter().partition(|(.., interval)| interval.is_some() && !any_run);
+    let kinds = [plain, derived].into_iter().filter_map(|mut fits| {
+        let best = retain_best(&mut fits, steps.len());
+        chosen(stack, rate, best, &fits).map(|found| weighed(rate, found, all))
+    });
+    kinds.collect()
 }
 
 /// The other reading of a prober of which every probe was answered and the first not captured: the period is
