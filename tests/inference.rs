@@ -9,5 +9,7 @@ mod marks;
 mod named;
 #[path = "inference/properties.rs"]
 mod properties;
+#[path = "inference/rates.rs"]
+mod rates;
 #[path = "inference/synthetic.rs"]
 mod synthetic;

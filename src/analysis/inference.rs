@@ -27,6 +27,11 @@
 //! - *marks*: the product of what each of its [marks](Inference::marks) is [worth](Worth::factor) to the
 //!   stack: 0 refutes, 0.05, 0.3 and 0.6 weaken, 1 supports; 0.9 if how its timer rounds is not verified, 0.8
 //!   for stacks that are seldom met (all but Linux, Windows and macOS).
+//!
+//! Of the rates of a Linux kernel that give the same settings, the one that makes what was seen most likely
+//! stands first: a gap that lies on its grid is likelier than one that a wide window merely holds, and a first
+//! silence may be longer than any. If it is not 8 times likelier than another, no rate is told; one that is
+//! so much less likely loses half of its score.
 
 mod ending;
 mod marks;
@@ -60,6 +65,12 @@ const COMES_NEAR: f64 = 0.8;
 
 /// What an explanation is worth by which the idle time shows nowhere.
 const HIDDEN_IDLE: f64 = 0.5;
+
+/// A rate is told if it makes what was seen so many times likelier than the others that give the same settings.
+const TELLS_RATE: f64 = 8.0;
+
+/// What the same settings are worth at a rate that is so much less likely.
+const LESS_LIKELY_RATE: f64 = 0.5;
 
 /// What a stack is worth that is seldom met.
 const SELDOM: f64 = 0.8;
@@ -116,7 +127,7 @@ pub struct Explanation {
     pub idle: Option<Setting>,
     /// Time between unanswered probes, if it shows.
     pub interval: Option<Setting>,
-    /// Unanswered probes before giving up, if that was seen and no user timeout explains it much better.
+    /// Unanswered probes before giving up, if that was seen and the stack counts them.
     pub count: Option<u32>,
     /// The user timeouts that explain when it gave up, where the stack has such a thing.
     pub user_timeout: Option<Setting>,
@@ -272,29 +283,70 @@ fn explain(
     if !matches!(rounding.value, Some(Rounding::TimerWheel { .. })) {
         return plain::solve(stack, steps).map(|solution| judge(solution, None, 1.0)).into_iter().collect();
     }
-    let mut found: Vec<Explanation> = Vec::new();
+    let mut found: Vec<Rated> = Vec::new();
     for hz in wheel::RATES {
-        let direct = wheel::solve(stack, hz, steps).map(|solution| judge(solution, Some(hz), 1.0));
-        let hidden = wheel::solve_by_interval(stack, hz, steps);
-        let hidden = hidden.map(|solution| judge(solution, Some(hz), HIDDEN_IDLE));
-        for explanation in direct.into_iter().chain(hidden) {
-            join(&mut found, explanation);
-        }
+        let mut take = |solutions: Vec<Solution>, worth: f64| {
+            found.extend(solutions.into_iter().map(|solution| Rated {
+                explanation: judge(solution, Some(hz), worth),
+                evidence: solution.evidence,
+                hidden: worth < 1.0,
+            }));
+        };
+        take(wheel::solve(stack, hz, steps), 1.0);
+        take(wheel::solve_by_interval(stack, hz, steps).into_iter().collect(), HIDDEN_IDLE);
     }
-    found
+    tell_rates(found)
 }
 
-/// Adds an explanation; where another rate gives the same settings as well, the rate is not told.
-fn join(found: &mut Vec<Explanation>, new: Explanation) {
-    let same = |known: &Explanation| {
-        (known.idle, known.interval) == (new.idle, new.interval) && (known.score - new.score).abs() <= 0.1
-    };
-    match found.iter_mut().find(|known| same(known)) {
-        Some(known) => {
-            known.hz = None;
-            known.score = known.score.max(new.score);
+/// An explanation at one rate.
+struct Rated {
+    explanation: Explanation,
+    /// How likely it makes what was seen, as a logarithm.
+    evidence: f64,
+    /// Its idle time shows nowhere.
+    hidden: bool,
+}
+
+impl Rated {
+    /// Whether these are the same settings at two rates.
+    fn is_same(&self, other: &Rated) -> bool {
+        let values = |one: &Explanation| (one.idle.map(|idle| idle.value), one.interval.map(|it| it.value));
+        self.hidden == other.hidden && values(&self.explanation) == values(&other.explanation)
+    }
+}
+
+/// Where several rates give the same settings, the one whose grid is hit stands before those that merely hold
+/// what was seen; where it is not much more likely than another, no rate is told.
+fn tell_rates(mut found: Vec<Rated>) -> Vec<Explanation> {
+    found.sort_by(|one, other| other.evidence.total_cmp(&one.evidence));
+    let mut told: Vec<Rated> = Vec::new();
+    for mut rated in found {
+        let Some(best) = told.iter_mut().find(|best| best.is_same(&rated)) else {
+            told.push(rated);
+            continue;
+        };
+        if best.evidence - rated.evidence < TELLS_RATE.ln() {
+            best.explanation = joined(&best.explanation, &rated.explanation);
+        } else {
+            rated.explanation.score *= LESS_LIKELY_RATE;
+            told.push(rated);
         }
-        None => found.push(new),
+    }
+    told.into_iter().map(|rated| rated.explanation).collect()
+}
+
+/// The same settings at two rates, of which none is told.
+fn joined(one: &Explanation, other: &Explanation) -> Explanation {
+    let both = |one: Option<Setting>, other: Option<Setting>| {
+        let (one, other) = (one?, other?);
+        Some(Setting { low: one.low.min(other.low), high: one.high.max(other.high), ..one })
+    };
+    Explanation {
+        hz: None,
+        idle: both(one.idle, other.idle),
+        interval: both(one.interval, other.interval),
+        score: one.score.max(other.score),
+        ..*one
     }
 }
 

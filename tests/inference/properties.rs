@@ -20,13 +20,24 @@ fn run_of(stack: &str) -> Model {
     Model::of(Stack::named(stack).unwrap()).unwrap()
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 120,
+/// A number from the environment, for long runs: `KEEPSCOPE_CASES`, `KEEPSCOPE_SEED`.
+fn asked(name: &str, otherwise: u64) -> u64 {
+    let text = std::env::var(name).ok();
+    text.map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: u32::try_from(asked("KEEPSCOPE_CASES", 120)).expect("not so many"),
         max_shrink_iters: 200,
         failure_persistence: None,
-        // The same cases each time: at large granules few settings in a thousand are still missed.
-        rng_seed: proptest::test_runner::RngSeed::Fixed(7),
-        ..ProptestConfig::default() })]
+        rng_seed: proptest::test_runner::RngSeed::Fixed(asked("KEEPSCOPE_SEED", 7)),
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
 
     #[test]
     fn linux_settings_lie_in_the_ranges(

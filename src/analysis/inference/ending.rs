@@ -22,9 +22,6 @@ const FEWEST: [f64; 2] = [0.2, 0.4];
 /// What a user timeout is worth beside a count: few set one.
 const SELDOM_SET: f64 = 0.5;
 
-/// An explanation is kept beside the other if it is worth this share of it.
-const COMES_NEAR: f64 = 0.5;
-
 /// One is as likely as the other if it is worth this share of it.
 const AS_LIKELY: f64 = 0.8;
 
@@ -47,7 +44,7 @@ pub(super) struct Ending {
 /// What explains an end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Reason {
-    /// The count, unless a user timeout is much the better explanation.
+    /// The count, on stacks that have one.
     pub(super) count: Option<u32>,
     /// The user timeouts that would have ended it then.
     pub(super) user_timeout: Option<Choice>,
@@ -88,7 +85,7 @@ impl Ending {
             seldom * if asked { 1.0 } else { roundness(choice.best) }
         });
         Reason {
-            count: (count_worth >= timeout_worth * COMES_NEAR && !only).then_some(self.count),
+            count: (!only).then_some(self.count),
             user_timeout: timeout,
             in_doubt: timeout_worth >= count_worth * AS_LIKELY && timeout.is_some(),
             worth: count_worth.max(timeout_worth),
