@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use keepscope::live::netns::NetNs;
 
-use crate::common::{has, skip};
+use crate::common::skip;
 
 /// Two hosts, each a namespace, joined by a veth pair `c0` – `s0`. They go away with the value.
 pub struct Net {
@@ -117,8 +117,6 @@ pub struct Witnessed {
 pub struct Tcpdump {
     child: Child,
     pipe: BufReader<ChildStdout>,
-    /// What its file says of the link.
-    pub link: u32,
 }
 
 impl Tcpdump {
@@ -143,7 +141,7 @@ impl Tcpdump {
         let mut header = [0; 24];
         pipe.read_exact(&mut header).expect("a file header");
         assert_eq!(header[..4], 0xa1b2_3c4d_u32.to_ne_bytes(), "pcap with nanoseconds");
-        Tcpdump { child, pipe, link: word(&header[20..]) }
+        Tcpdump { child, pipe }
     }
 
     /// The next packets.
@@ -171,9 +169,4 @@ impl Drop for Tcpdump {
 
 fn word(octets: &[u8]) -> u32 {
     u32::from_ne_bytes(octets[..4].try_into().expect("four octets"))
-}
-
-/// Whether a program is there, as [`has`] says.
-pub fn can_use(program: &str) -> bool {
-    has(program)
 }

@@ -11,11 +11,11 @@ use crate::world::{World, options};
 /// same times, and the probe is on the peer's wire as it was meant.
 #[test]
 fn what_is_seen_over_veth_is_what_tcpdump_sees() {
-    for family in 0..2 {
+    for server in SERVER {
         let Some(net) = Net::new() else { return };
         let mut near = Tcpdump::on(&net.client, "c0", "tcp");
         let mut far = Tcpdump::on(&net.server, "s0", "tcp");
-        let (address, accepting) = net.listen(&net.server, SERVER[family]);
+        let (address, accepting) = net.listen(&net.server, server);
         apart(|| {
             let mut world = World::open(&options(&net.client));
             let (handle, local, remote) = world.connect(address);
