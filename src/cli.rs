@@ -5,6 +5,8 @@
 
 mod analyze;
 mod diff;
+#[cfg(feature = "live")]
+mod doctor;
 mod duration;
 mod live_input;
 mod predict;
@@ -26,6 +28,9 @@ pub(crate) enum Exit {
     Failed,
     /// Usage, or input that cannot be read or is damaged.
     BadInput,
+    /// Rights are missing.
+    #[cfg(feature = "live")]
+    RightsMissing,
     /// What was asked cannot be known from the input.
     Inconclusive,
     /// Stopped by the user; the result so far was written.
@@ -38,6 +43,8 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::BadInput => 2,
+            #[cfg(feature = "live")]
+            Exit::RightsMissing => 3,
             Exit::Inconclusive => 4,
             Exit::Interrupted => 130,
         })
@@ -54,6 +61,7 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
   keepscope verify --idle 7s --interval 3s --count 4 capture.pcap    whether it did as promised
   keepscope stacks                                how TCP stacks keep connections alive
   keepscope stacks linux                          one of them, each fact with its source
+  keepscope doctor                                whether this machine allows probing, and what mends it
 
 'keepscope COMMAND --help' shows all options of a command.
 ";
@@ -62,8 +70,10 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done; all input was read, whatever was found (verify: all that could be seen was as promised;
        diff: no difference)
-  1    verify: a rule was broken; diff: the captures differ
+  1    verify: a rule was broken; diff: the captures differ; doctor: probing does not work for another
+       reason than rights
   2    wrong usage, or a capture that cannot be read or is damaged (what could be read is reported)
+  3    rights are missing (doctor: and so probing does not work)
   4    verify: nothing that was promised could be seen; diff: nothing in common to compare
   130  interrupted (the result so far is reported)";
 
@@ -81,6 +91,9 @@ enum Command {
     Analyze(analyze::Arguments),
     /// Compare two captures: before and after a change, or both ends of a path.
     Diff(diff::Arguments),
+    /// Show what this machine allows, and the command that mends each lack.
+    #[cfg(feature = "live")]
+    Doctor(doctor::Arguments),
     /// Predict when a stack probes a quiet connection, and when it gives up.
     Predict(predict::Arguments),
     /// Show how TCP stacks and applications keep connections alive, each fact with its source.
@@ -98,6 +111,8 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Some(Command::Analyze(arguments)) => analyze::run(arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
+        #[cfg(feature = "live")]
+        Some(Command::Doctor(arguments)) => doctor::run(&arguments),
         Some(Command::Predict(arguments)) => predict::run(&arguments),
         Some(Command::Stacks(arguments)) => stacks::run(&arguments),
         Some(Command::Verify(arguments)) => verify::run(arguments),
