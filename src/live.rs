@@ -4,4 +4,5 @@
 //! probe is due, the pipeline reads what comes back; this module drives them. Behind [`wire::Wire`] stands the
 //! operating system, or anything else that takes and gives packets.
 
+pub mod recording;
 pub mod wire;
