@@ -8,6 +8,8 @@ mod diff;
 mod duration;
 mod live_input;
 mod predict;
+#[cfg(feature = "live")]
+mod probe;
 mod progress;
 mod stacks;
 mod verify;
@@ -26,6 +28,9 @@ pub(crate) enum Exit {
     Failed,
     /// Usage, or input that cannot be read or is damaged.
     BadInput,
+    /// The rights to do it are missing.
+    #[cfg(feature = "live")]
+    NoRights,
     /// What was asked cannot be known from the input.
     Inconclusive,
     /// Stopped by the user; the result so far was written.
@@ -38,6 +43,8 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::BadInput => 2,
+            #[cfg(feature = "live")]
+            Exit::NoRights => 3,
             Exit::Inconclusive => 4,
             Exit::Interrupted => 130,
         })
@@ -49,6 +56,7 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
 
   keepscope analyze capture.pcapng                who probes whom, who no longer answers
   tcpdump -w - tcp | keepscope analyze -          the same, from a pipe
+  keepscope probe example.net:443                 whether a peer answers keepalive probes
   keepscope diff before.pcap after.pcap           what changed, or what was lost between two ends
   keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
   keepscope verify --idle 7s --interval 3s --count 4 capture.pcap    whether it did as promised
@@ -61,10 +69,13 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done; all input was read, whatever was found (verify: all that could be seen was as promised;
-       diff: no difference)
-  1    verify: a rule was broken; diff: the captures differ
+       diff: no difference; probe: every connection is alive)
+  1    verify: a rule was broken; diff: the captures differ; probe: a connection is dead (silent, reset,
+       refused, unreachable, closed by the peer)
   2    wrong usage, or a capture that cannot be read or is damaged (what could be read is reported)
-  4    verify: nothing that was promised could be seen; diff: nothing in common to compare
+  3    probe: rights are missing
+  4    verify: nothing that was promised could be seen; diff: nothing in common to compare; probe: what
+       happened does not tell
   130  interrupted (the result so far is reported)";
 
 /// Finds, times and judges TCP keepalive probes at packet level.
@@ -83,6 +94,9 @@ enum Command {
     Diff(diff::Arguments),
     /// Predict when a stack probes a quiet connection, and when it gives up.
     Predict(predict::Arguments),
+    /// Probe a peer: open a connection, leave it idle, send keepalive probes, and judge what comes back.
+    #[cfg(feature = "live")]
+    Probe(probe::Arguments),
     /// Show how TCP stacks and applications keep connections alive, each fact with its source.
     Stacks(stacks::Arguments),
     /// Check the keepalives in captures against promised settings, rule by rule.
@@ -99,6 +113,8 @@ pub fn main() -> ExitCode {
         Some(Command::Analyze(arguments)) => analyze::run(arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
         Some(Command::Predict(arguments)) => predict::run(&arguments),
+        #[cfg(feature = "live")]
+        Some(Command::Probe(arguments)) => probe::run(&arguments),
         Some(Command::Stacks(arguments)) => stacks::run(&arguments),
         Some(Command::Verify(arguments)) => verify::run(arguments),
         None => print(SHORT_HELP),

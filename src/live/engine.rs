@@ -77,6 +77,8 @@ pub enum News {
         index: usize,
         /// What the system said.
         how: Ended,
+        /// When.
+        time: Timestamp,
     },
     /// The pipeline says something; the last word about a connection is [`News::Last`].
     Event {

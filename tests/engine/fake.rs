@@ -59,6 +59,8 @@ pub struct Peer {
     pub on_syn: OnSyn,
     pub stack: &'static str,
     pub ignores_empty: bool,
+    /// Packets are read so much later than they came; the system's word comes before them.
+    pub read_late: Span,
     pub round_trip: Span,
     pub timestamps: bool,
     pub sack: bool,
@@ -73,6 +75,7 @@ impl Default for Peer {
             on_syn: OnSyn::Accept,
             stack: "linux",
             ignores_empty: false,
+            read_late: Span::ZERO,
             round_trip: Span::from_micros(400),
             timestamps: true,
             sack: true,
@@ -90,7 +93,8 @@ impl Peer {
 }
 
 enum Item {
-    Frame(Vec<u8>),
+    /// When it came, which is when it is read unless that is late.
+    Frame(Timestamp, Vec<u8>),
     Opened(usize),
     Ended(usize, Ended),
     Act(usize, Act),
@@ -170,7 +174,7 @@ impl Fake {
 
     /// Lets octets arrive as a frame.
     pub fn frame_later(&mut self, after: Span, octets: Vec<u8>) {
-        self.at(START.plus(after), Item::Frame(octets));
+        self.at(START.plus(after), Item::Frame(START.plus(after), octets));
     }
 
     /// What is the truth of a connection: SND.NXT of its own end.
@@ -213,7 +217,12 @@ impl Fake {
             ip_id: connection.ip_id,
             dont_fragment: true,
         });
-        self.at(time, Item::Frame(octets));
+        self.seen(index, time, octets);
+    }
+
+    fn seen(&mut self, index: usize, time: Timestamp, octets: Vec<u8>) {
+        let read = time.plus(self.connections[index].peer.read_late);
+        self.at(read, Item::Frame(time, octets));
     }
 
     fn from_peer(&mut self, index: usize, time: Timestamp, outgoing: &Outgoing, data: &[u8], ttl: u8) {
@@ -243,7 +252,7 @@ impl Fake {
             ip_id: outgoing.seq.0 as u16 ^ time.as_nanos() as u16,
             dont_fragment: true,
         });
-        self.at(time, Item::Frame(octets));
+        self.seen(index, time, octets);
     }
 
     fn bare(index: &Connection, flags: Flags) -> Outgoing {
@@ -274,7 +283,7 @@ impl Fake {
             ip_id: 1,
         };
         error.packet(&mut octets).unwrap();
-        self.at(time, Item::Frame(octets));
+        self.seen(index, time, octets);
     }
 
     fn act(&mut self, index: usize, act: Act) {
@@ -371,11 +380,11 @@ impl Wire for Fake {
                 self.at(answered.plus(Span::from_micros(15)), Item::Ended(index, Ended::Refused));
             }
             OnSyn::Icmp(kind) => {
-                let Some(Item::Frame(syn)) = self.queue.get(&(self.now, Reverse(u64::MAX - self.queued)))
-                else {
-                    panic!("the SYN is queued")
-                };
-                let syn = syn.clone();
+                let syn = self.queue.values().rev().find_map(|item| match item {
+                    Item::Frame(_, octets) => Some(octets.clone()),
+                    _ => None,
+                });
+                let syn = syn.expect("the SYN is queued");
                 self.icmp(index, answered, kind, &syn);
                 self.at(answered.plus(Span::from_micros(15)), Item::Ended(index, Ended::Unreachable));
             }
@@ -409,7 +418,7 @@ impl Wire for Fake {
             let error = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
             return Err(WireError::System { operation: "sendto", error });
         }
-        self.at(now, Item::Frame(copy.clone()));
+        self.seen(index, now, copy.clone());
         let arrives = Incoming {
             seq: segment.seq,
             ack: segment.ack,
@@ -471,7 +480,7 @@ impl Wire for Fake {
             self.now = self.now.max(time);
             match item {
                 Item::Act(index, act) => self.act(index, act),
-                Item::Frame(octets) => {
+                Item::Frame(time, octets) => {
                     self.current = octets;
                     return Ok(Arrival::Frame(Frame {
                         id: FrameId { capture: 0, number: 0 },

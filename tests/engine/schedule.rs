@@ -6,7 +6,7 @@ use keepscope::live::engine::verdict::State;
 use keepscope::live::engine::{Listener, News, run};
 use keepscope::time::{Span, Timestamp};
 
-use crate::fake::{Act, Fake, Path, Peer};
+use crate::fake::{Act, Fake, OnSyn, Path, Peer};
 use crate::{Notes, order, plan, probe, probe_one, since};
 
 #[test]
@@ -130,6 +130,23 @@ fn connections_to_one_peer_keep_their_packets_apart_when_openings_overtake_each_
     }
     assert_eq!(report.connections[0].terms.unwrap().iss.0, 500);
     assert_eq!(report.connections[1].terms.unwrap().iss.0, 1_000);
+}
+
+#[test]
+fn the_word_of_the_system_may_come_before_the_packets() {
+    for late in [0, 17, 900] {
+        let read_late = Span::from_millis(late);
+        let (report, world) = probe_one(Peer { read_late, ..Peer::default() }, order());
+        let probed = &report.connections[0];
+        assert_eq!(probed.verdict.state, State::Alive, "{late}: {:?}", probed.verdict);
+        assert_eq!(probed.record.as_ref().unwrap().client.answered(), 3);
+        assert_eq!(since(world.sent[0].time).as_nanos() / 1000, 1_000_400, "of the times of packets");
+        if late < 50 {
+            let refused = Peer { on_syn: OnSyn::Refuse, read_late, ..Peer::default() };
+            let (report, _) = probe_one(refused, order());
+            assert_eq!(report.connections[0].verdict.evidence.len(), 2, "the SYN and the RST");
+        }
+    }
 }
 
 #[test]

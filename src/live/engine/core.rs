@@ -251,6 +251,9 @@ impl Core {
 
     fn on_opened(&mut self, handle: Handle, local: Endpoint, remote: Endpoint) {
         let Some(index) = self.handles.get(&handle).copied() else { return };
+        if self.links.get(index).is_none_or(|link| link.phase != Phase::Opening) {
+            return;
+        }
         self.claim(index, (local, remote));
         let (now, rules) = (self.now, self.rules);
         if let Some(link) = self.links.get_mut(index) {
@@ -289,7 +292,7 @@ impl Core {
         let mut steps = Vec::new();
         if let Some(link) = self.links.get_mut(index) {
             if link.phase == Phase::Opening {
-                self.news.push_back(News::NotOpened { index, how });
+                self.news.push_back(News::NotOpened { index, how, time: self.now });
             }
             link.on_ended(how, self.now, &mut steps);
         }
@@ -360,9 +363,7 @@ impl Core {
     /// somebody else.
     fn on_own_syn(&mut self, syn: &Segment, tuple: Tuple) {
         if let Some(link) = self.owners.get(&tuple).and_then(|index| self.links.get_mut(*index)) {
-            // Sent again, unless it is open: then it is not the system's.
-            if link.phase == Phase::Opening && link.learner.is_none_or(|learner| learner.rcv_nxt().is_none())
-            {
+            if link.awaits_syn() {
                 link.learner = Some(Learner::new(syn));
             }
             return;
@@ -371,7 +372,7 @@ impl Core {
             let Connect { peer, source } = link.order.connect;
             let to = (peer.ip(), peer.port()) == (syn.destination.address, syn.destination.port);
             let from = source.is_none_or(|source| source == syn.source.address);
-            link.phase == Phase::Opening && link.tuple.is_none() && to && from
+            link.awaits_syn() && link.tuple.is_none() && to && from
         };
         let of_ours = self.links.iter().position(fits);
         match of_ours.and_then(|index| self.links.get_mut(index).map(|link| (index, link))) {

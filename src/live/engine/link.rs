@@ -158,6 +158,13 @@ impl Link {
         matches!(self.phase, Phase::Probing | Phase::Examining)
     }
 
+    /// Whether a SYN may be its own: the first, or one that is sent again. The system may tell how it went before
+    /// its packets are read.
+    pub(super) fn awaits_syn(&self) -> bool {
+        let begun = !matches!(self.phase, Phase::Waiting | Phase::Done);
+        begun && self.machine.is_none() && self.learner.is_none_or(|learner| learner.rcv_nxt().is_none())
+    }
+
     /// The SYN is about to leave.
     pub(super) fn begin(&mut self, now: Timestamp, within: Span) {
         self.phase = Phase::Opening;
