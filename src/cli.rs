@@ -5,6 +5,8 @@
 
 mod analyze;
 mod diff;
+#[cfg(feature = "live")]
+mod doctor;
 mod duration;
 mod live_input;
 mod predict;
@@ -28,9 +30,9 @@ pub(crate) enum Exit {
     Failed,
     /// Usage, or input that cannot be read or is damaged.
     BadInput,
-    /// The rights to do it are missing.
+    /// Rights are missing.
     #[cfg(feature = "live")]
-    NoRights,
+    RightsMissing,
     /// What was asked cannot be known from the input.
     Inconclusive,
     /// Stopped by the user; the result so far was written.
@@ -44,7 +46,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::BadInput => 2,
             #[cfg(feature = "live")]
-            Exit::NoRights => 3,
+            Exit::RightsMissing => 3,
             Exit::Inconclusive => 4,
             Exit::Interrupted => 130,
         })
@@ -62,6 +64,7 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
   keepscope verify --idle 7s --interval 3s --count 4 capture.pcap    whether it did as promised
   keepscope stacks                                how TCP stacks keep connections alive
   keepscope stacks linux                          one of them, each fact with its source
+  keepscope doctor                                whether this machine allows probing, and what mends it
 
 'keepscope COMMAND --help' shows all options of a command.
 ";
@@ -71,9 +74,10 @@ Exit codes:
   0    done; all input was read, whatever was found (verify: all that could be seen was as promised;
        diff: no difference; probe: every connection is alive)
   1    verify: a rule was broken; diff: the captures differ; probe: a connection is dead (silent, reset,
-       refused, unreachable, closed by the peer)
+       refused, unreachable, closed by the peer); doctor: probing does not work for another reason than
+       rights
   2    wrong usage, or a capture that cannot be read or is damaged (what could be read is reported)
-  3    probe: rights are missing
+  3    rights are missing (doctor: and so probing does not work)
   4    verify: nothing that was promised could be seen; diff: nothing in common to compare; probe: what
        happened does not tell
   130  interrupted (the result so far is reported)";
@@ -92,6 +96,9 @@ enum Command {
     Analyze(analyze::Arguments),
     /// Compare two captures: before and after a change, or both ends of a path.
     Diff(diff::Arguments),
+    /// Show what this machine allows, and the command that mends each lack.
+    #[cfg(feature = "live")]
+    Doctor(doctor::Arguments),
     /// Predict when a stack probes a quiet connection, and when it gives up.
     Predict(predict::Arguments),
     /// Probe a peer: open a connection, leave it idle, send keepalive probes, and judge what comes back.
@@ -112,6 +119,8 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Some(Command::Analyze(arguments)) => analyze::run(arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
+        #[cfg(feature = "live")]
+        Some(Command::Doctor(arguments)) => doctor::run(&arguments),
         Some(Command::Predict(arguments)) => predict::run(&arguments),
         #[cfg(feature = "live")]
         Some(Command::Probe(arguments)) => probe::run(&arguments),

@@ -7,6 +7,8 @@
 pub mod annotate;
 pub mod csv;
 pub mod diff;
+#[cfg(feature = "live")]
+pub mod doctor;
 pub mod json;
 pub mod jsonl;
 pub mod ladder;

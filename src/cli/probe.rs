@@ -240,7 +240,7 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
                 let _ = std::fs::remove_file(path);
             }
             complain(&format!("error: {problem}"));
-            return Ok(if problem.lacks_rights() { Exit::NoRights } else { Exit::BadInput });
+            return Ok(if problem.lacks_rights() { Exit::RightsMissing } else { Exit::BadInput });
         }
     };
     if let Some(recording) = &mut recording {

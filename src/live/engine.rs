@@ -58,7 +58,7 @@ impl Terms {
 /// What happens during a run; `index` counts connections from 0, in the order of the plan.
 #[derive(Debug)]
 pub enum News {
-    /// A connection was opened.
+    /// A connection was opened, and its handshake was read.
     Opened {
         /// Which.
         index: usize,
@@ -68,8 +68,8 @@ pub enum News {
         remote: Endpoint,
         /// When the system said so.
         time: Timestamp,
-        /// What was negotiated, if the handshake was read by then.
-        terms: Option<Terms>,
+        /// What was negotiated.
+        terms: Terms,
     },
     /// A connection could not be opened.
     NotOpened {

@@ -163,7 +163,7 @@ fn connection(
         writeln!(out, "    {}", prober_line(Party::Client, &record.client))?;
     }
     writeln!(out, "    {}", verdict.reason)?;
-    writeln!(out, "    since {}", verdict.rule)?;
+    writeln!(out, "    rule: {}", verdict.rule)?;
     if let Some(guess) = &probed.guess {
         writeln!(out, "    a guess: the peer {}", guess.sentence())?;
         for sign in &guess.signs {

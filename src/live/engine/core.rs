@@ -258,10 +258,26 @@ impl Core {
         let (now, rules) = (self.now, self.rules);
         if let Some(link) = self.links.get_mut(index) {
             link.on_opened(now, rules);
-            let terms = link.learner.as_ref().filter(|learner| learner.is_complete()).map(Terms::of);
-            self.news.push_back(News::Opened { index, local, remote, time: now, terms });
         }
+        self.tell_opened(index);
         self.reschedule(index);
+    }
+
+    /// Tells once that a connection was opened and its handshake read.
+    fn tell_opened(&mut self, index: usize) {
+        let Some(link) = self.links.get_mut(index).filter(|link| link.phase == Phase::Probing) else {
+            return;
+        };
+        let (Some(time), Some((local, remote)), Some(learner)) =
+            (link.story.opened, link.tuple, &link.learner)
+        else {
+            return;
+        };
+        let told = std::mem::replace(&mut link.told, true);
+        if !told {
+            let terms = Terms::of(learner);
+            self.news.push_back(News::Opened { index, local, remote, time, terms });
+        }
     }
 
     /// The system knows whose 4-tuple it is; until then it was guessed from the order of the SYNs.
@@ -352,6 +368,7 @@ impl Core {
         let link = self.links.get_mut(index)?;
         if own.is_some() {
             link.on_own(segment, rules, now);
+            self.tell_opened(index);
         } else {
             link.on_peer(segment, now, &mut steps);
         }

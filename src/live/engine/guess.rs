@@ -275,7 +275,7 @@ fn ttl(record: &ConnectionRecord) -> Option<Sign> {
         _ => return None,
     };
     let text = format!(
-        "TTL {highest} is {} hops below {start}, with which {whose} set out by default",
+        "TTL {highest}, {} below the {start} with which {whose} set out by default",
         start - u16::from(highest)
     );
     Some(Sign {

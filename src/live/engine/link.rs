@@ -103,6 +103,8 @@ pub(super) struct Link {
     pub(super) tuple: Option<Tuple>,
     pub(super) learner: Option<Learner>,
     pub(super) story: Story,
+    /// That it was opened was told.
+    pub(super) told: bool,
     machine: Option<Machine>,
     exam: Option<Exam>,
     /// What the phase waits for ends here.
@@ -130,6 +132,7 @@ impl Link {
             tuple: None,
             learner: None,
             story: Story::default(),
+            told: false,
             machine: None,
             exam: None,
             deadline: None,

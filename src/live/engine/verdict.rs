@@ -275,7 +275,8 @@ fn alive(story: &Story, record: &ConnectionRecord, broken: Option<&WireError>) -
     if let Some((probe, answer)) = last
         && (waits == 0 || !cut_short)
     {
-        let rule = "an answer acknowledges SND.NXT, which only the other end of the connection knows";
+        let rule =
+            "what acknowledges SND.NXT holds the connection: the peer, or a proxy that ends it in its place";
         let (sent, got) = (probe.segment.at.frame, answer.at.frame);
         let reason = format!("the probe in packet {sent} was answered in packet {got}");
         return verdict(State::Alive, rule, vec![sent, got], reason);

@@ -10,7 +10,7 @@ use crate::report::model::icmp_name;
 use crate::report::text::round_trip;
 use crate::segment::{Endpoint, SeqNum};
 use crate::time::{Span, Timestamp};
-use crate::track::event::{Answer, AnswerKind, ConnectionId, Event, EventKind, Party, Probe};
+use crate::track::event::{Answer, AnswerKind, ConnectionId, Event, EventKind, Mark, Party, Probe};
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub enum Manner {
 pub struct Teller {
     manner: Manner,
     start: Timestamp,
-    /// When the probes left that are not answered yet.
-    waiting: HashMap<(ConnectionId, u32), Timestamp>,
+    /// The probes that are not answered yet.
+    waiting: HashMap<(ConnectionId, u32), Mark>,
     /// Connections that were let go; what their last word says stands in the summary.
     closed: Vec<ConnectionId>,
 }
@@ -70,24 +70,18 @@ impl Teller {
         index: usize,
         (local, remote): (Endpoint, Endpoint),
         time: Timestamp,
-        terms: Option<Terms>,
+        terms: Terms,
     ) -> io::Result<()> {
-        let has = |wanted: fn(&Terms) -> bool| terms.as_ref().is_some_and(wanted);
-        let (timestamps, sack) = (has(|terms| terms.timestamps), has(|terms| terms.sack));
+        let Terms { timestamps, sack, .. } = terms;
         if self.manner == Manner::Plain {
-            return self.line(
-                out,
-                index,
-                time,
-                &format!("opened local={local} remote={remote} timestamps={timestamps} sack={sack}"),
-            );
+            let text = format!("opened local={local} remote={remote} timestamps={timestamps} sack={sack}");
+            return self.line(out, index, time, &text);
         }
-        let with = match (terms.is_some(), timestamps, sack) {
-            (false, ..) => "",
-            (_, true, true) => ", with timestamps and SACK",
-            (_, true, false) => ", with timestamps",
-            (_, false, true) => ", with SACK",
-            (_, false, false) => ", without timestamps and SACK",
+        let with = match (timestamps, sack) {
+            (true, true) => ", with timestamps and SACK",
+            (true, false) => ", with timestamps, without SACK",
+            (false, true) => ", with SACK, without timestamps",
+            (false, false) => ", without timestamps and SACK",
         };
         self.line(out, index, time, &format!("opened {local} -> {remote}{with}"))
     }
@@ -95,10 +89,17 @@ impl Teller {
     fn line(&self, out: &mut dyn Write, index: usize, time: Timestamp, text: &str) -> io::Result<()> {
         match self.manner {
             Manner::Plain => writeln!(out, "{time} {} {text}", index + 1),
-            Manner::Words { numbered: true } => {
-                writeln!(out, "{:>12}  #{:<3} {text}", since(self.start, time), index + 1)
+            Manner::Words { .. } => {
+                writeln!(out, "{:>12}  {}{text}", since(self.start, time), self.number(index))
             }
-            Manner::Words { numbered: false } => writeln!(out, "{:>12}  {text}", since(self.start, time)),
+        }
+    }
+
+    /// The number of a connection, where there are several.
+    fn number(&self, index: usize) -> String {
+        match self.manner {
+            Manner::Words { numbered: true } => format!("#{:<3} ", index + 1),
+            _ => String::new(),
         }
     }
 
@@ -112,7 +113,7 @@ impl Teller {
         let key = |probe: u32| (event.connection, probe);
         match &event.kind {
             EventKind::Probe(probe) if probe.segment.prober == Party::Client => {
-                self.waiting.insert(key(event.number), probe.segment.at.time);
+                self.waiting.insert(key(event.number), probe.segment.at);
                 let text = self.probe(probe, first);
                 self.line(out, index, probe.segment.at.time, &text)
             }
@@ -133,12 +134,19 @@ impl Teller {
                 None => Ok(()),
             },
             EventKind::Unanswered { probe } => match self.waiting.remove(&key(*probe)) {
-                Some(sent) if self.manner == Manner::Plain => self.line(out, index, sent, "unanswered"),
-                Some(sent) => {
-                    let text = format!("no answer to the probe of {}", since(self.start, sent));
-                    // When it was known; that is when the next one leaves or the connection ends.
-                    self.line(out, index, sent, &text)
+                Some(sent) if self.manner == Manner::Plain => {
+                    let text = format!("unanswered packet={}", sent.frame);
+                    self.line(out, index, sent.time, &text)
                 }
+                // Nothing happened then: it is known only when the next probe leaves or the connection ends.
+                Some(sent) => writeln!(
+                    out,
+                    "{:12}  {}  no answer to the probe of {} [packet {}]",
+                    "",
+                    self.number(index),
+                    since(self.start, sent.time),
+                    sent.frame
+                ),
                 None => Ok(()),
             },
             EventKind::Reset { by, at, marks } if !self.closed.contains(&event.connection) => {
