@@ -15,6 +15,8 @@ pub mod ladder;
 mod model;
 mod number;
 pub mod predict;
+#[cfg(feature = "live")]
+pub mod probe;
 pub mod stacks;
 pub mod text;
 pub mod verify;
