@@ -10,6 +10,7 @@ compile_error!("the feature `live` is for Linux; build with --no-default-feature
 pub mod clock;
 pub mod filter;
 pub mod interface;
+pub mod kernel;
 pub mod netns;
 pub mod privilege;
 pub mod recording;

@@ -9,6 +9,8 @@ pub mod csv;
 pub mod diff;
 pub mod json;
 pub mod jsonl;
+#[cfg(feature = "live")]
+pub mod kernel;
 pub mod ladder;
 mod model;
 mod number;
