@@ -11,6 +11,8 @@ mod predict;
 mod progress;
 mod stacks;
 mod verify;
+#[cfg(feature = "live")]
+mod watch;
 
 use std::io;
 use std::process::ExitCode;
@@ -26,6 +28,9 @@ pub(crate) enum Exit {
     Failed,
     /// Usage, or input that cannot be read or is damaged.
     BadInput,
+    /// Rights are missing.
+    #[cfg_attr(not(feature = "live"), allow(dead_code))]
+    RightsMissing,
     /// What was asked cannot be known from the input.
     Inconclusive,
     /// Stopped by the user; the result so far was written.
@@ -38,6 +43,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::BadInput => 2,
+            Exit::RightsMissing => 3,
             Exit::Inconclusive => 4,
             Exit::Interrupted => 130,
         })
@@ -87,6 +93,9 @@ enum Command {
     Stacks(stacks::Arguments),
     /// Check the keepalives in captures against promised settings, rule by rule.
     Verify(verify::Arguments),
+    /// Show every keepalive on the interfaces of this machine as it comes; sends nothing.
+    #[cfg(feature = "live")]
+    Watch(watch::Arguments),
 }
 
 /// Runs the command that the process was started with.
@@ -101,6 +110,8 @@ pub fn main() -> ExitCode {
         Some(Command::Predict(arguments)) => predict::run(&arguments),
         Some(Command::Stacks(arguments)) => stacks::run(&arguments),
         Some(Command::Verify(arguments)) => verify::run(arguments),
+        #[cfg(feature = "live")]
+        Some(Command::Watch(arguments)) => watch::run(&arguments),
         None => print(SHORT_HELP),
     };
     match result {

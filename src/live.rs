@@ -16,4 +16,5 @@ pub mod privilege;
 pub mod recording;
 pub mod sys;
 pub mod system;
+pub mod watch;
 pub mod wire;

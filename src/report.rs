@@ -18,6 +18,8 @@ pub mod predict;
 pub mod stacks;
 pub mod text;
 pub mod verify;
+#[cfg(feature = "live")]
+pub mod watch;
 
 use crate::capture::{Captures, Problem};
 use crate::pipeline::{Counts, Pipeline};
@@ -33,6 +35,8 @@ pub struct CaptureReport {
     pub counts: Counts,
     /// What was wrong or odd.
     pub problems: Vec<Problem>,
+    /// Live: frames that were lost before they could be read.
+    pub lost: Option<u64>,
 }
 
 impl CaptureReport {
@@ -45,6 +49,7 @@ impl CaptureReport {
                 packets: progress.frames,
                 counts: pipeline.counts(index),
                 problems: captures.problems().filter(of_this).cloned().collect(),
+                lost: None,
             }
         };
         captures.progress().enumerate().map(report).collect()

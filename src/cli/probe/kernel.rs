@@ -292,9 +292,6 @@ impl Witness {
         if let Some(Err(problem)) = self.recording.take().map(|recording| recording.finish(at, received)) {
             complain(&format!("error: {problem}"));
         }
-        if received.dropped > 0 {
-            complain(&format!("note: {} packets were lost before they could be read", received.dropped));
-        }
         let expectation = expectation(run, hz)?;
         let ends = [end(run.local?), end(run.peer)];
         let ours = |record: &ConnectionRecord| [record.opened.client, record.opened.server] == ends;
@@ -312,6 +309,7 @@ impl Witness {
             packets: self.frames,
             counts: self.pipeline.counts(0),
             problems: Vec::new(),
+            lost: Some(received.dropped),
         };
         Some(Packets { captures: vec![capture], records: vec![record], judged: vec![judged] })
     }
