@@ -8,6 +8,8 @@
 compile_error!("the feature `live` is for Linux; build with --no-default-features --features cli");
 
 pub mod clock;
+pub mod doctor;
+pub mod engine;
 pub mod filter;
 pub mod interface;
 pub mod kernel;

@@ -7,6 +7,8 @@
 pub mod annotate;
 pub mod csv;
 pub mod diff;
+#[cfg(feature = "live")]
+pub mod doctor;
 pub mod json;
 pub mod jsonl;
 #[cfg(feature = "live")]
@@ -15,6 +17,8 @@ pub mod ladder;
 mod model;
 mod number;
 pub mod predict;
+#[cfg(feature = "live")]
+pub mod probe;
 pub mod stacks;
 pub mod text;
 pub mod verify;

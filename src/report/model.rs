@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::CaptureReport;
 use super::number::{Micros, Seconds};
 use crate::analysis::confounder::Confounder;
-use crate::analysis::{ConnectionRecord, ProbeRecord};
+use crate::analysis::{ConnectionRecord, ProbeRecord, ResetOrigin};
 use crate::capture::Problem;
 use crate::frame::FrameId;
 use crate::segment::IcmpKind;
@@ -149,9 +149,15 @@ impl From<&Confounder> for ConfounderLine {
 
 /// Who sent the RST that ended the connection.
 #[derive(Serialize)]
-struct ResetLine {
+pub(super) struct ResetLine {
     by: &'static str,
     cues: Vec<String>,
+}
+
+impl From<&ResetOrigin> for ResetLine {
+    fn from(origin: &ResetOrigin) -> Self {
+        Self { by: origin.by.name(), cues: origin.cues.clone() }
+    }
 }
 
 /// A frame with its time.
@@ -390,11 +396,7 @@ impl Connection {
             evidence_at: evidence.iter().copied().map(At::from).collect(),
             reason: record.verdict.reason.clone(),
             last_life: record.verdict.last_life.map(Moment::from),
-            reset: record
-                .verdict
-                .origin
-                .as_ref()
-                .map(|origin| ResetLine { by: origin.by.name(), cues: origin.cues.clone() }),
+            reset: record.verdict.origin.as_ref().map(ResetLine::from),
             confounders: record.confounders.iter().map(ConfounderLine::from).collect(),
             first: record.opened.first.into(),
             last: record.summary.last.into(),

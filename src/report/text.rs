@@ -145,7 +145,7 @@ pub(super) fn headline(out: &mut dyn Write, record: &ConnectionRecord, style: St
     Ok(())
 }
 
-fn prober_line(party: Party, prober: &ProberRecord) -> String {
+pub(super) fn prober_line(party: Party, prober: &ProberRecord) -> String {
     let sent = plural(prober.probes.len() as u64, "probe");
     let octets = if prober.probes.iter().all(|probe| probe.segment.octets == 0) {
         "no data"
