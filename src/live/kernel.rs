@@ -11,8 +11,6 @@ mod socket;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use rustix::time::{ClockId, clock_getres};
-
 pub use self::expected::{Comparison, Held, SLACK, compare};
 pub use self::samples::{Observer, Seen};
 pub use self::socket::{Asked, KeepaliveSocket, Read, Setting, Value};
@@ -213,13 +211,6 @@ impl Verdict {
     }
 }
 
-/// CONFIG_HZ of this kernel: the coarse clock is read once in each tick. Needs no rights.
-pub fn hz() -> Option<u32> {
-    let tick = clock_getres(ClockId::MonotonicCoarse);
-    let hz = 1_000_000_000_i64.checked_div(tick.tv_nsec).filter(|_| tick.tv_sec == 0)?;
-    u32::try_from(hz).ok().filter(|hz| (24..=1200).contains(hz))
-}
-
 /// Holds a connection and says what its kernel does.
 ///
 /// # Errors
@@ -231,8 +222,11 @@ pub fn run(
 ) -> Result<Run, RunError> {
     let socket = KeepaliveSocket::new(plan.peer, plan.source, plan.interface.as_deref())
         .map_err(|error| WireError::System { operation: "socket", error })?;
-    let settings = socket.set(&plan.asked);
+    let mut settings = socket.set(&plan.asked);
     tell(&Event::Set(&settings))?;
+    if let Some((option, error, range)) = settings.iter_mut().find_map(Setting::take_refusal) {
+        return Err(RunError::Refused { option, error, range });
+    }
     let begun = wire.now();
     let mut run = Run {
         peer: plan.peer,
@@ -269,6 +263,16 @@ pub fn run(
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
+    /// The system refused an option; then nothing is connected.
+    #[error("{option} was refused: {error}; the system takes {range}")]
+    Refused {
+        /// Its name.
+        option: &'static str,
+        /// What the system said.
+        error: io::Error,
+        /// What it takes.
+        range: &'static str,
+    },
     /// The system does not let us.
     #[error(transparent)]
     Wire(#[from] WireError),

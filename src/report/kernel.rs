@@ -40,6 +40,8 @@ pub struct Findings<'a> {
     pub run: &'a Run,
     /// CONFIG_HZ of this kernel.
     pub hz: u32,
+    /// Whether packets could be seen.
+    pub sees_packets: bool,
     /// What was seen beside what was predicted.
     pub comparison: Option<&'a Comparison>,
     /// What its packets showed, where they were seen.
@@ -72,10 +74,7 @@ impl Findings<'_> {
             format!("the connection is looked at every {}; times lie between two looks", seconds(LOOK));
         let blind = "no packet is seen: what is known of a probe comes from the kernel's counters (TCP_INFO), and a \
                      peer's own probe of one octet passes for an answer";
-        match self.packets {
-            Some(_) => vec![looks],
-            None => vec![looks, blind.to_owned()],
-        }
+        if self.sees_packets { vec![looks] } else { vec![looks, blind.to_owned()] }
     }
 }
 
@@ -113,10 +112,7 @@ fn settings_text(out: &mut dyn Write, settings: &[Setting]) -> io::Result<()> {
         let words = |value: Option<Value>, none: &str| value.map_or(none.to_owned(), value_words);
         let (asked, in_force) = (words(setting.asked, "-"), words(setting.in_force, "unknown"));
         write!(out, "  {:<18} {asked:<12} {in_force}", setting.option)?;
-        match &setting.refused {
-            Some(error) => writeln!(out, "  (refused: {error})")?,
-            None => writeln!(out)?,
-        }
+        writeln!(out, "{}", if setting.refused.is_some() { "  (refused)" } else { "" })?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::analysis::{Collector, ConnectionRecord};
 use crate::cli::{Exit, complain};
 use crate::frame::Frame;
 use crate::keepalive::Model;
+use crate::live::doctor;
 use crate::live::filter::Filter;
 use crate::live::kernel::{self, Asked, Comparison, End, Event, Plan, Run, RunError, Verdict};
 use crate::live::netns::NetNs;
@@ -28,26 +29,20 @@ use crate::stack::value::Rounding;
 use crate::time::{Span, Timestamp};
 use crate::track::event::Party;
 
-/// Answers after which a run ends unless something else is said.
-const ANSWERS: u32 = 3;
-
-/// How long a connection may take to open.
-const CONNECT_WITHIN: Span = Span::from_secs(30);
-
 /// What was asked for, checked as far as words go.
 #[derive(Clone, Debug)]
 pub(super) struct Options {
-    /// HOST:PORT.
-    pub(super) target: String,
-    /// Only addresses that this lets through.
-    pub(super) family: fn(&SocketAddr) -> bool,
+    /// Whereto.
+    pub(super) peer: SocketAddr,
     /// Options of the socket.
     pub(super) asked: Asked,
     /// CONFIG_HZ, where the user knows better.
     pub(super) hz: Option<u32>,
-    /// How long.
+    /// How long the connection may take to open.
+    pub(super) connect_within: Span,
+    /// How long it is watched,
     pub(super) time: Option<Span>,
-    /// How many answered probes.
+    /// or for how many answered probes.
     pub(super) answers: Option<u32>,
     /// From which address.
     pub(super) source: Option<IpAddr>,
@@ -71,7 +66,7 @@ pub(super) fn run(options: &Options) -> io::Result<Exit> {
     }
     // Before rights are given up: with them the folder may be ours to write to.
     let recording = options.write.as_ref().map(|path| {
-        let about = format!("keepalives of this machine's kernel to {}", options.target);
+        let about = format!("keepalives of this machine's kernel to {}", options.peer);
         Recording::create(path, options.force, &about)
     });
     let recording = match recording.transpose() {
@@ -81,7 +76,7 @@ pub(super) fn run(options: &Options) -> io::Result<Exit> {
             return Ok(Exit::BadInput);
         }
     };
-    let (mut system, peer) = match open(options) {
+    let mut system = match open(options) {
         Ok(opened) => opened,
         Err(exit) => {
             recording.into_iter().for_each(Recording::discard);
@@ -93,13 +88,13 @@ pub(super) fn run(options: &Options) -> io::Result<Exit> {
         complain(&format!("note: no packets are seen, only what the kernel counts: {why}"));
     }
     let plan = Plan {
-        peer,
+        peer: options.peer,
         source: options.source,
         interface: options.interface.clone(),
         asked: options.asked,
-        connect_within: CONNECT_WITHIN,
+        connect_within: options.connect_within,
         time: options.time,
-        answers: options.answers.or(options.time.is_none().then_some(ANSWERS)),
+        answers: options.answers,
     };
     let witness = system.sniffs().then(|| Witness::new(recording, &system));
     session(options, &plan, &mut system, witness)
@@ -116,45 +111,20 @@ fn unusable(asked: &Asked) -> Option<String> {
         .or_else(|| whole("--user-timeout", asked.user_timeout, 1_000_000, "milliseconds"))
 }
 
-/// The system, with its packets where they are allowed or needed, and the address to connect to; says so where
-/// they cannot be had.
-fn open(options: &Options) -> Result<(System, SocketAddr), Exit> {
+/// The system, with its packets where they are allowed or needed; says so where it cannot be had.
+fn open(options: &Options) -> Result<System, Exit> {
     let system = SystemOptions {
         interfaces: options.interface.iter().cloned().collect(),
         netns: options.netns.clone(),
         sniff: if options.write.is_some() { Need::Required } else { Need::IfAllowed },
         send: Need::No,
-        filter: Filter::Nothing,
+        filter: Filter::Peers(vec![options.peer]),
         signals: true,
     };
-    let mut system = System::open(&system).map_err(|problem| {
+    System::open(&system).map_err(|problem| {
         complain(&format!("error: {problem}"));
         if problem.lacks_rights() { Exit::RightsMissing } else { Exit::BadInput }
-    })?;
-    let peer = resolve(options).ok_or(Exit::BadInput)?;
-    system.set_filter(Filter::Peers(vec![peer])).map_err(|problem| {
-        complain(&format!("error: {problem}"));
-        Exit::BadInput
-    })?;
-    Ok((system, peer))
-}
-
-/// The address to connect to; says so where there is none.
-fn resolve(options: &Options) -> Option<SocketAddr> {
-    let target = &options.target;
-    match std::net::ToSocketAddrs::to_socket_addrs(target.as_str()) {
-        Ok(mut found) => {
-            let chosen = found.find(options.family);
-            if chosen.is_none() {
-                complain(&format!("error: {target}: no address of the family that was asked for"));
-            }
-            chosen
-        }
-        Err(error) => {
-            complain(&format!("error: {target}: {error}; write HOST:PORT, or [ADDRESS]:PORT for IPv6"));
-            None
-        }
-    }
+    })
 }
 
 /// Runs, tells, judges.
@@ -164,7 +134,7 @@ fn session(
     system: &mut System,
     mut witness: Option<Witness>,
 ) -> io::Result<Exit> {
-    let hz = options.hz.or_else(kernel::hz).unwrap_or(250);
+    let hz = options.hz.or_else(doctor::hz).unwrap_or(250);
     let mut out = io::stdout().lock();
     match options.format {
         Format::Text => writeln!(out, "{}: this machine's kernel probes (Linux, HZ={hz})", plan.peer)?,
@@ -201,7 +171,13 @@ fn session(
     let (at, received) = (system.now(), system.received());
     let packets = witness.and_then(|witness| witness.finish(&run, hz, at, received));
     let comparison = kernel::compare(&run, hz);
-    let findings = Findings { run: &run, hz, comparison: comparison.as_ref(), packets: packets.as_ref() };
+    let findings = Findings {
+        run: &run,
+        hz,
+        sees_packets: system.sniffs(),
+        comparison: comparison.as_ref(),
+        packets: packets.as_ref(),
+    };
     match options.format {
         Format::Text => report::text(&mut out, &findings)?,
         Format::Json => report::json(&mut out, &findings)?,
@@ -226,12 +202,9 @@ fn tell(
 }
 
 fn exit(run: &Run, findings: &Findings<'_>, comparison: Option<&Comparison>) -> Exit {
-    let refused = run.settings.iter().any(|setting| setting.refused.is_some());
     match (run.end, run.verdict()) {
         (End::Interrupted, _) => Exit::Interrupted,
         _ if findings.outcome() == Outcome::Fail => Exit::Failed,
-        // What was asked for was not tried.
-        _ if refused => Exit::BadInput,
         (_, Verdict::Alive) if comparison.is_some() => Exit::Done,
         (_, Verdict::Alive | Verdict::NoProbe) => Exit::Inconclusive,
         _ => Exit::Failed,

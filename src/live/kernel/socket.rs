@@ -50,6 +50,19 @@ pub struct Setting {
     pub in_force: Option<Value>,
 }
 
+impl Setting {
+    /// Which option was refused, why, and what the system takes (MAX_TCP_KEEP* of linux/tcp.h).
+    pub(super) fn take_refusal(&mut self) -> Option<(&'static str, io::Error, &'static str)> {
+        let range = match self.option {
+            "TCP_KEEPIDLE" | "TCP_KEEPINTVL" => "1s to 32767s",
+            "TCP_KEEPCNT" => "1 to 127",
+            "TCP_USER_TIMEOUT" => "0 to 24 days",
+            _ => "on or off",
+        };
+        Some((self.option, self.refused.take()?, range))
+    }
+}
+
 /// The socket.
 #[derive(Debug)]
 pub struct KeepaliveSocket {
