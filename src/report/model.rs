@@ -3,6 +3,8 @@
 mod inference;
 mod marks;
 
+pub(super) use inference::Inferred;
+
 use serde::Serialize;
 
 use super::CaptureReport;
@@ -27,6 +29,8 @@ pub(super) struct Capture<'a> {
     tcp_segments: u64,
     copies: u64,
     icmp_errors: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<u64>,
     skipped: Vec<Skipped>,
     problems: Vec<ProblemLine<'a>>,
 }
@@ -58,6 +62,7 @@ impl<'a> From<&'a CaptureReport> for Capture<'a> {
             tcp_segments: counts.segments,
             copies: counts.copies,
             icmp_errors: counts.icmp_errors,
+            lost: report.lost,
             skipped: counts
                 .skipped
                 .iter()
@@ -118,6 +123,9 @@ pub(super) struct Connection {
     last: Moment,
     copies: u64,
     sides: Sides,
+    /// Earlier probes that a watch without an end did not keep.
+    #[serde(skip_serializing_if = "is_zero")]
+    forgotten_probes: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lookalikes: Vec<Seen>,
     probers: Vec<Prober>,
@@ -379,6 +387,10 @@ impl From<&ProbeSegment> for Probe {
     }
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl Connection {
     /// Everything about a connection, its probes only if asked for.
     pub(super) fn new(record: &ConnectionRecord, with_probes: bool) -> Self {
@@ -416,6 +428,7 @@ impl Connection {
                 client: Side::from(&record.summary.client),
                 server: Side::from(&record.summary.server),
             },
+            forgotten_probes: record.forgotten,
             lookalikes: record.lookalikes.iter().map(Seen::from).collect(),
             probers: record.probers().map(|(party, _)| prober(party)).collect(),
             responders: record.responders().map(responder).collect(),
