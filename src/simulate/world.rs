@@ -14,7 +14,8 @@
 //! let linux = Stack::named("linux").unwrap();
 //! let host = |address: &str| HostSpec::new(address.parse().unwrap(), linux);
 //! let mut spec = WorldSpec::new(host("192.0.2.1"), host("198.51.100.1"));
-//! let client = EndSpec { keepalive: true, idle: Some(Span::from_secs(7)), ..EndSpec::default() };
+//! let (idle, interval) = (Some(Span::from_secs(7)), Some(Span::from_secs(3)));
+//! let client = EndSpec { keepalive: true, idle, interval, ..EndSpec::default() };
 //! spec.connections.push(ConnectionSpec::new(client, EndSpec::default()));
 //! spec.taps.push(TapSpec::at(HostSide::Client));
 //! let mut world = World::new(spec, Vec::new()).unwrap();
