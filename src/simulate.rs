@@ -3,4 +3,5 @@
 //! Owns simulated time and everything in it. Pure: the same description and the same seed give the same octets.
 //! The hosts run the keepalive machine; what passes a tap is a frame like any other.
 
+pub mod middlebox;
 pub mod packet;
