@@ -130,7 +130,7 @@ impl TcpState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BoxEvent {
     /// When.
-    pub at: Timestamp,
+    pub time: Timestamp,
     /// About which connection, if it knows one.
     pub mapping: Option<Mapping>,
     /// What.

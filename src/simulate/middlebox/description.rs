@@ -37,6 +37,9 @@ pub struct Router {
     /// What it does with a packet from outside for its own address (see [`Router::source`]) that no mapping
     /// wants.
     pub input: Input,
+    /// Where sources are translated: whether packets from outside find the way to the addresses inside all the
+    /// same. They do in a laboratory, and never behind an ordinary NAT.
+    pub inside_is_routed: bool,
 }
 
 /// Source NAT.
