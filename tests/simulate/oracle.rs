@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use keepscope::capture::write::CaptureWriter;
-use keepscope::keepalive::{Event as Keepalive, Settings};
+use keepscope::keepalive::Event as Keepalive;
 use keepscope::segment::SeqNum;
-use keepscope::simulate::end::{Closing, Role};
+use keepscope::simulate::end::Role;
 use keepscope::simulate::host::{Action, EndSpec, HostChange, HostSide};
 use keepscope::simulate::link::{Lane, LinkSpec, Loss};
 use keepscope::simulate::packet::Packet;
 use keepscope::simulate::tap::{TapFrame, TapLink, TapPlace, TapSpec};
-use keepscope::simulate::truth::{PacketId, What};
+use keepscope::simulate::truth::{PacketId, Truth, What};
 use keepscope::simulate::world::{ConnectionSpec, World, WorldSpec};
-use keepscope::time::Span;
+use keepscope::time::{Span, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::Value;
@@ -262,7 +262,12 @@ impl Seen {
         let had_data = self.frames.iter().any(|frame| {
             frame.number <= other && matches!(frame.role, Role::Data | Role::Fin | Role::Retransmission)
         });
-        found == probe && by_peer && about_data && had_data && answer.is_none_or(|answer| other < answer)
+        let reset = frame.role == Role::Reset;
+        found == probe
+            && by_peer
+            && about_data
+            && (had_data || reset)
+            && answer.is_none_or(|answer| other < answer)
     }
 
     /// The probes that a host sent while data of its own waited for its acknowledgment.
@@ -287,6 +292,89 @@ impl Seen {
             }
         }
         found
+    }
+
+    /// Whether the tap saw a segment of that role, and when it saw the last one.
+    fn last(&self, is: impl Fn(Role) -> bool) -> Option<&TapFrame> {
+        self.frames.iter().rev().find(|frame| is(frame.role))
+    }
+
+    /// The outcomes that an analysis may come to: one, where what passed the tap leaves no doubt.
+    fn outcomes(&self, case: &Case, truths: &[Truth], now: Timestamp) -> Vec<&'static str> {
+        if self.last(Role::is_probe).is_none() {
+            return vec!["no_keepalive"];
+        }
+        let sender = |frame: &TapFrame| self.origin.get(&frame.packet).map(|(host, _)| *host);
+        if let Some(reset) = self.last(|role| role == Role::Reset) {
+            let by = sender(reset);
+            let gives_up =
+                |truth: &Truth| matches!(truth.what, What::Keepalive { event: Keepalive::GaveUp { .. }, .. });
+            let is_his =
+                |truth: &Truth| matches!(truth.what, What::Keepalive { host, .. } if Some(host) == by);
+            let gave_up = truths.iter().any(|truth| gives_up(truth) && is_his(truth));
+            // A host that gave up answers what comes later with another RST.
+            let several = self.frames.iter().filter(|frame| frame.role == Role::Reset).count() > 1;
+            if several && truths.iter().any(gives_up) {
+                return vec!["timed_out", "reset"];
+            }
+            // Far from the prober its RST may look like any other: the answers were lost behind the tap.
+            return match (gave_up, by == Some(case.tap)) {
+                (true, true) => vec!["timed_out"],
+                (true, false) => vec!["timed_out", "reset"],
+                (false, _) => vec!["reset"],
+            };
+        }
+        let fins = self.frames.iter().filter(|frame| frame.role == Role::Fin).filter_map(sender);
+        let fins: BTreeSet<HostSide> = fins.collect();
+        match fins.len() {
+            2 => return vec!["closed"],
+            1 => return vec!["closed", "alive", "unanswered", "inconclusive"],
+            _ => {}
+        }
+        let tails = [HostSide::Client, HostSide::Server].map(|host| self.probes(host).last().copied());
+        let is_open = |tail: &Option<(u64, Option<u64>)>| matches!(tail, Some((_, None)));
+        let data = self.last(|role| matches!(role, Role::Data | Role::Retransmission));
+        let open = tails.iter().filter(|tail| is_open(tail)).flatten();
+        let is_late = |number: &u64| {
+            let frame = self.frames.iter().find(|frame| frame.number == *number);
+            frame.is_some_and(|frame| now.since(frame.time) < Span::from_secs(2))
+        };
+        let first_open = open.map(|(number, _)| number).min();
+        match first_open {
+            None => vec!["alive"],
+            Some(first) if is_late(first) => vec!["alive", "unanswered", "inconclusive"],
+            Some(_) if data.is_some() => vec!["alive", "unanswered", "inconclusive"],
+            Some(_) => vec!["unanswered"],
+        }
+    }
+
+    /// What is wrong with the settings that were inferred, where they must show: at the prober, of a stack that
+    /// is often met, with nothing lost and nothing but probes.
+    fn settings(&self, case: &Case, found: &Value) -> Vec<String> {
+        let host = case.tap;
+        let side = case.side(host);
+        let alone = self.last(|role| matches!(role, Role::Data | Role::Fin)).is_none();
+        let often_met = side.stack == "linux" || side.stack.starts_with("windows");
+        if !side.probes || !alone || !often_met || case.loss != Loss::Never || self.probes(host).len() < 3 {
+            return Vec::new();
+        }
+        let prober = found["probers"].as_array().unwrap().iter().find(|one| one["endpoint"] == host.name());
+        let settings =
+            prober.map(|prober| prober["settings"].as_array().unwrap().clone()).unwrap_or_default();
+        let holds = |range: &Value, truth: i64| {
+            let bound = |index: usize| range[index].as_f64().unwrap();
+            range.is_null() || (bound(0) <= truth as f64 && truth as f64 <= bound(1))
+        };
+        let fits = |one: &Value| {
+            one["stack"] == side.stack
+                && (one["hz"].is_null() || one["hz"] == case.hz)
+                && holds(&one["idle_range_s"], side.idle)
+                && holds(&one["interval_range_s"], side.interval)
+        };
+        if settings.iter().any(fits) {
+            return Vec::new();
+        }
+        vec![format!("{}'s settings: {side:?} at HZ={}, analyzer {settings:#?}", host.name(), case.hz)]
     }
 
     /// The frames, for whoever looks for what went wrong.
@@ -355,6 +443,12 @@ fn hold(case: &Case, folder: &Path) -> Result<(), String> {
             ));
         }
     }
+    let outcome = found["outcome"].as_str().unwrap_or_default();
+    let possible = seen.outcomes(case, world.truths(), world.now());
+    if !possible.contains(&outcome) {
+        wrong.push(format!("outcome: truth {possible:?}, analyzer {outcome:?}"));
+    }
+    wrong.extend(seen.settings(case, found));
     if wrong.is_empty() { Ok(()) } else { Err(format!("{}\n{}", wrong.join("\n"), seen.story())) }
 }
 
