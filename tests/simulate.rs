@@ -3,5 +3,7 @@
 mod common;
 #[path = "simulate/oracle.rs"]
 mod oracle;
+#[path = "simulate/tshark.rs"]
+mod tshark;
 #[path = "simulate/worlds.rs"]
 mod worlds;

@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::Value;
 
-use crate::common::{analyze_json, has, run, scratch, text};
+use crate::common::{analyze_json, scratch, text};
 use crate::worlds::host;
 
 /// A scenario, small enough to be read when it fails.
@@ -410,7 +410,7 @@ impl Seen {
     }
 }
 
-fn write(frames: &[TapFrame], path: &Path) {
+pub fn write(frames: &[TapFrame], path: &Path) {
     let mut writer = CaptureWriter::create(path, true).unwrap();
     writer.begin("keepscope", "a simulation", Vec::new()).unwrap();
     for frame in frames {
