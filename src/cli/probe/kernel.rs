@@ -269,11 +269,13 @@ impl Witness {
         let ends = [end(run.local?), end(run.peer)];
         let ours = |record: &ConnectionRecord| [record.opened.client, record.opened.server] == ends;
         let (record, history) = self.finished.into_iter().find(|(record, _)| ours(record))?;
+        let verdicts = verify(&record, &history, Party::Client, &expectation);
         let judged = Judged {
             connection: record.id,
             opened: record.opened,
             party: Party::Client,
-            rules: verify(&record, &history, Party::Client, &expectation),
+            rules: verdicts.rules,
+            hz_fits: verdicts.hz_fits,
             expectation,
             table: None,
         };
