@@ -5,7 +5,6 @@
 
 mod analyze;
 mod diff;
-mod duration;
 mod live_input;
 mod predict;
 mod progress;
@@ -16,6 +15,8 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::time::duration;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
