@@ -3,5 +3,18 @@
 //! Owns simulated time and everything in it. Pure: the same description and the same seed give the same octets.
 //! The hosts run the keepalive machine; what passes a tap is a frame like any other.
 
+pub mod chance;
+pub mod end;
+pub mod host;
+pub mod link;
 pub mod middlebox;
 pub mod packet;
+pub mod profile;
+pub mod queue;
+mod retransmit;
+#[cfg(feature = "scenario")]
+pub mod scenario;
+pub mod tap;
+pub mod truth;
+pub mod windows;
+pub mod world;

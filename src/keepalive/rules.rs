@@ -39,6 +39,17 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// How it answers the probes of its peer.
+    pub fn habits(&self) -> Habits {
+        self.habits
+    }
+
+    /// The same rules with other habits of answering.
+    #[must_use]
+    pub fn with_habits(self, habits: Habits) -> Self {
+        Self { habits, ..self }
+    }
+
     /// Whether silence of the peer ends the connection some time, with these settings.
     pub(super) fn gives_up(&self, settings: &Settings) -> bool {
         match self.give_up {

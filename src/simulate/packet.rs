@@ -87,6 +87,20 @@ impl Packet {
 }
 
 impl TcpPacket {
+    /// Octets of the IP packet.
+    pub fn wire_len(&self) -> u64 {
+        let header = if self.source.address.is_ipv4() { 40 } else { 60 };
+        let Options { timestamps, sack, window_scale, mss, sack_permitted, .. } = self.options;
+        let on = |is_there: bool, octets: u64| if is_there { octets } else { 0 };
+        // As they are written: SACK permitted stands in the padding of the timestamps.
+        let options = on(mss.is_some(), 4)
+            + on(timestamps.is_some(), 12)
+            + on(sack_permitted && timestamps.is_none(), 4)
+            + on(window_scale.is_some(), 4)
+            + on(sack.is_some(), 12);
+        header + options + u64::from(self.octets)
+    }
+
     fn write(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let data = vec![0; usize::from(self.octets)];
         Outbound {

@@ -208,7 +208,7 @@ impl Scenario {
         connection.opens = self.opens;
         connection.client_port = client.port;
         connection.server_port = server.port;
-        connection.to = (opens_to != target).then_some(opens_to);
+        connection.connects_to = (opens_to != target).then_some(opens_to);
         let mut world = WorldSpec::new(client.host, server.host);
         world.seed = self.seed;
         world.links = path.links;
