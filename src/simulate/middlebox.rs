@@ -4,6 +4,9 @@
 //! built from stands in [`description`]. Uses [`crate::segment`] and [`crate::time`].
 
 pub mod description;
+mod forward;
+mod table;
+mod tracker;
 
 use std::fmt;
 
@@ -130,7 +133,7 @@ impl TcpState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BoxEvent {
     /// When.
-    pub at: Timestamp,
+    pub time: Timestamp,
     /// About which connection, if it knows one.
     pub mapping: Option<Mapping>,
     /// What.
@@ -216,12 +219,10 @@ pub enum NotCounted {
 pub enum Removal {
     /// The table was full, and another connection needed the place.
     Evicted,
-    /// A RST ended the connection.
+    /// A RST ended a connection that had never been answered.
     Reset,
     /// A new connection took the same ends.
     Reopened,
-    /// Both ends closed it.
-    Closed,
 }
 
 /// Why a packet was dropped.

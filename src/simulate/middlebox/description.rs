@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use super::Side;
 use crate::segment::{Endpoint, IcmpKind};
 use crate::time::Span;
 
@@ -37,6 +38,9 @@ pub struct Router {
     /// What it does with a packet from outside for its own address (see [`Router::source`]) that no mapping
     /// wants.
     pub input: Input,
+    /// Where sources are translated: whether packets from outside find the way to the addresses inside all the
+    /// same. They do in a laboratory, and never behind an ordinary NAT.
+    pub inside_is_routed: bool,
 }
 
 /// Source NAT.
@@ -112,8 +116,10 @@ pub struct Timers {
     pub established: Span,
     /// Established, with data that was not acknowledged.
     pub unacknowledged: Span,
-    /// One end sent FIN.
-    pub fin: Span,
+    /// The client sent FIN, and the server did not.
+    pub closed_by_client: Span,
+    /// The server sent FIN, and the client did not.
+    pub closed_by_server: Span,
     /// Both ends sent FIN.
     pub closing: Span,
     /// A RST was seen.
@@ -138,6 +144,17 @@ pub enum Direction {
     Outward,
     /// From outside only.
     Inward,
+}
+
+impl Direction {
+    /// Whether that side is among them.
+    pub(super) const fn includes(self, side: Side) -> bool {
+        match self {
+            Direction::Both => true,
+            Direction::Outward => matches!(side, Side::Inside),
+            Direction::Inward => matches!(side, Side::Outside),
+        }
+    }
 }
 
 /// What a box sends when it forgets an established connection.
