@@ -42,6 +42,7 @@
 
 pub mod built_in;
 pub mod expect;
+pub mod happening;
 mod host;
 mod link;
 mod middlebox;

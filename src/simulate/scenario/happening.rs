@@ -118,6 +118,15 @@ impl Happening {
     }
 }
 
+impl Happening {
+    /// How a connection ended, if this is its end.
+    pub fn closing(&self) -> Option<Closing> {
+        let ended = self.kind == EventKind::Closed;
+        let word = Closing::WORDS.iter().find(|(name, _)| ended && *name == self.how);
+        word.map(|(_, closing)| *closing)
+    }
+}
+
 type Named = (EventKind, String, &'static str, Option<u64>);
 
 fn name(plan: &Plan, what: &What) -> Option<Named> {
