@@ -1,6 +1,6 @@
 //! How a connection is made (RFC 9293 §3.5): SYN, SYN and ACK, ACK.
 
-use super::{Closing, Config, End, EndEvent, Role, State, incoming};
+use super::{Closing, Config, End, EndEvent, Role, State};
 use crate::keepalive::{Machine, Setting, Tcb};
 use crate::segment::{Flags, Options, TcpTimestamps};
 use crate::simulate::packet::TcpPacket;
@@ -130,10 +130,5 @@ impl End {
         if std::mem::take(&mut self.close_wanted) {
             self.close(now);
         }
-    }
-
-    /// Whether a SYN is that of this connection, seen before.
-    pub(in crate::simulate) fn is_own_syn(&self, packet: &TcpPacket) -> bool {
-        incoming(packet, false).flags.syn() && packet.seq == self.peer_initial
     }
 }
