@@ -73,8 +73,8 @@ kinds! {
     Created = "created";
     /// A packet started the timer of a box anew.
     Refreshed = "refreshed";
-    /// A packet passed a box and did not start its timer anew.
-    PassedOnly = "passed_only";
+    /// A packet came to a box and did not start its timer anew.
+    Unrefreshed = "unrefreshed";
     /// A box forgot a connection after silence.
     Expired = "expired";
     /// A box forgot a connection for another reason.
@@ -205,7 +205,7 @@ fn box_event(what: BoxAction) -> (EventKind, &'static str) {
         BoxAction::Created { midstream: true, .. } => (EventKind::Created, "midstream"),
         BoxAction::Created { state, .. } => (EventKind::Created, state.name()),
         BoxAction::Refreshed { from, .. } => (EventKind::Refreshed, from.name()),
-        BoxAction::PassedOnly { from, .. } => (EventKind::PassedOnly, from.name()),
+        BoxAction::Unrefreshed { from, .. } => (EventKind::Unrefreshed, from.name()),
         BoxAction::Expired { .. } => (EventKind::Expired, ""),
         BoxAction::Removed { .. } => (EventKind::Removed, ""),
         BoxAction::Dropped { from, .. } => (EventKind::Dropped, from.name()),

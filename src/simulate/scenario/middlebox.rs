@@ -35,6 +35,8 @@ pub struct Middlebox {
     pub nat: Option<Word<Nat>>,
     /// The address that stands for the client outside of a NAT.
     pub nat_address: Option<IpAddr>,
+    /// Whether packets from outside find the way to the client behind a NAT all the same.
+    pub inside_is_routed: Option<bool>,
     /// What the client connects to, if the box hands connections on to the server (a load balancer), or is a
     /// proxy.
     pub service: Option<Address>,
@@ -56,9 +58,12 @@ pub struct Middlebox {
     /// Tracker: the same while the handshake is not over.
     #[serde(with = "optional_span")]
     pub handshake: Option<Span>,
-    /// Tracker: the same when one end sent FIN.
+    /// Tracker: the same when the client sent FIN and the server did not.
     #[serde(with = "optional_span")]
-    pub fin: Option<Span>,
+    pub closed_by_client: Option<Span>,
+    /// Tracker: the same when the server sent FIN and the client did not.
+    #[serde(with = "optional_span")]
+    pub closed_by_server: Option<Span>,
     /// Tracker: the same when both did.
     #[serde(with = "optional_span")]
     pub closing: Option<Span>,

@@ -99,11 +99,11 @@ impl Middlebox {
         let refuse = |name: &str, owner: &str| {
             Err(Wrong::new(format!("{key}.{name}"), format!("only a {owner} has it, and this is a {}", Word(kind).name())))
         };
-        let tracker = said!(self; syn handshake fin closing reset refreshed_by only_data at_expiry
+        let tracker = said!(self; syn handshake closed_by_client closed_by_server closing reset refreshed_by only_data at_expiry
             stray_from_inside stray_from_outside sweep limit when_full adaptive);
         let conntrack = said!(self; syn_sent syn_recv fin_wait close_wait last_ack time_wait close max_retrans
             tcp_loose tcp_be_liberal tcp_max_retrans tcp_ignore_invalid_rst max drop_invalid);
-        let packets = said!(self; inside_address outside_address decrements_ttl own_ttl nat nat_address input
+        let packets = said!(self; inside_address outside_address decrements_ttl own_ttl nat nat_address inside_is_routed input
             opens established unacknowledged);
         let proxy = said!(self; address timeout_client timeout_server close_client close_server
             keepalive_client keepalive_server);
@@ -128,6 +128,7 @@ impl Middlebox {
         take(&mut router.decrements_ttl, self.decrements_ttl);
         take(&mut router.own_ttl, self.own_ttl);
         take_word(&mut router.input, self.input);
+        take(&mut router.inside_is_routed, self.inside_is_routed);
         if let Some(Word(nat)) = self.nat {
             let address = router.source.map_or(place.address(NAT), |source| source.address);
             let translation = |ports| Some(SourceTranslation { address, ports });
@@ -147,15 +148,20 @@ impl Middlebox {
 
     fn tracker(&self, tracker: &mut Tracker, key: &str, place: &Place) -> Result<(), Wrong> {
         self.router(&mut tracker.router, place);
-        let Timers { syn, handshake, established, unacknowledged, fin, closing, reset } = &mut tracker.timers;
-        take(syn, self.syn);
-        take(handshake, self.handshake);
-        take(established, self.established);
-        // Unless it is said, unacknowledged data is no other case.
-        take(unacknowledged, self.unacknowledged.or(self.established));
-        take(fin, self.fin);
-        take(closing, self.closing);
-        take(reset, self.reset);
+        let timers = &mut tracker.timers;
+        for (into, from) in [
+            (&mut timers.syn, self.syn),
+            (&mut timers.handshake, self.handshake),
+            (&mut timers.established, self.established),
+            // Unless it is said, unacknowledged data is no other case.
+            (&mut timers.unacknowledged, self.unacknowledged.or(self.established)),
+            (&mut timers.closed_by_client, self.closed_by_client),
+            (&mut timers.closed_by_server, self.closed_by_server),
+            (&mut timers.closing, self.closing),
+            (&mut timers.reset, self.reset),
+        ] {
+            take(into, from);
+        }
         take_word(&mut tracker.refresh.direction, self.refreshed_by);
         take(&mut tracker.refresh.only_data, self.only_data);
         take_word(&mut tracker.opens, self.opens);
@@ -280,6 +286,7 @@ fn plain(kind: Kind, place: &Place) -> Description {
         source: None,
         service: None,
         input: Input::Reset,
+        inside_is_routed: false,
     };
     match kind {
         Kind::Tracker => Description::Tracker(Tracker {
@@ -328,8 +335,13 @@ fn plain_timers() -> Timers {
         handshake: transitory,
         established,
         unacknowledged: established,
-        fin: transitory,
+        closed_by_client: transitory,
+        closed_by_server: transitory,
         closing: transitory,
         reset: Span::from_secs(10),
     }
+}
+
+fn product_named(name: &str, key: &str, _place: &Place) -> Result<Description, Wrong> {
+    Err(Wrong::new(format!("{key}.product"), format!("there is no product {name:?}")))
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::{Plan, Run};
 use crate::keepalive::Model;
 use crate::keepalive::wheel::Wheel;
-use crate::simulate::host::HostChange;
 use crate::simulate::scenario::expect::EndOutcome;
 use crate::simulate::scenario::happening::{EventKind, Happening};
 use crate::simulate::scenario::problem::Wrong;
