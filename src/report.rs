@@ -13,6 +13,8 @@ pub mod ladder;
 mod model;
 mod number;
 pub mod predict;
+#[cfg(feature = "scenario")]
+pub mod simulation;
 pub mod stacks;
 pub mod text;
 pub mod verify;
