@@ -1,4 +1,7 @@
 //! The simulator: its worlds hold together, and the analyzer recovers from a capture what the world knows.
 
+mod common;
+#[path = "simulate/oracle.rs"]
+mod oracle;
 #[path = "simulate/worlds.rs"]
 mod worlds;
