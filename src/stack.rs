@@ -26,6 +26,7 @@ use value::{
     ZeroWindow,
 };
 pub use walk::{Group, Shown};
+pub(crate) use {names::find, walk::duration, walk::shown};
 
 /// How one TCP stack keeps connections alive.
 #[derive(Clone, Copy, Debug)]

@@ -30,7 +30,7 @@ impl std::error::Error for Unknown {}
 const SUGGESTIONS: usize = 3;
 
 /// The row with that name or alias.
-pub(super) fn find<R: Copy>(
+pub(crate) fn find<R: Copy>(
     name: &str,
     rows: impl Iterator<Item = R>,
     names_of: impl Fn(R) -> (&'static str, &'static [&'static str]),
