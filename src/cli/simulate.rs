@@ -40,7 +40,7 @@ A scenario is a TOML document:
   [link.lan]
   delay = \"10ms\"                      # jitter, loss, bursts, duplicate, reorder, rate, outages, lose_probes
   [box.balancer]
-  product = \"aws_nlb\"                 # keepscope products lists them; or kind = \"tracker\"|\"conntrack\"|\"proxy\"
+  product = \"aws-nlb\"                 # keepscope products lists them; or kind = \"tracker\"|\"conntrack\"|\"proxy\"
   established = \"350s\"
   [[expect.events]]
   what = \"probe\"

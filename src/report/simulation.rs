@@ -5,6 +5,7 @@
 //! {"schema": "keepscope.simulation/1",
 //!  "title", "question", "seed", "length_s", "path": ["client", names of links and boxes, "server"],
 //!  "outcome": "as_expected"|"unexpected", "cut_short": whether it was stopped after too many events,
+//!  "assumed": [what is not known of a product on the path and is assumed],
 //!  "ends": [{"end": "client"|"server", "outcome", "at_s": null while open, "error": null or its name,
 //!            "settings": null | {"idle_s", "interval_s", "count", "user_timeout_s"}}],
 //!  "expectations": [{"key", "expected", "found", "met"}],
@@ -33,8 +34,7 @@ use crate::simulate::scenario::expect::Verdict;
 use crate::simulate::scenario::happening::{EventKind, Happening};
 use crate::simulate::scenario::run::{Captured, End, Run};
 use crate::simulate::scenario::{Plan, Scenario, Word};
-use crate::stack::value::seconds;
-use crate::time::Span;
+use crate::time::{Span, duration};
 
 pub use many::{Many, json as json_of_many, text as text_of_many};
 
@@ -64,6 +64,7 @@ struct Head<'a> {
     path: Vec<&'a str>,
     outcome: &'static str,
     cut_short: bool,
+    assumed: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -118,7 +119,8 @@ enum Line<'a> {
     Simulation(Head<'a>),
 }
 
-fn head<'a>(scenario: &'a Scenario, unexpected: bool, cut_short: bool) -> Head<'a> {
+fn head<'a>(plan: &'a Plan, unexpected: bool, cut_short: bool) -> Head<'a> {
+    let scenario = &plan.scenario;
     let path = scenario.path.iter().map(String::as_str);
     Head {
         schema: SCHEMA,
@@ -129,6 +131,7 @@ fn head<'a>(scenario: &'a Scenario, unexpected: bool, cut_short: bool) -> Head<'
         path: ["client"].into_iter().chain(path).chain(["server"]).collect(),
         outcome: if unexpected { "unexpected" } else { "as_expected" },
         cut_short,
+        assumed: &plan.assumed,
     }
 }
 
@@ -194,7 +197,7 @@ pub fn json(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String]) -> io::R
         captured.records.iter().map(|record| Connection::new(record, true)).collect()
     };
     let document = Document {
-        head: head(&plan.scenario, is_unexpected(run), run.cut_short),
+        head: head(plan, is_unexpected(run), run.cut_short),
         ends: ends(run).map(end_line).collect(),
         expectations: run.verdicts.iter().map(VerdictLine::from).collect(),
         captures: captures(run, at)
@@ -235,7 +238,7 @@ pub fn jsonl(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String]) -> io::
             line(&Line::Connection { at: &captured.tap.name, connection })?;
         }
     }
-    line(&Line::Simulation(head(&plan.scenario, is_unexpected(run), run.cut_short)))
+    line(&Line::Simulation(head(plan, is_unexpected(run), run.cut_short)))
 }
 
 /// Writes the simulation for people: what happened, the ladder of a capture at each of the places `at`, what
@@ -245,7 +248,11 @@ pub fn jsonl(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String]) -> io::
 /// If `out` cannot be written to.
 pub fn text(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String], style: Style) -> io::Result<()> {
     headline(out, &plan.scenario)?;
-    writeln!(out, "simulated {} with seed {}; no packet was sent", seconds(plan.scenario.length), plan.scenario.seed)?;
+    let length = duration::format(plan.scenario.length);
+    writeln!(out, "simulated {length} with seed {}; no packet was sent", plan.scenario.seed)?;
+    for assumed in &plan.assumed {
+        writeln!(out, "not known, assumed of {}", plain(assumed))?;
+    }
     if run.cut_short {
         writeln!(out, "stopped after {} events, long before the end", run.events)?;
     }
@@ -297,6 +304,7 @@ fn is_of_packets(kind: EventKind) -> bool {
             | EventKind::ProbeAnswered
             | EventKind::Delivered
             | EventKind::Refreshed
+            | EventKind::Unrefreshed
             | EventKind::BoxSegment
     )
 }
@@ -304,15 +312,23 @@ fn is_of_packets(kind: EventKind) -> bool {
 fn happened(out: &mut dyn Write, run: &Run) -> io::Result<()> {
     let told: Vec<&Happening> =
         run.happenings.iter().filter(|happening| !is_of_packets(happening.kind)).collect();
-    for happening in told.iter().take(MOST_LINES) {
-        let Happening { time, kind, by, how, number } = happening;
+    let runs: Vec<&[&Happening]> =
+        told.chunk_by(|one, next| one.kind == next.kind && one.by == next.by).collect();
+    for same in runs.iter().take(MOST_LINES) {
+        let [first, rest @ ..] = same else { continue };
+        let Happening { time, kind, by, how, number } = first;
         let how = if how.is_empty() { String::new() } else { format!(" ({})", how.replace('_', " ")) };
         let number = number.map(|number| format!(" after {number}")).unwrap_or_default();
         let what = Word(*kind).name().replace('_', " ");
-        writeln!(out, "{:>14}  {:<10} {what}{number}{how}", silence(*time), plain(by))?;
+        let more = match rest {
+            [] => String::new(),
+            [.., last] => format!(", {} more times until {}", rest.len(), silence(last.time)),
+        };
+        let more = more.replace(" 1 more times until", " and once more at");
+        writeln!(out, "{:>14}  {:<10} {what}{number}{how}{more}", silence(*time), plain(by))?;
     }
-    if told.len() > MOST_LINES {
-        writeln!(out, "  and {} more; --format json has them all", told.len() - MOST_LINES)?;
+    if runs.len() > MOST_LINES {
+        writeln!(out, "  and {} more; --format json has them all", runs.len() - MOST_LINES)?;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@
 //! delay = "1ms"
 //!
 //! [box.balancer]
-//! product = "aws_nlb"                 # `keepscope products` lists them; or kind = "tracker"
+//! product = "aws-nlb"                 # `keepscope products` lists them; or kind = "tracker"
 //! established = "350s"
 //!
 //! [link.core]
@@ -153,6 +153,8 @@ pub struct Plan {
     pub box_names: Vec<String>,
     /// The names of the links, from the client on; empty where no link was named.
     pub link_names: Vec<String>,
+    /// What is not known of products on the path, and what is assumed instead: a sentence for each.
+    pub assumed: Vec<String>,
     /// Where captures can be taken, from the client on.
     pub taps: Vec<Tap>,
 }
@@ -204,7 +206,7 @@ impl Scenario {
         }
         let target = Endpoint { address: server.host.address, port: server.port };
         let path = self.walk()?;
-        let (boxes, opens_to) = self.boxes(&path, target)?;
+        let (boxes, opens_to, assumed) = self.boxes(&path, target)?;
         let mut connection = ConnectionSpec::new(client.end, server.end);
         connection.opens = self.opens;
         connection.client_port = client.port;
@@ -218,6 +220,7 @@ impl Scenario {
             scenario: self.clone(),
             world,
             boxes,
+            assumed,
             taps: taps(&path.boxes),
             box_names: path.boxes,
             link_names: path.link_names,
@@ -286,19 +289,21 @@ impl Scenario {
     }
 
     /// The boxes of the path, and what the client connects to through them.
-    fn boxes(&self, path: &Path, server: Endpoint) -> Result<(Vec<Description>, Endpoint), Wrong> {
+    fn boxes(&self, path: &Path, server: Endpoint) -> Result<(Vec<Description>, Endpoint, Vec<String>), Wrong> {
         let mut target = server;
+        let mut all_assumed = Vec::new();
         let mut boxes = Vec::new();
         // From the server on, since each hands its connections to what lies behind it.
         for (index, name) in path.boxes.iter().enumerate().rev() {
             let Some(table) = self.boxes.get(name) else { continue };
             let place = Place { index: u8::try_from(index).unwrap_or(u8::MAX), server: target };
-            let description = table.description(&format!("box.{name}"), &place)?;
+            let (description, assumed) = table.description(&format!("box.{name}"), &place)?;
+            all_assumed.extend(assumed.into_iter().map(|assumed| format!("{name}: {assumed}")));
             target = service_of(&description).unwrap_or(target);
             boxes.push(description);
         }
         boxes.reverse();
-        Ok((boxes, target))
+        Ok((boxes, target, all_assumed))
     }
 }
 

@@ -21,6 +21,25 @@ macro_rules! documents {
 /// All of them, in the order in which they are shown.
 pub const ALL: &[BuiltIn] = documents! {
     "linux-default-behind-350s"
+    "linux-340s-behind-350s"
+    "linux-300s-behind-350s"
+    "go-through-azure"
+    "windows-defaults"
+    "windows-keepalive-vals"
+    "windows-set-while-connecting"
+    "one-lost-probe"
+    "data-in-flight"
+    "peer-gone"
+    "peer-reboots"
+    "peer-answers-one-octet"
+    "both-ends-probe"
+    "nat-recreates-mapping"
+    "nat-server-push"
+    "nat-random-port"
+    "proxy-in-between"
+    "firewall-counts-one-side"
+    "lossy-path"
+    "outage"
 };
 
 /// The one of that name.

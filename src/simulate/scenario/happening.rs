@@ -55,9 +55,9 @@ kinds! {
     Reported = "reported";
     /// An application got data.
     Delivered = "delivered";
-    /// A link or an unplugged host lost a probe.
+    /// A link lost a probe, or a host did that was off or unplugged.
     ProbeLost = "probe_lost";
-    /// A link or an unplugged host lost some other packet.
+    /// The same of some other packet.
     PacketLost = "packet_lost";
     /// A host lost its power.
     PowerOff = "power_off";
@@ -134,7 +134,7 @@ fn name(plan: &Plan, what: &What) -> Option<Named> {
     match what {
         What::Sent { host, role, .. } => sent(host.name(), *role),
         What::LostAtHost { host, role, .. } => {
-            Some((lost(*role), host.name().to_owned(), "unplugged", None))
+            Some((lost(*role), host.name().to_owned(), "unreachable", None))
         }
         What::LostOnLink { link, role, cause, .. } => {
             Some((lost(*role), link_name(plan, *link), cause.name(), None))

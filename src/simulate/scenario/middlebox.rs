@@ -4,6 +4,7 @@
 //! [`crate::simulate::middlebox::Description`]'s.
 
 mod build;
+mod product;
 
 use std::net::IpAddr;
 

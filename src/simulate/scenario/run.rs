@@ -150,7 +150,7 @@ impl Plan {
     fn build(&self, seed: u64, uptime: Option<Span>, taps: &[Tap]) -> Result<World, Wrong> {
         let mut spec = self.world.clone();
         spec.seed = seed;
-        spec.client.uptime = spec.client.uptime.or(uptime);
+        spec.client.uptime = uptime.or(spec.client.uptime);
         spec.taps = taps.iter().map(|tap| TapSpec { place: tap.place, link: TapLink::Raw }).collect();
         let mut boxes: Vec<Box<dyn Middlebox>> = Vec::new();
         for (index, description) in (0..).zip(&self.boxes) {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Keepalive, Kind, Middlebox, Nat, StrayPacket, Word};
+use super::{Keepalive, Kind, Middlebox, Nat, StrayPacket, Word, product};
 use crate::keepalive::Settings;
 use crate::segment::{Endpoint, IcmpKind};
 use crate::simulate::middlebox::description::{
@@ -29,6 +29,11 @@ impl Place {
             IpAddr::V4(_) => IpAddr::from([203, 0, 113, host]),
             IpAddr::V6(_) => IpAddr::from([0x2001, 0xdb8, 0xb0, 0, 0, 0, 0, u16::from(host)]),
         }
+    }
+
+    /// What stands for the client behind a NAT.
+    pub(super) fn nat_address(&self) -> IpAddr {
+        self.address(NAT)
     }
 
     /// "Administratively prohibited" (RFC 1812 §5.2.7.1, RFC 4443 §3.1).
@@ -69,28 +74,29 @@ macro_rules! said {
 }
 
 impl Middlebox {
-    /// The box for the simulator.
+    /// The box for the simulator, and what about it nobody knows and is assumed.
     pub(in crate::simulate::scenario) fn description(
         &self,
         key: &str,
         place: &Place,
-    ) -> Result<Description, Wrong> {
-        let mut description = self.base(key, place)?;
+    ) -> Result<(Description, Vec<String>), Wrong> {
+        let (mut description, assumed) = self.base(key, place)?;
         self.check_fields(key, kind_of(&description))?;
         match &mut description {
             Description::Tracker(tracker) => self.tracker(tracker, key, place)?,
             Description::Conntrack(conntrack) => self.conntrack(conntrack, place),
             Description::Proxy(proxy) => self.proxy(proxy),
         }
-        Ok(description)
+        description.check().map_err(|error| Wrong::new(key, error.to_string()))?;
+        Ok((description, assumed))
     }
 
-    fn base(&self, key: &str, place: &Place) -> Result<Description, Wrong> {
+    fn base(&self, key: &str, place: &Place) -> Result<(Description, Vec<String>), Wrong> {
         match (&self.product, self.kind) {
             (Some(_), Some(_)) => Err(Wrong::new(format!("{key}.kind"), "the product says it; say one of the two")),
             (None, None) => Err(Wrong::new(key, "say which product it is, or which kind of box: tracker, conntrack or proxy")),
-            (Some(product), None) => product_named(product, key, place),
-            (None, Some(Word(kind))) => Ok(plain(kind, place)),
+            (Some(name), None) => product::named(self, name, key, place),
+            (None, Some(Word(kind))) => Ok((plain(kind, place), Vec::new())),
         }
     }
 
@@ -130,7 +136,7 @@ impl Middlebox {
         take_word(&mut router.input, self.input);
         take(&mut router.inside_is_routed, self.inside_is_routed);
         if let Some(Word(nat)) = self.nat {
-            let address = router.source.map_or(place.address(NAT), |source| source.address);
+            let address = router.source.map_or(place.nat_address(), |source| source.address);
             let translation = |ports| Some(SourceTranslation { address, ports });
             router.source = match nat {
                 Nat::None => None,
@@ -277,7 +283,7 @@ pub(in crate::simulate::scenario) fn service_of(description: &Description) -> Op
 }
 
 /// A box of a kind, with nothing said of it.
-fn plain(kind: Kind, place: &Place) -> Description {
+pub(super) fn plain(kind: Kind, place: &Place) -> Description {
     let router = Router {
         inside_address: Some(place.address(INSIDE)),
         outside_address: Some(place.address(OUTSIDE)),
@@ -340,8 +346,4 @@ fn plain_timers() -> Timers {
         closing: transitory,
         reset: Span::from_secs(10),
     }
-}
-
-fn product_named(name: &str, key: &str, _place: &Place) -> Result<Description, Wrong> {
-    Err(Wrong::new(format!("{key}.product"), format!("there is no product {name:?}")))
 }

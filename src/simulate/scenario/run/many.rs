@@ -85,7 +85,7 @@ fn is_in_order(outcome: EndOutcome) -> bool {
 }
 
 impl Plan {
-    /// What differs between runs over the phases of the client's timer.
+    /// What differs between runs over the phases of the client's timer, whatever the scenario says of that.
     ///
     /// # Errors
     /// If its timer has none.
@@ -94,9 +94,6 @@ impl Plan {
         let refuse = |problem: String| Wrong::new("client", problem);
         let model = Model::of(host.stack)
             .ok_or_else(|| refuse(format!("too little is known of {} to run it", host.stack.title)))?;
-        if host.uptime.is_some() {
-            return Err(Wrong::new("client.uptime", "says in which phase its timer is; take it out"));
-        }
         let ends = self.world.connections.first().map(|connection| &connection.client);
         let idle = ends.and_then(|end| end.idle).unwrap_or(model.settings.idle);
         let interval = ends.and_then(|end| end.interval).unwrap_or(model.settings.interval);
