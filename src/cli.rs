@@ -7,21 +7,24 @@ mod analyze;
 mod diff;
 #[cfg(feature = "live")]
 mod doctor;
-mod duration;
 mod live_input;
 mod predict;
 #[cfg(feature = "live")]
 mod probe;
 mod progress;
+mod simulate;
 mod stacks;
 mod verify;
 #[cfg(feature = "live")]
 mod watch;
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::report::text::Style;
+use crate::time::duration;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,7 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
   keepscope diff before.pcap after.pcap           what changed, or what was lost between two ends
   keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
   keepscope verify --idle 7s --interval 3s --count 4 capture.pcap    whether it did as promised
+  keepscope simulate linux-340s-behind-350s       what would happen, on a virtual clock
   keepscope stacks                                how TCP stacks keep connections alive
   keepscope stacks linux                          one of them, each fact with its source
   keepscope doctor                                whether this machine allows probing, and what mends it
@@ -75,14 +79,33 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done; all input was read, whatever was found (verify: all that could be seen was as promised;
        diff: no difference; probe: every connection is alive)
-  1    verify: a rule was broken; diff: the captures differ; probe: a connection is dead (silent, reset,
-       refused, unreachable, closed by the peer); doctor: probing does not work for another reason than
-       rights
+  1    verify: a rule was broken; diff: the captures differ; simulate: something expected did not come about;
+       probe: a connection is dead (silent, reset, refused, unreachable, closed by the peer); doctor: probing
+       does not work for another reason than rights
   2    wrong usage, or a capture that cannot be read or is damaged (what could be read is reported)
   3    rights are missing (doctor: and so probing does not work)
   4    verify: nothing that was promised could be seen; diff: nothing in common to compare; probe: what
        happened does not tell
   130  interrupted (the result so far is reported)";
+
+/// When text is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    fn style(self) -> Style {
+        let wanted = || {
+            let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+            let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+            io::stdout().is_terminal() && !set("NO_COLOR") && !dumb
+        };
+        Style { color: self == Color::Always || (self == Color::Auto && wanted()) }
+    }
+}
 
 /// Finds, times and judges TCP keepalive probes at packet level.
 #[derive(Debug, Parser)]
@@ -106,6 +129,8 @@ enum Command {
     /// Probe a peer: open a connection, leave it idle, send keepalive probes, and judge what comes back.
     #[cfg(feature = "live")]
     Probe(probe::Arguments),
+    /// Simulate hosts, links and the boxes between them, and hold what happens against what is expected.
+    Simulate(simulate::Arguments),
     /// Show how TCP stacks and applications keep connections alive, each fact with its source.
     Stacks(stacks::Arguments),
     /// Check the keepalives in captures against promised settings, rule by rule.
@@ -129,6 +154,7 @@ pub fn main() -> ExitCode {
         Some(Command::Predict(arguments)) => predict::run(&arguments),
         #[cfg(feature = "live")]
         Some(Command::Probe(arguments)) => probe::run(&arguments),
+        Some(Command::Simulate(arguments)) => simulate::run(&arguments),
         Some(Command::Stacks(arguments)) => stacks::run(&arguments),
         Some(Command::Verify(arguments)) => verify::run(arguments),
         #[cfg(feature = "live")]

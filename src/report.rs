@@ -19,6 +19,8 @@ mod number;
 pub mod predict;
 #[cfg(feature = "live")]
 pub mod probe;
+#[cfg(feature = "scenario")]
+pub mod simulation;
 pub mod stacks;
 pub mod text;
 pub mod verify;

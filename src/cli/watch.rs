@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 
-use super::analyze::Color;
+use super::Color;
 use super::{Exit, complain, duration};
 use crate::analysis::ConnectionRecord;
 use crate::analysis::filter::Filter;

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Stdout, Write};
 
 use super::{Arguments, Format};
-use crate::cli::analyze::Color;
+use crate::cli::Color;
 use crate::cli::complain;
 use crate::frame::Frame;
 use crate::live::engine::{Listener, News, Report};
