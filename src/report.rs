@@ -27,6 +27,8 @@ pub struct CaptureReport {
     pub path: String,
     /// Frames read.
     pub packets: u64,
+    /// Packets that the capture says were dropped before they could be written.
+    pub dropped: u64,
     /// What they turned out to be.
     pub counts: Counts,
     /// What was wrong or odd.
@@ -41,6 +43,7 @@ impl CaptureReport {
             CaptureReport {
                 path: progress.name.to_owned(),
                 packets: progress.frames,
+                dropped: progress.dropped,
                 counts: pipeline.counts(index),
                 problems: captures.problems().filter(of_this).cloned().collect(),
             }

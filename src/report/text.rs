@@ -99,6 +99,13 @@ pub fn captures_read(out: &mut dyn Write, captures: &[CaptureReport]) -> io::Res
             chosen.map(|(skip, count)| format!("{count} {}", skip.name())).collect::<Vec<_>>().join(", ")
         };
         let (hidden, other) = (skipped(true), skipped(false));
+        if capture.counts.fragments > 0 {
+            let fragments = plural(capture.counts.fragments, "IP fragment");
+            writeln!(out, "  put together in a later frame: {fragments}")?;
+        }
+        if capture.dropped > 0 {
+            writeln!(out, "  {} dropped before they could be written", plural(capture.dropped, "packet"))?;
+        }
         if !hidden.is_empty() {
             writeln!(out, "  not read, may hold TCP: {hidden}")?;
         }

@@ -11,6 +11,7 @@ use crate::frame::Frame;
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const ENHANCED_PACKET: u32 = 6;
+const EPB_FLAGS: u16 = 2;
 
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 /// Type, length and the length again.
@@ -19,6 +20,7 @@ const BLOCK_FRAME: usize = 12;
 const OPT_END: u16 = 0;
 const OPT_COMMENT: u16 = 1;
 const SHB_USERAPPL: u16 = 4;
+const IF_NAME: u16 = 2;
 const IF_DESCRIPTION: u16 = 3;
 const IF_TSRESOL: u16 = 9;
 const IF_FCSLEN: u16 = 13;
@@ -69,7 +71,7 @@ impl PcapngWriter {
         comments: &[String],
     ) -> io::Result<()> {
         let early = frame.time.as_nanos() < 0;
-        let interface = self.interface(out, Source::of(frame), early)?;
+        let interface = self.interface(out, frame, early)?;
         let offset = if early { i128::from(EARLIEST_SECOND) * 1_000_000_000 } else { 0 };
         let invalid = |_| io::Error::from(io::ErrorKind::InvalidInput);
         let units = u64::try_from(i128::from(frame.time.as_nanos()) - offset).map_err(invalid)?;
@@ -82,7 +84,10 @@ impl PcapngWriter {
         self.word(frame.wire_len);
         self.body.extend_from_slice(frame.data);
         self.pad();
-        if !comments.is_empty() {
+        if let Some(flags) = frame.flags {
+            self.option(EPB_FLAGS, &flags.to_le_bytes());
+        }
+        if !comments.is_empty() || frame.flags.is_some() {
             comments.iter().for_each(|comment| self.text(OPT_COMMENT, comment));
             self.option(OPT_END, &[]);
         }
@@ -90,7 +95,8 @@ impl PcapngWriter {
     }
 
     /// The number of the interface for frames of this source, declared if need be.
-    fn interface(&mut self, out: &mut impl Write, source: Source, early: bool) -> io::Result<u32> {
+    fn interface(&mut self, out: &mut impl Write, frame: &Frame<'_>, early: bool) -> io::Result<u32> {
+        let source = Source::of(frame);
         if let Some(number) = self.interfaces.get(&(source, early)) {
             return Ok(*number);
         }
@@ -99,9 +105,14 @@ impl PcapngWriter {
         self.body.extend([0; 2]);
         // No limit: each packet has its own lengths.
         self.word(0);
-        let capture = self.captures.get(source.capture as usize).map_or("", String::as_str);
-        let description = format!("interface {} of {capture}", source.interface);
-        self.text(IF_DESCRIPTION, &description);
+        let capture = self.captures.get(source.capture as usize).cloned().unwrap_or_default();
+        if let Some(name) = frame.names.and_then(|names| names.name.as_deref()) {
+            self.text(IF_NAME, name);
+        }
+        match frame.names.and_then(|names| names.description.as_deref()) {
+            Some(description) => self.text(IF_DESCRIPTION, description),
+            None => self.text(IF_DESCRIPTION, &format!("interface {} of {capture}", source.interface)),
+        }
         self.option(IF_TSRESOL, &[NANOSECONDS]);
         if source.fcs_len > 0 {
             self.option(IF_FCSLEN, &[source.fcs_len]);
@@ -172,7 +183,17 @@ mod tests {
 
     fn frame(time: i64, interface: u32, link: LinkType, data: &[u8]) -> Frame<'_> {
         let id = FrameId { capture: 0, number: 1 };
-        Frame { id, time: Timestamp::from_nanos(time), interface, link, fcs_len: 4, wire_len: 1500, data }
+        Frame {
+            id,
+            time: Timestamp::from_nanos(time),
+            interface,
+            link,
+            fcs_len: 4,
+            wire_len: 1500,
+            flags: None,
+            names: None,
+            data,
+        }
     }
 
     #[test]
