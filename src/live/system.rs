@@ -448,6 +448,8 @@ impl<C: Clock> Wire for System<C> {
             interface: u32::try_from(header.interface).unwrap_or(0),
             link: header.link,
             fcs_len: 0,
+            flags: None,
+            names: None,
             wire_len: u32::try_from(self.frame.len()).unwrap_or(u32::MAX),
             data: &self.frame,
         }))

@@ -284,7 +284,7 @@ impl Witness {
             packets: self.frames,
             counts: self.pipeline.counts(0),
             problems: Vec::new(),
-            lost: Some(received.dropped),
+            dropped: received.dropped,
         };
         Some(Packets { captures: vec![capture], records: vec![record], judged: vec![judged] })
     }

@@ -72,7 +72,7 @@ impl Output {
             packets: report.packets,
             counts: report.counts.clone(),
             problems: Vec::new(),
-            lost: Some(report.received.dropped),
+            dropped: report.received.dropped,
         };
         match self.format {
             Format::Text => {
