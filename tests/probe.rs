@@ -53,7 +53,10 @@ impl Run {
 /// The command that probes from the client.
 pub fn command(lab: &Lab, target: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keepscope"));
-    command.args(["probe", "--netns", &lab.client]).args(PACE).args(arguments).arg(target);
+    command.args(["probe", "--netns", &lab.client]).args(arguments).arg(target);
+    for pace in PACE.chunks(2).filter(|pace| !arguments.contains(&pace[0])) {
+        command.args(pace);
+    }
     command
 }
 
@@ -73,16 +76,16 @@ pub fn probe(lab: &Lab, target: &str, arguments: &[&str]) -> Run {
 /// heard after a probe. What we report and what is to be said of tcpdump's capture must agree, and no RST of ours
 /// may be in it.
 pub fn probe_watched(lab: &Lab, target: &str, arguments: &[&str], meanwhile: impl FnOnce()) -> Run {
-    let mut witness = Witness::on(lab, "c0");
-    let child = command(lab, target, arguments)
+    let witness = Witness::on(lab, "c0");
+    let mut child = command(lab, target, arguments)
         .args(["--format", "json"])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
         .expect("keepscope runs");
-    witness.wait_for_answers(lab, 1);
+    witness.wait_for_answer(&mut child);
     meanwhile();
     let run = read(&child.wait_with_output().expect("keepscope ends"));
-    witness.agrees_with(lab, &run.document);
+    witness.agrees_with(&run.document);
     run
 }

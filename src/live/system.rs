@@ -171,8 +171,9 @@ impl<C: Clock> System<C> {
             _ => None,
         };
         let (sniffers, sender) = privilege::raised(|| {
-            let sender = open_sender(options.send, device.as_deref())?;
+            // Who names an interface that is not there hears it from here, with those that are.
             let sniffers = open_sniffers(options)?;
+            let sender = open_sender(options.send, device.as_deref())?;
             Ok::<_, OpenError>((sniffers, sender))
         })?;
         privilege::give_up()?;

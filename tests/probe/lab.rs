@@ -214,15 +214,16 @@ impl Server {
                 "add rule inet f out tcp flags & (fin|rst) != 0 drop",
             ],
         );
-        // Closing it while it is in repair sends nothing, but takes rights; a RST that is dropped does as well.
         for stream in self.held.lock().expect("the connections").drain(..) {
             let socket = socket2::SockRef::from(&stream);
             socket.set_linger(Some(Duration::ZERO)).expect("linger");
-            drop(stream);
+            // Whoever reads from it has it, too, until that ends.
+            stream.shutdown(std::net::Shutdown::Both).expect("it is open");
         }
         let name = format!(":{}", self.port);
         until("the connection is forgotten", || {
-            !lab.run(&lab.server, "ss -tnH state established").lines().any(|line| line.contains(&name))
+            let sockets = lab.run(&lab.server, "ss -tanH");
+            !sockets.lines().any(|line| line.contains(&name) && !line.starts_with("LISTEN"))
         });
         lab.nft(&lab.server, &["delete table inet f"]);
     }

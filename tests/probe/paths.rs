@@ -54,7 +54,7 @@ fn nat_changes_nothing_for_a_peer_that_answers() {
     );
     let run = probe_watched(&lab, &server.target(0), &["--rounds", "2"], || {
         let peers = lab.run(&lab.server, "ss -tnH state established");
-        assert!(peers.contains("198.51.100.254:"), "the router's address: {peers}");
+        assert!(peers.contains("198.51.100.254"), "the router's address: {peers}");
     });
     run.expect("alive", 0);
 }
