@@ -13,6 +13,8 @@ mod many;
 mod paths;
 #[path = "probe/witness.rs"]
 mod witness;
+#[path = "probe/wrap.rs"]
+mod wrap;
 
 use std::process::{Command, Output};
 
