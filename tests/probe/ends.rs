@@ -34,8 +34,8 @@ fn a_host_that_was_silenced_is_silent_since_its_last_answer() {
             probe_watched(&lab, &server.target(version), &["--rounds", "100"], || lab.silence(&lab.server));
         run.expect("silent", 1);
         let (verdict, probes) = (run.verdict(), run.probes());
-        let answered = probes.iter().filter(|probe| !probe["answer"].is_null());
-        let last = answered.last().expect("an answer");
+        let mut answered = probes.iter().filter(|probe| !probe["answer"].is_null());
+        let last = answered.next_back().expect("an answer");
         assert_eq!(verdict["last_life"]["frame"], last["answer"]["frame"]);
         assert_eq!(verdict["evidence"].as_array().map(Vec::len), Some(3), "{verdict}");
         lab.nft(&lab.server, &["delete table inet q"]);
