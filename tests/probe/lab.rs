@@ -133,8 +133,8 @@ pub fn ip(arguments: &str) {
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Waits until something is so. Other programs make it so, and nothing tells when they have.
-#[allow(clippy::disallowed_methods)]
+/// Waits until something is so.
+#[expect(clippy::disallowed_methods, reason = "waiting for other programs")]
 pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !so() {
