@@ -15,6 +15,8 @@ mod probe;
 mod progress;
 mod stacks;
 mod verify;
+#[cfg(feature = "live")]
+mod watch;
 
 use std::io;
 use std::process::ExitCode;
@@ -108,6 +110,9 @@ enum Command {
     Stacks(stacks::Arguments),
     /// Check the keepalives in captures against promised settings, rule by rule.
     Verify(verify::Arguments),
+    /// Show every keepalive on the interfaces of this machine as it comes; sends nothing.
+    #[cfg(feature = "live")]
+    Watch(watch::Arguments),
 }
 
 /// Runs the command that the process was started with.
@@ -126,6 +131,8 @@ pub fn main() -> ExitCode {
         Some(Command::Probe(arguments)) => probe::run(&arguments),
         Some(Command::Stacks(arguments)) => stacks::run(&arguments),
         Some(Command::Verify(arguments)) => verify::run(arguments),
+        #[cfg(feature = "live")]
+        Some(Command::Watch(arguments)) => watch::run(&arguments),
         None => print(SHORT_HELP),
     };
     match result {

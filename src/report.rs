@@ -11,6 +11,8 @@ pub mod diff;
 pub mod doctor;
 pub mod json;
 pub mod jsonl;
+#[cfg(feature = "live")]
+pub mod kernel;
 pub mod ladder;
 mod model;
 mod number;
@@ -20,6 +22,8 @@ pub mod probe;
 pub mod stacks;
 pub mod text;
 pub mod verify;
+#[cfg(feature = "live")]
+pub mod watch;
 
 use crate::capture::{Captures, Problem};
 use crate::pipeline::{Counts, Pipeline};
@@ -35,6 +39,8 @@ pub struct CaptureReport {
     pub counts: Counts,
     /// What was wrong or odd.
     pub problems: Vec<Problem>,
+    /// Live: frames that were lost before they could be read.
+    pub lost: Option<u64>,
 }
 
 impl CaptureReport {
@@ -47,6 +53,7 @@ impl CaptureReport {
                 packets: progress.frames,
                 counts: pipeline.counts(index),
                 problems: captures.problems().filter(of_this).cloned().collect(),
+                lost: None,
             }
         };
         captures.progress().enumerate().map(report).collect()

@@ -2,6 +2,7 @@
 
 mod common;
 #[path = "live_wire/net.rs"]
+#[allow(dead_code)]
 mod net;
 #[path = "live_wire/packets.rs"]
 mod packets;

@@ -1,5 +1,6 @@
 //! `keepscope probe`: connections to a peer, left idle, probed and judged.
 
+mod kernel;
 mod output;
 mod target;
 
@@ -18,6 +19,7 @@ use crate::live::engine::plan::{Octets, Order, Plan, Until};
 use crate::live::engine::verdict::State;
 use crate::live::engine::{self, Report};
 use crate::live::filter::Filter;
+use crate::live::kernel::Asked as SocketOptions;
 use crate::live::netns::NetNs;
 use crate::live::recording::Recording;
 use crate::live::system::{Need, Options, System};
@@ -31,10 +33,16 @@ Examples:
   keepscope probe --idle 350s --rounds 1 192.0.2.1:22    does the path keep it for 350 s?
   keepscope probe --octets both [2001:db8::1]:80    both kinds of probe, and a guess at the stack
   keepscope probe --connections 100 --write run.pcapng example.net:443
+  keepscope probe --kernel --idle 300s --interval 75s --count 9 example.net:443
+                                                    what this machine's own kernel does, against what was set
   keepscope probe --format json example.net:443 | jq .probe.verdict
 
 The connection is an ordinary one and is closed in order; what the peer sends is thrown away. Beside it only
 probes are sent, at SND.NXT-1. That takes CAP_NET_RAW; without it the command that grants it is named.
+
+With --kernel nothing is sent beside it: the kernel probes an ordinary socket, which takes no rights. What was set
+is read back, and what TCP_INFO shows every 10 ms is held against the prediction; with CAP_NET_RAW the packets are
+held against it too, rule by rule as by 'keepscope verify'. A rule that was broken is exit code 1.
 
 Exit codes:
   0 alive   1 silent, reset, refused, unreachable or closed by the peer   2 usage, or no such host
@@ -66,6 +74,19 @@ pub(super) struct Arguments {
     /// Probes without an answer after which the peer is called silent
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     count: u32,
+
+    /// Let this machine's kernel probe, as it is set by --idle, --interval, --count (SO_KEEPALIVE, TCP_KEEPIDLE,
+    /// TCP_KEEPINTVL, TCP_KEEPCNT), and see whether it does as promised. Needs no rights
+    #[arg(long, conflicts_with_all = ["octets", "connections", "max_rate", "plain"])]
+    kernel: bool,
+
+    /// Set TCP_USER_TIMEOUT, which takes the place of the count
+    #[arg(long, value_name = "D", value_parser = duration::parse, requires = "kernel")]
+    user_timeout: Option<Span>,
+
+    /// CONFIG_HZ of this kernel [default: what its coarse clock shows]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1200), requires = "kernel")]
+    hz: Option<u32>,
 
     /// Octets of a probe; both: in turn, then pairs in quick succession for a guess at the peer's stack
     #[arg(long, value_enum, default_value_t = OctetsChoice::Zero)]
@@ -202,6 +223,28 @@ impl Arguments {
         }
     }
 
+    fn kernel_mode(&self, peer: SocketAddr) -> kernel::Options {
+        kernel::Options {
+            peer,
+            asked: SocketOptions {
+                idle: Some(self.idle),
+                interval: Some(self.interval),
+                count: Some(self.count),
+                user_timeout: self.user_timeout,
+            },
+            hz: self.hz,
+            connect_within: self.connect_timeout,
+            time: self.span,
+            answers: self.span.is_none().then_some(self.rounds),
+            source: self.source,
+            interface: self.interface.clone(),
+            netns: self.netns.clone(),
+            write: self.write.clone(),
+            force: self.force,
+            format: self.format,
+        }
+    }
+
     fn asked(&self, address: SocketAddr) -> Asked {
         Asked {
             host: self.target.host.chars().filter(|letter| !letter.is_control()).collect(),
@@ -230,6 +273,9 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
         Ok(address) => address,
         Err(problem) => return refuse(&problem),
     };
+    if arguments.kernel {
+        return kernel::run(&arguments.kernel_mode(address));
+    }
     if arguments.octets == OctetsChoice::Zero && arguments.idle.min(arguments.interval) < ANSWER_LIMIT {
         complain(TOO_FAST);
     }
@@ -244,10 +290,7 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
     let mut wire = match System::open(&options(arguments, address)) {
         Ok(wire) => wire,
         Err(problem) => {
-            if let Some(path) = arguments.write.as_ref().filter(|_| recording.is_some()) {
-                // Nothing is in it.
-                let _ = std::fs::remove_file(path);
-            }
+            recording.into_iter().for_each(Recording::discard);
             complain(&format!("error: {problem}"));
             return Ok(if problem.lacks_rights() { Exit::RightsMissing } else { Exit::BadInput });
         }

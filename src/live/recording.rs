@@ -47,6 +47,12 @@ impl Recording {
         self.recorder.frame(frame, &[]).inspect_err(|_| self.failed = true)
     }
 
+    /// Takes the file away again: what was to be recorded never began.
+    pub fn discard(self) {
+        // Nothing is left to do where even that fails.
+        let _ = std::fs::remove_file(self.recorder.path());
+    }
+
     /// Whether packets were passed over because nothing more could be written.
     pub fn has_failed(&self) -> bool {
         self.failed

@@ -2,6 +2,8 @@
 
 mod inference;
 
+pub(super) use inference::Inferred;
+
 use serde::Serialize;
 
 use super::CaptureReport;
@@ -25,6 +27,8 @@ pub(super) struct Capture<'a> {
     tcp_segments: u64,
     copies: u64,
     icmp_errors: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<u64>,
     skipped: Vec<Skipped>,
     problems: Vec<ProblemLine<'a>>,
 }
@@ -56,6 +60,7 @@ impl<'a> From<&'a CaptureReport> for Capture<'a> {
             tcp_segments: counts.segments,
             copies: counts.copies,
             icmp_errors: counts.icmp_errors,
+            lost: report.lost,
             skipped: counts
                 .skipped
                 .iter()
@@ -116,6 +121,9 @@ pub(super) struct Connection {
     last: Moment,
     copies: u64,
     sides: Sides,
+    /// Earlier probes that a watch without an end did not keep.
+    #[serde(skip_serializing_if = "is_zero")]
+    forgotten_probes: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lookalikes: Vec<Seen>,
     probers: Vec<Prober>,
@@ -360,6 +368,10 @@ impl From<&ProbeSegment> for Probe {
     }
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl Connection {
     /// Everything about a connection, its probes only if asked for.
     pub(super) fn new(record: &ConnectionRecord, with_probes: bool) -> Self {
@@ -393,6 +405,7 @@ impl Connection {
                 client: Side::from(&record.summary.client),
                 server: Side::from(&record.summary.server),
             },
+            forgotten_probes: record.forgotten,
             lookalikes: record.lookalikes.iter().map(Seen::from).collect(),
             probers: record.probers().map(|(party, _)| prober(party)).collect(),
         }

@@ -68,6 +68,13 @@ impl Net {
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
+    /// Gives the server's firewall a rule.
+    pub fn nft(&self, rule: &str) {
+        let output =
+            Command::new("ip").args(["netns", "exec", &self.server, "nft", rule]).output().expect("nft");
+        assert!(output.status.success(), "{rule}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Accepts one connection on a host and hands it over; it is held until dropped.
     pub fn listen(&self, host: &str, address: &str) -> (SocketAddr, JoinHandle<TcpStream>) {
         let (host, address) = (NetNs::Name(host.to_owned()), address.parse::<IpAddr>().expect("an address"));

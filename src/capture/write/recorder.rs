@@ -86,6 +86,11 @@ impl Recorder {
         Ok(())
     }
 
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// How many packets are in the file.
     pub fn packets(&self) -> u64 {
         self.packets

@@ -74,6 +74,7 @@ impl Output {
             packets: report.packets,
             counts: report.counts.clone(),
             problems: Vec::new(),
+            lost: Some(report.received.dropped),
         };
         match self.format {
             Format::Text if self.plain => probe::plain_summary(&mut self.out, report, now)?,
