@@ -151,11 +151,6 @@ fn session(
                 return Ok(());
             }
             Event::Opened { at, .. } => established = Some(*at),
-            Event::Set(settings) => {
-                let refused = settings.iter().filter_map(|one| Some((one.option, one.refused.as_ref()?)));
-                refused
-                    .for_each(|(option, error)| complain(&format!("error: {option} was refused: {error}")));
-            }
             _ => {}
         }
         tell(&mut out, options.format, event, established)
