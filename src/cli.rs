@@ -8,6 +8,7 @@ mod diff;
 mod duration;
 mod live_input;
 mod predict;
+mod products;
 mod progress;
 mod stacks;
 mod verify;
@@ -54,6 +55,7 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
   keepscope verify --idle 7s --interval 3s --count 4 capture.pcap    whether it did as promised
   keepscope stacks                                how TCP stacks keep connections alive
   keepscope stacks linux                          one of them, each fact with its source
+  keepscope products                              after how much silence middleboxes forget a connection
 
 'keepscope COMMAND --help' shows all options of a command.
 ";
@@ -83,6 +85,8 @@ enum Command {
     Diff(diff::Arguments),
     /// Predict when a stack probes a quiet connection, and when it gives up.
     Predict(predict::Arguments),
+    /// Show after how much silence middleboxes forget a connection, each fact with its source.
+    Products(products::Arguments),
     /// Show how TCP stacks and applications keep connections alive, each fact with its source.
     Stacks(stacks::Arguments),
     /// Check the keepalives in captures against promised settings, rule by rule.
@@ -99,6 +103,7 @@ pub fn main() -> ExitCode {
         Some(Command::Analyze(arguments)) => analyze::run(arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
         Some(Command::Predict(arguments)) => predict::run(&arguments),
+        Some(Command::Products(arguments)) => products::run(&arguments),
         Some(Command::Stacks(arguments)) => stacks::run(&arguments),
         Some(Command::Verify(arguments)) => verify::run(arguments),
         None => print(SHORT_HELP),

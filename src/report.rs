@@ -1,7 +1,7 @@
 //! Findings as output: text for people, JSON, JSON lines and CSV for programs.
 //!
 //! Owns the versioned output model, the only thing that is serialised. Writes to whatever it is given; uses
-//! [`crate::analysis`], [`crate::keepalive`], [`crate::stack`], [`crate::track`], [`crate::capture`] (its
+//! [`crate::analysis`], [`crate::keepalive`], [`crate::stack`], [`crate::product`], [`crate::track`], [`crate::capture`] (its
 //! problems) and [`crate::pipeline`] (its counts).
 
 pub mod annotate;
@@ -13,6 +13,7 @@ pub mod ladder;
 mod model;
 mod number;
 pub mod predict;
+pub mod products;
 pub mod stacks;
 pub mod text;
 pub mod verify;

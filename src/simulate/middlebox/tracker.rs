@@ -295,6 +295,10 @@ impl TrackerBox {
     }
 
     fn create(&mut self, now: Timestamp, from: Side, packet: TcpPacket, state: TcpState) {
+        // What does not get through makes no mapping.
+        if self.out.dies(now, from, None, &packet) {
+            return;
+        }
         if !self.has_room(now) {
             self.out.dropped(now, None, from, DropReason::TableFull);
             return;
