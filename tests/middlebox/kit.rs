@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use keepscope::segment::{Endpoint, Flags, Options, SeqNum};
 use keepscope::simulate::middlebox::description::{
-    AtExpiry, Conntrack, ConntrackTimeouts, Direction, Input, Ports, Refresh, Router, SourceTranslation, Stray,
-    Timers, Tracker,
+    AtExpiry, Conntrack, ConntrackTimeouts, Direction, Input, Ports, Refresh, Router, SourceTranslation,
+    Stray, Timers, Tracker,
 };
 use keepscope::simulate::middlebox::{BoxAction, BoxEvent, Description, Middlebox, Side};
 use keepscope::simulate::packet::{Packet, TcpPacket};

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-
-
 use crate::conntrack::{from, with_syn_options};
 use crate::flows::{Plan, Sent};
 
 /// Flows by chance: mostly a handshake, then whatever comes near the window or not near it at all.
 pub fn random_plan(name: &'static str, seed: u64) -> Plan {
-    let mut random = Random(seed);
+    let mut random = Random(seed.max(1));
     let rounds = 14;
     let flows: Vec<Vec<Option<Sent>>> = (0..120).map(|_| random.flow(rounds)).collect();
     let names = (0..flows.len()).map(|index| format!("flow {index}")).collect();
@@ -25,7 +23,7 @@ pub fn random_plan(name: &'static str, seed: u64) -> Plan {
         ("timeout_close", 320),
         ("timeout_max_retrans", 290),
         ("timeout_unacknowledged", 280),
-        ("loose", i64::from(seed == 1)),
+        ("loose", 1),
     ] {
         sysctls.insert(format!("net.netfilter.nf_conntrack_tcp_{timeout}"), seconds);
     }
@@ -81,10 +79,11 @@ impl Random {
     fn packet(&mut self, next: &mut [u32; 2], begun: bool) -> Sent {
         let who = if begun { self.below(2) as usize } else { 0 };
         let (own, peer) = (next[who], next[1 - who]);
-        let seq = own.wrapping_add_signed(self.of(&[0, 0, 0, 0, -1, -1, -1, 1, -100, -100_000, 70_000, 10_000_000]));
+        let seq = own
+            .wrapping_add_signed(self.of(&[0, 0, 0, 0, -1, -1, -1, 1, -100, -100_000, 70_000, 10_000_000]));
         let ack = peer.wrapping_add_signed(self.of(&[0, 0, 0, 0, 0, 0, -1, 1, 1000, -100_000]));
-        let flags =
-            self.of(&["A", "A", "A", "A", "A", "PA", "PA", "FA", "FA", "R", "RA", "S", "SA", "P", "SF", "FAU"]);
+        let flags = self
+            .of(&["A", "A", "A", "A", "A", "PA", "PA", "FA", "FA", "R", "RA", "S", "SA", "P", "SF", "FAU"]);
         let mut sent = from(["client", "server"][who], flags, seq, ack);
         sent.window = self.of(&[502, 502, 502, 0, 64_240]);
         if flags == "PA" {

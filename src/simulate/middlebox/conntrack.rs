@@ -56,7 +56,7 @@ impl ConntrackBox {
                 self.out.pass(now, from, Some(&mapping), packet);
             }
             Outcome::Pass => {
-                let what = BoxAction::Unrefreshed { from, why: NotCounted::Ignored };
+                let what = BoxAction::Unrefreshed { from, why: NotCounted::Ignored, state: Some(state) };
                 self.out.tell(now, Some(mapping), what);
                 self.out.pass(now, from, Some(&mapping), packet);
             }
@@ -91,7 +91,7 @@ impl ConntrackBox {
         } else if self.rules.drop_invalid {
             self.out.dropped(now, mapping.copied(), from, DropReason::Invalid);
         } else {
-            let what = BoxAction::Unrefreshed { from, why: NotCounted::Invalid };
+            let what = BoxAction::Unrefreshed { from, why: NotCounted::Invalid, state: None };
             self.out.tell(now, mapping.copied(), what);
             self.out.pass(now, from, None, packet);
         }
