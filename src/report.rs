@@ -7,16 +7,26 @@
 pub mod annotate;
 pub mod csv;
 pub mod diff;
+#[cfg(feature = "live")]
+pub mod doctor;
 pub mod json;
 pub mod jsonl;
+#[cfg(feature = "live")]
+pub mod kernel;
 pub mod ladder;
 mod model;
 mod number;
 pub mod predict;
+#[cfg(feature = "live")]
+pub mod probe;
 pub mod products;
+#[cfg(feature = "scenario")]
+pub mod simulation;
 pub mod stacks;
 pub mod text;
 pub mod verify;
+#[cfg(feature = "live")]
+pub mod watch;
 
 use crate::capture::{Captures, Problem};
 use crate::pipeline::{Counts, Pipeline};
@@ -32,6 +42,8 @@ pub struct CaptureReport {
     pub counts: Counts,
     /// What was wrong or odd.
     pub problems: Vec<Problem>,
+    /// Live: frames that were lost before they could be read.
+    pub lost: Option<u64>,
 }
 
 impl CaptureReport {
@@ -44,6 +56,7 @@ impl CaptureReport {
                 packets: progress.frames,
                 counts: pipeline.counts(index),
                 problems: captures.problems().filter(of_this).cloned().collect(),
+                lost: None,
             }
         };
         captures.progress().enumerate().map(report).collect()

@@ -16,7 +16,7 @@ mod walk;
 use crate::time::Span;
 
 pub use cell::{Cell, Source, Status};
-pub use names::Unknown;
+pub use names::{Unknown, nearest};
 pub use preset::Preset;
 pub use requirement::Requirement;
 use value::{

@@ -265,9 +265,6 @@ impl Host {
     pub(super) fn accept(&mut self, now: Timestamp, connection: usize, syn: &TcpPacket) {
         let Some(mut config) = self.config(connection, syn.destination, syn.source) else { return };
         self.before_opening(connection, &mut config);
-        if let Some(windows) = &mut self.windows {
-            windows.connecting(connection);
-        }
         let end = End::accept(config, now, syn);
         self.put(connection, end);
         self.drain(connection);

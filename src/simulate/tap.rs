@@ -4,9 +4,11 @@
 
 use std::net::IpAddr;
 
+use super::end::Role;
 use super::host::HostSide;
 use super::middlebox::Side;
 use super::packet::Packet;
+use super::truth::PacketId;
 use crate::frame::{Frame, FrameId, LinkType};
 use crate::time::Timestamp;
 
@@ -57,6 +59,10 @@ pub struct TapFrame {
     pub link: LinkType,
     /// The octets.
     pub data: Vec<u8>,
+    /// Which packet it is.
+    pub packet: PacketId,
+    /// Why it was sent.
+    pub role: Role,
 }
 
 impl TapFrame {

@@ -42,6 +42,8 @@ pub enum What {
         packet: PacketId,
         /// Why.
         role: Role,
+        /// The packet that came and made it send this one, if one did.
+        because: Option<PacketId>,
         /// As it left.
         content: Packet,
     },

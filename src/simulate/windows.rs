@@ -86,10 +86,13 @@ impl Process {
         }
     }
 
-    /// The connection was made.
+    /// The connection was made. One that came in has no connect that began; its socket is first there now.
     pub(super) fn connected(&mut self, connection: usize) {
-        if let Ok(handle) = self.socket(connection) {
-            self.host.complete_connect(handle, true);
+        let Ok(handle) = self.socket(connection) else { return };
+        if self.host.complete_connect(handle, true).is_none() {
+            let done = Connecting::Blocking(Ok(()));
+            let made = self.host.on(THREAD).connect(handle, ConnectFunction::Connect, done);
+            debug_assert!(made.is_ok());
         }
     }
 

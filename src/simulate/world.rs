@@ -201,6 +201,8 @@ pub struct World {
     captured: u64,
     packets: u64,
     truths: Vec<Truth>,
+    /// The packet that a host is at.
+    because: Option<PacketId>,
     steps: u64,
 }
 
@@ -253,6 +255,7 @@ impl World {
             captured: 0,
             packets: 0,
             truths: Vec::new(),
+            because: None,
             steps: 0,
         };
         world.schedule(&client, &server);
@@ -414,9 +417,10 @@ impl World {
     fn sent(&mut self, host: HostSide, connection: Option<usize>, role: Role, packet: TcpPacket) {
         let id = self.next_packet();
         let content = Packet::Tcp(packet);
-        self.tell(What::Sent { host, connection, packet: id, role, content: content.clone() });
-        self.capture(TapPlace::Host(host), &content, host == HostSide::Client);
+        let because = self.because;
+        self.tell(What::Sent { host, connection, packet: id, role, because, content: content.clone() });
         let tracked = Tracked { id, role, connection, packet: content };
+        self.capture(TapPlace::Host(host), &tracked, host == HostSide::Client);
         if !self.host(host).plugged {
             self.tell(What::LostAtHost { host, packet: id, role });
             return;

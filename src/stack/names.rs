@@ -51,6 +51,16 @@ pub(crate) fn find<R: Copy>(
     Err(Unknown { name: name.to_owned(), nearest: near.into_iter().map(|(_, name)| name).collect() })
 }
 
+/// Of these names the one that comes nearest, if one comes near enough to be meant.
+pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = wanted.trim().to_ascii_lowercase();
+    known
+        .into_iter()
+        .filter_map(|name| Some((distance_if_near(&wanted, name)?, name)))
+        .min()
+        .map(|(_, name)| name)
+}
+
 impl Unknown {
     /// One answer out of two tables that both have no such name.
     pub fn or(self, other: Unknown) -> Unknown {

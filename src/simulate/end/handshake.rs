@@ -108,21 +108,21 @@ impl End {
             ts_recent: self.early_stamp.filter(|_| self.timestamps),
             ..Tcb::quiet(next, self.peer_initial.plus(1))
         };
-        let Config { rules, settings, clock, on, .. } = self.config;
+        let Config { rules, settings, clock, .. } = self.config;
         let mut machine = Machine::new(rules, settings, clock, tcb, now);
         machine.set_rto(self.unacknowledged.measured());
-        if on {
-            machine.set(now, Setting::Enabled(true));
-        }
         self.machine = Some(machine);
         self.state = State::Established;
         self.last_data = now;
         self.events.push_back(EndEvent::Opened);
-        self.drain_machine(now);
     }
 
-    /// What the application wanted meanwhile.
+    /// What the application wanted meanwhile, behind the handshake: some stacks probe at once.
     fn begin_application(&mut self, now: Timestamp) {
+        if let Some(machine) = self.machine.as_mut().filter(|_| self.config.on) {
+            machine.set(now, Setting::Enabled(true));
+        }
+        self.drain_machine(now);
         let waiting = std::mem::take(&mut self.waiting);
         if waiting > 0 {
             self.send_data(now, waiting);

@@ -92,7 +92,7 @@ impl World {
             self.reach(HostSide::Server, tracked);
         } else {
             let index = place - 1;
-            self.capture(TapPlace::Middlebox(index, side), &tracked.packet, side == Side::Inside);
+            self.capture(TapPlace::Middlebox(index, side), &tracked, side == Side::Inside);
             let now = self.now;
             if let Some(middlebox) = self.boxes.get_mut(index) {
                 middlebox.on_packet(now, side, tracked.packet.clone());
@@ -116,25 +116,25 @@ impl World {
                 return;
             };
             let up = side == Side::Outside;
-            self.capture(TapPlace::Middlebox(index, side), &packet, !up);
             let passed = came.take_if(|(from, tracked)| *from != side && is_same(&tracked.packet, &packet));
             let tracked = match passed {
                 Some((_, tracked)) => Tracked { packet, ..tracked },
                 None => Tracked { id: self.next_packet(), role: Role::Path, connection: None, packet },
             };
+            self.capture(TapPlace::Middlebox(index, side), &tracked, !up);
             self.launch(index + 1, up, tracked);
         }
     }
 
     /// A packet reaches a host.
     fn reach(&mut self, host: HostSide, tracked: Tracked) {
-        let Tracked { id, role, connection, packet } = tracked;
         let (powered, plugged) = (self.host(host).powered, self.host(host).plugged);
         if !powered || !plugged {
-            self.tell(What::LostAtHost { host, packet: id, role });
+            self.tell(What::LostAtHost { host, packet: tracked.id, role: tracked.role });
             return;
         }
-        self.capture(TapPlace::Host(host), &packet, host == HostSide::Server);
+        self.capture(TapPlace::Host(host), &tracked, host == HostSide::Server);
+        let Tracked { id, role, connection, packet } = tracked;
         let now = self.now;
         let known = match &packet {
             Packet::Tcp(segment) => self.host(host).connection_of(segment),
@@ -148,7 +148,9 @@ impl World {
                 None => self.on_stranger(host, connection, segment),
             }
         }
+        self.because = Some(id);
         self.settle_host(host);
+        self.because = None;
     }
 
     /// A segment comes for no connection that there is: it may be the first of one that is waited for.
@@ -170,14 +172,16 @@ impl World {
     }
 
     /// A packet passes a place; whoever has a tap there gets a frame.
-    pub(super) fn capture(&mut self, place: TapPlace, packet: &Packet, towards_server: bool) {
+    pub(super) fn capture(&mut self, place: TapPlace, tracked: &Tracked, towards_server: bool) {
+        let Tracked { id, role, packet, .. } = tracked;
         for (tap, spec) in (0..).zip(&self.taps) {
             if spec.place != place {
                 continue;
             }
             let Some((link, data)) = octets(packet, spec.link, towards_server) else { continue };
             self.captured += 1;
-            self.frames.push_back(TapFrame { tap, number: self.captured, time: self.now, link, data });
+            let (number, time) = (self.captured, self.now);
+            self.frames.push_back(TapFrame { tap, number, time, link, data, packet: *id, role: *role });
         }
     }
 }
