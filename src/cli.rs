@@ -11,6 +11,7 @@ mod live_input;
 mod predict;
 #[cfg(feature = "live")]
 mod probe;
+mod products;
 mod progress;
 mod simulate;
 mod stacks;
@@ -70,6 +71,7 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
   keepscope simulate linux-340s-behind-350s       what would happen, on a virtual clock
   keepscope stacks                                how TCP stacks keep connections alive
   keepscope stacks linux                          one of them, each fact with its source
+  keepscope products                              after how much silence middleboxes forget a connection
   keepscope doctor                                whether this machine allows probing, and what mends it
 
 'keepscope COMMAND --help' shows all options of a command.
@@ -129,6 +131,8 @@ enum Command {
     /// Probe a peer: open a connection, leave it idle, send keepalive probes, and judge what comes back.
     #[cfg(feature = "live")]
     Probe(probe::Arguments),
+    /// Show after how much silence middleboxes forget a connection, each fact with its source.
+    Products(products::Arguments),
     /// Simulate hosts, links and the boxes between them, and hold what happens against what is expected.
     Simulate(simulate::Arguments),
     /// Show how TCP stacks and applications keep connections alive, each fact with its source.
@@ -154,6 +158,7 @@ pub fn main() -> ExitCode {
         Some(Command::Predict(arguments)) => predict::run(&arguments),
         #[cfg(feature = "live")]
         Some(Command::Probe(arguments)) => probe::run(&arguments),
+        Some(Command::Products(arguments)) => products::run(&arguments),
         Some(Command::Simulate(arguments)) => simulate::run(&arguments),
         Some(Command::Stacks(arguments)) => stacks::run(&arguments),
         Some(Command::Verify(arguments)) => verify::run(arguments),

@@ -1,7 +1,7 @@
 //! Findings as output: text for people, JSON, JSON lines and CSV for programs.
 //!
 //! Owns the versioned output model, the only thing that is serialised. Writes to whatever it is given; uses
-//! [`crate::analysis`], [`crate::keepalive`], [`crate::stack`], [`crate::track`], [`crate::capture`] (its
+//! [`crate::analysis`], [`crate::keepalive`], [`crate::stack`], [`crate::product`], [`crate::track`], [`crate::capture`] (its
 //! problems) and [`crate::pipeline`] (its counts).
 
 pub mod annotate;
@@ -19,6 +19,7 @@ mod number;
 pub mod predict;
 #[cfg(feature = "live")]
 pub mod probe;
+pub mod products;
 #[cfg(feature = "scenario")]
 pub mod simulation;
 pub mod stacks;

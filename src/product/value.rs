@@ -24,6 +24,7 @@ words! {
         ResetBoth = "reset_both", "RST to both ends";
         Closes = "closes", "FIN or RST: its connections are closed";
         Fin = "fin", "FIN: its connections are closed";
+        FinThenReset = "fin_then_reset", "FIN; to a silent server a RST behind it";
     }
 
     /// What becomes of the next packet of a connection that was forgotten.
@@ -100,7 +101,7 @@ impl Value for Configurable {
             Configurable::Yes => Datum::Fields("yes", "other values".to_owned(), Vec::new()),
             Configurable::Between { least, most } => Datum::Fields(
                 "between",
-                format!("{} to {}", seconds(least), seconds(most)),
+                format!("{} to {}", seconds(least).replace(" s", ""), seconds(most)),
                 vec![("least", least.datum()), ("most", most.datum())],
             ),
         }
