@@ -15,6 +15,7 @@
 //!   [`frame`]s.
 //! - [`analysis`] gathers events into records with an outcome; [`report`] writes them.
 //! - [`stack`] is how each TCP stack behaves, as data with sources; [`keepalive`] runs it, sans-IO.
+//!   [`product`] is the same of the boxes between two stacks; [`simulate`] runs those.
 //! - `live` has the only sockets: it probes a real peer and watches interfaces, by the same machine and
 //!   through the same pipeline. [`simulate`] does it on a virtual clock.
 //! - [`winsock`] is `SO_KEEPALIVE` as Windows defines it.
@@ -45,6 +46,7 @@ pub mod keepalive;
 #[cfg(feature = "live")]
 pub mod live;
 pub mod pipeline;
+pub mod product;
 pub mod report;
 pub mod segment;
 pub mod simulate;

@@ -13,6 +13,8 @@ pub mod packet;
 pub mod profile;
 pub mod queue;
 mod retransmit;
+#[cfg(feature = "scenario")]
+pub mod scenario;
 pub mod tap;
 pub mod truth;
 pub mod windows;

@@ -16,7 +16,7 @@ mod walk;
 use crate::time::Span;
 
 pub use cell::{Cell, Source, Status};
-pub use names::Unknown;
+pub use names::{Unknown, nearest};
 pub use preset::Preset;
 pub use requirement::Requirement;
 use value::{
@@ -26,6 +26,7 @@ use value::{
     ZeroWindow,
 };
 pub use walk::{Group, Shown};
+pub(crate) use {names::find, walk::duration, walk::shown};
 
 /// How one TCP stack keeps connections alive.
 #[derive(Clone, Copy, Debug)]

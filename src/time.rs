@@ -3,6 +3,9 @@
 //! Owns [`Timestamp`] (a point in time) and [`Span`] (a signed distance). Uses nothing else of the crate
 //! and never reads a clock: time always comes from a capture, a wire or the simulator.
 
+#[cfg(feature = "scenario")]
+pub mod duration;
+
 use std::fmt;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;

@@ -4,7 +4,7 @@ mod annotated;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::annotated::{Annotated, Written};
 use super::progress::Progress;
-use super::{Exit, complain, live_input};
+use super::{Color, Exit, complain, live_input};
 use crate::analysis::filter::Filter;
 use crate::analysis::{Collector, ConnectionRecord};
 use crate::capture::{Captures, ProblemKind};
@@ -91,24 +91,6 @@ enum Format {
     Jsonl,
     /// One probe per line
     Csv,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Color {
-    Auto,
-    Always,
-    Never,
-}
-
-impl Color {
-    fn style(self) -> Style {
-        let wanted = || {
-            let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-            let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-            io::stdout().is_terminal() && !set("NO_COLOR") && !dumb
-        };
-        Style { color: self == Color::Always || (self == Color::Auto && wanted()) }
-    }
 }
 
 /// Reads the captures and writes what was found.

@@ -82,6 +82,11 @@ pub enum Closing {
 }
 
 impl Closing {
+    /// Whether both ends wanted it.
+    pub(super) const fn is_in_order(self) -> bool {
+        matches!(self, Closing::InOrder)
+    }
+
     /// As a value in output for programs.
     pub const fn name(self) -> &'static str {
         match self {

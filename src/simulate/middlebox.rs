@@ -3,8 +3,11 @@
 //! Owns [`Middlebox`], the grammar of every box, and [`BoxEvent`], the truth about what a box did. What a box is
 //! built from stands in [`description`]. Uses [`crate::segment`] and [`crate::time`].
 
+mod build;
+mod conntrack;
 pub mod description;
 mod forward;
+mod proxy;
 mod table;
 mod tracker;
 
@@ -14,6 +17,7 @@ use super::packet::Packet;
 use crate::segment::Endpoint;
 use crate::time::{Span, Timestamp};
 
+pub use build::DescriptionError;
 pub use description::Description;
 
 /// A side of a box.
@@ -161,12 +165,14 @@ pub enum BoxAction {
         /// The timer now; it may be shorter than what was left before.
         timeout: Span,
     },
-    /// A packet passed that did not touch the timer.
-    PassedOnly {
+    /// A packet came, and the timer of its connection, if it has one, runs on.
+    Unrefreshed {
         /// The side that the packet came from.
         from: Side,
         /// Why it does not count.
         why: NotCounted,
+        /// The state now, if there is a mapping.
+        state: Option<TcpState>,
     },
     /// The timer of the mapping ran out.
     Expired {
@@ -192,14 +198,14 @@ pub enum BoxAction {
         /// Which.
         what: OwnPacket,
     },
-    /// A proxy closed both its connections.
+    /// A proxy begins to close both its connections.
     Closed {
         /// The side whose silence lasted too long, if that was the reason.
         silent: Option<Side>,
     },
 }
 
-/// Why a packet that passed did not start the timer anew.
+/// Why a packet did not start the timer anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NotCounted {
     /// Packets from that side do not count.
@@ -223,6 +229,8 @@ pub enum Removal {
     Reset,
     /// A new connection took the same ends.
     Reopened,
+    /// Both connections of a proxy are over.
+    Closed,
 }
 
 /// Why a packet was dropped.
@@ -240,8 +248,6 @@ pub enum DropReason {
     TimeToLive,
     /// It was for the box itself, which did not want it.
     Input,
-    /// A proxy has taken it in, as its own end of the connection.
-    Consumed,
 }
 
 /// A packet that a box made itself.

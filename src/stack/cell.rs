@@ -64,27 +64,27 @@ impl<T: Copy> Cell<T> {
     }
 
     /// Read in the source code or in what the makers publish.
-    pub(super) const fn verified(value: T, sources: &'static [Source]) -> Cell<T> {
+    pub(crate) const fn verified(value: T, sources: &'static [Source]) -> Cell<T> {
         Cell::new(value, Status::VerifiedBySource, sources)
     }
 
     /// Seen on the real thing.
-    pub(super) const fn measured(value: T, sources: &'static [Source]) -> Cell<T> {
+    pub(crate) const fn measured(value: T, sources: &'static [Source]) -> Cell<T> {
         Cell::new(value, Status::Measured, sources)
     }
 
     /// Reported somewhere, verified by nobody.
-    pub(super) const fn reported(value: T, sources: &'static [Source]) -> Cell<T> {
+    pub(crate) const fn reported(value: T, sources: &'static [Source]) -> Cell<T> {
         Cell::new(value, Status::Unverified, sources)
     }
 
     /// Not known; the sources and the remark say what was looked at or heard.
-    pub(super) const fn unknown(note: &'static str, sources: &'static [Source]) -> Cell<T> {
+    pub(crate) const fn unknown(note: &'static str, sources: &'static [Source]) -> Cell<T> {
         Cell { note, sources, ..Cell::UNKNOWN }
     }
 
     /// The same with a remark.
-    pub(super) const fn note(self, note: &'static str) -> Cell<T> {
+    pub(crate) const fn note(self, note: &'static str) -> Cell<T> {
         Cell { note, ..self }
     }
 

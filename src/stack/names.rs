@@ -30,7 +30,7 @@ impl std::error::Error for Unknown {}
 const SUGGESTIONS: usize = 3;
 
 /// The row with that name or alias.
-pub(super) fn find<R: Copy>(
+pub(crate) fn find<R: Copy>(
     name: &str,
     rows: impl Iterator<Item = R>,
     names_of: impl Fn(R) -> (&'static str, &'static [&'static str]),
@@ -49,6 +49,16 @@ pub(super) fn find<R: Copy>(
     near.sort();
     near.truncate(SUGGESTIONS);
     Err(Unknown { name: name.to_owned(), nearest: near.into_iter().map(|(_, name)| name).collect() })
+}
+
+/// Of these names the one that comes nearest, if one comes near enough to be meant.
+pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = wanted.trim().to_ascii_lowercase();
+    known
+        .into_iter()
+        .filter_map(|name| Some((distance_if_near(&wanted, name)?, name)))
+        .min()
+        .map(|(_, name)| name)
 }
 
 impl Unknown {

@@ -117,6 +117,8 @@ macro_rules! words {
     )+};
 }
 
+pub(crate) use words;
+
 words! {
     /// Where the sequence number of a probe lies.
     SeqRule {

@@ -37,7 +37,8 @@ pub struct Group {
     pub cells: Vec<Shown>,
 }
 
-fn shown<T: Value>(column: &'static str, title: &'static str, cell: &Cell<T>) -> Shown {
+/// A cell taken apart.
+pub(crate) fn shown<T: Value>(column: &'static str, title: &'static str, cell: &Cell<T>) -> Shown {
     Shown {
         column,
         title,
@@ -49,7 +50,8 @@ fn shown<T: Value>(column: &'static str, title: &'static str, cell: &Cell<T>) ->
     }
 }
 
-fn duration<T: Value>(column: &'static str, title: &'static str, cell: &Cell<T>) -> Shown {
+/// The same, of a column that holds lengths of time.
+pub(crate) fn duration<T: Value>(column: &'static str, title: &'static str, cell: &Cell<T>) -> Shown {
     Shown { is_duration: true, ..shown(column, title, cell) }
 }
 

@@ -148,7 +148,8 @@ impl<T> Table<T> {
         self.due.peek().map(|Reverse((time, ..))| *time)
     }
 
-    /// A connection whose time has come by `now`, still in the table. To be called until there is none.
+    /// A connection whose time has come by `now`, still in the table: it is to be removed or refreshed. To be
+    /// called until there is none.
     pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<Key> {
         while let Some(Reverse((time, id, key))) = self.due.peek().copied() {
             if time > now {
@@ -161,6 +162,8 @@ impl<T> Table<T> {
             }
             let deadline = entry.deadline();
             if deadline <= now {
+                // Whoever keeps it sets its timer anew, which puts it back.
+                entry.queued = Timestamp::from_nanos(i64::MAX);
                 return Some(key);
             }
             entry.queued = deadline;

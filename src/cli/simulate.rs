@@ -1,0 +1,266 @@
+//! `keepscope simulate`: a scenario on a virtual clock.
+
+mod input;
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use self::input::{Given, read};
+use super::{Color, Exit, complain};
+use crate::capture::write::CaptureWriter;
+use crate::report::annotate::{Annotations, about};
+use crate::report::simulation::{self as report, Many};
+use crate::simulate::scenario::run::{Captured, Distribution, Run, Spread};
+use crate::simulate::scenario::{Override, Plan, Scenario, built_in};
+
+const HELP: &str = "\
+Examples:
+  keepscope simulate --list                              the questions that scenarios come for
+  keepscope simulate linux-340s-behind-350s              one of them: what happens, and what a capture shows
+  keepscope simulate linux-340s-behind-350s --phases 1000   in how many phases of the timer the probe is too late
+  keepscope simulate nat-forgets --set client.idle=60s --set box.nat.established=30s
+  keepscope simulate --print nat-forgets > mine.toml     a scenario of your own to begin with
+  keepscope simulate mine.toml --runs 500 --format json
+  keepscope simulate mine.toml --at after_nat --write outside.pcapng
+
+A scenario is a TOML document:
+
+  title = \"Linux behind a load balancer that forgets after 350 s\"
+  length = \"30m\"                      # how long to simulate
+  path = [\"lan\", \"balancer\"]          # links and boxes by name, from the client to the server
+  [client]                            # [server] likewise; keepscope stacks lists stacks and presets
+  stack = \"linux\"
+  hz = 250
+  idle = \"340s\"                       # interval, count, user_timeout, preset, keepalive, uptime
+  data = [{ at = \"1s\", octets = 100, every = \"10m\" }]
+  [server]
+  power_off = \"20m\"                   # power_on, silent_from, silent_until, answers, close_when_idle
+  [link.lan]
+  delay = \"10ms\"                      # jitter, loss, bursts, duplicate, reorder, rate, outages, lose_probes
+  [box.balancer]
+  product = \"aws-nlb\"                 # keepscope products lists them; or kind = \"tracker\"|\"conntrack\"|\"proxy\"
+  established = \"350s\"
+  [[expect.events]]
+  what = \"probe\"
+  by = \"client\"
+  number = 1
+  at = \"340s..361s\"                   # or \"350s ± 12ms\"; or count = 4
+  [expect.client]
+  outcome = \"open\"                    # error = \"ETIMEDOUT\", at, idle, interval, count
+  [expect.capture.client]             # client, server, before_BOX, after_BOX
+  outcome = \"alive\"                   # as keepscope analyze says; probes, answered
+
+Exit codes: 0 all that was expected came about, 1 something did not, 2 wrong usage or a scenario that is wrong.";
+
+/// What to simulate and how to show it.
+#[derive(Debug, Args)]
+#[command(after_help = HELP, after_long_help = HELP)]
+pub(super) struct Arguments {
+    /// A scenario that comes with the program (--list), a file, or - for standard input
+    #[arg(value_name = "SCENARIO", required_unless_present = "list")]
+    scenario: Option<String>,
+
+    /// List the scenarios that come with the program
+    #[arg(long, conflicts_with_all = ["scenario", "print", "seed", "set", "runs", "phases", "write", "at"])]
+    list: bool,
+
+    /// Print the scenario, with all changes, and simulate nothing
+    #[arg(long, conflicts_with_all = ["runs", "phases", "write", "at"])]
+    print: bool,
+
+    /// What chance follows [default: the scenario's]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Change something in the scenario: client.idle=60s, link.lan.loss=5%, expect.events.0.count=3
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<Override>,
+
+    /// Simulate it so many times, with one seed after the other
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000), conflicts_with = "phases")]
+    runs: Option<u64>,
+
+    /// Simulate it so many times, with the client's timer in phases spread evenly over all there are
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    phases: Option<u64>,
+
+    /// Where to capture: client, server, before_BOX or after_BOX [default: client]
+    #[arg(long, value_name = "TAP", conflicts_with_all = ["runs", "phases"])]
+    at: Option<String>,
+
+    /// Write the capture to a new file: .pcapng with comments, .pcap without
+    #[arg(long, value_name = "OUT", conflicts_with_all = ["runs", "phases"])]
+    write: Option<PathBuf>,
+
+    /// Let --write take the place of a file
+    #[arg(long, requires = "write")]
+    force: bool,
+
+    /// How to show the result
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+
+    /// Colour the text
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    color: Color,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// One document, schema keepscope.simulation/1
+    Json,
+    /// One line for each thing that happened, same schema
+    Jsonl,
+}
+
+/// Simulates, and says whether that came to what was expected.
+pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let outcome = match &arguments.scenario {
+        None => list(arguments, &mut out).map(Ok)?,
+        Some(name) => simulate(arguments, name, &mut out)?,
+    };
+    out.flush()?;
+    match outcome {
+        Ok(exit) => Ok(exit),
+        Err(problem) => {
+            complain(&format!("error: {problem}"));
+            Ok(Exit::BadInput)
+        }
+    }
+}
+
+/// What was done, or why not.
+type Outcome = Result<Exit, String>;
+
+fn list(arguments: &Arguments, out: &mut dyn Write) -> io::Result<Exit> {
+    let read = |text: &str| Scenario::read(text, &[]).map(|plan| plan.scenario);
+    if arguments.format != Format::Text {
+        report::list(
+            out,
+            built_in::ALL.iter().filter_map(|found| Some((found.name, read(found.text).ok()?))),
+        )?;
+        return Ok(Exit::Done);
+    }
+    for (index, found) in built_in::ALL.iter().enumerate() {
+        let Ok(scenario) = read(found.text) else { continue };
+        if index > 0 {
+            writeln!(out)?;
+        }
+        writeln!(out, "{}\n  {}\n  {}", found.name, scenario.title, scenario.question)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn simulate(arguments: &Arguments, name: &str, out: &mut dyn Write) -> io::Result<Outcome> {
+    let plan = match read(name, &Given { seed: arguments.seed, set: &arguments.set }) {
+        Ok(plan) => plan,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    if arguments.print {
+        out.write_all(plan.scenario.to_toml().as_bytes())?;
+        return Ok(Ok(Exit::Done));
+    }
+    let many = match (arguments.runs, arguments.phases) {
+        (Some(runs), _) => Some((Spread::Seeds, runs)),
+        (None, Some(runs)) => match plan.phases() {
+            Ok(spread) => Some((spread, runs)),
+            Err(wrong) => return Ok(Err(format!("--phases: {wrong}"))),
+        },
+        (None, None) => None,
+    };
+    match many {
+        Some((spread, runs)) => simulate_many(arguments, &plan, spread, runs, out),
+        None => simulate_once(arguments, &plan, out),
+    }
+}
+
+fn simulate_many(
+    arguments: &Arguments,
+    plan: &Plan,
+    spread: Spread,
+    runs: u64,
+    out: &mut dyn Write,
+) -> io::Result<Outcome> {
+    let mut distribution = Distribution::default();
+    for index in 0..runs {
+        match plan.run_of_many(spread, index, runs) {
+            Ok(summary) => distribution.add(&summary),
+            Err(wrong) => return Ok(Err(wrong.to_string())),
+        }
+    }
+    // Over many runs chance decides on some expectations; how often is the result.
+    let many = Many { spread, distribution };
+    match arguments.format {
+        Format::Text => report::text_of_many(out, plan, &many)?,
+        Format::Json => report::json_of_many(out, plan, &many, true)?,
+        Format::Jsonl => report::json_of_many(out, plan, &many, false)?,
+    }
+    Ok(Ok(Exit::Done))
+}
+
+fn simulate_once(arguments: &Arguments, plan: &Plan, out: &mut dyn Write) -> io::Result<Outcome> {
+    let at = match tap(plan, arguments.at.as_deref().unwrap_or("client")) {
+        Ok(at) => at,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    let writer =
+        match arguments.write.as_deref().map(|path| CaptureWriter::create(path, arguments.force)).transpose()
+        {
+            Ok(writer) => writer,
+            Err(error) => return Ok(Err(format!("--write {error}"))),
+        };
+    let run = match plan.run(&[at]) {
+        Ok(run) => run,
+        Err(wrong) => return Ok(Err(wrong.to_string())),
+    };
+    let name = plan.taps.get(at).map(|tap| tap.name.clone()).unwrap_or_default();
+    let captured = run.captures.iter().find(|captured| captured.tap.name == name);
+    if let (Some(writer), Some(captured)) = (writer, captured)
+        && let Err(problem) = write_capture(writer, captured, plan)
+    {
+        return Ok(Err(problem));
+    }
+    show(arguments, plan, &run, &[name], out)?;
+    if run.cut_short {
+        return Ok(Err(format!("stopped after {} events; simulate a shorter time or less data", run.events)));
+    }
+    Ok(Ok(if report::is_unexpected(&run) { Exit::Failed } else { Exit::Done }))
+}
+
+fn show(arguments: &Arguments, plan: &Plan, run: &Run, at: &[String], out: &mut dyn Write) -> io::Result<()> {
+    match arguments.format {
+        Format::Json => report::json(out, plan, run, at),
+        Format::Jsonl => report::jsonl(out, plan, run, at),
+        Format::Text => {
+            report::text(out, plan, run, at, arguments.color.style())?;
+            // With something changed the answer may be another one.
+            let as_it_stands = arguments.set.is_empty() && arguments.seed.is_none();
+            if as_it_stands { report::answer(out, &plan.scenario) } else { Ok(()) }
+        }
+    }
+}
+
+/// The place in the list of taps.
+fn tap(plan: &Plan, name: &str) -> Result<usize, String> {
+    plan.taps.iter().position(|tap| tap.name == name).ok_or_else(|| {
+        let names: Vec<&str> = plan.taps.iter().map(|tap| tap.name.as_str()).collect();
+        format!("--at: there is no {name:?} on this path; there are {}", names.join(", "))
+    })
+}
+
+fn write_capture(mut writer: CaptureWriter, captured: &Captured, plan: &Plan) -> Result<(), String> {
+    let failed = |error| format!("--write {error}");
+    let annotations = Annotations::of(&captured.records);
+    let program = concat!("keepscope ", env!("CARGO_PKG_VERSION"));
+    let name = format!("simulated at {}: {}", captured.tap.name, plan.scenario.title);
+    writer.begin(program, &about(&captured.records, &[&name]), vec![name.clone()]).map_err(failed)?;
+    for frame in captured.frames() {
+        writer.frame(&frame, annotations.on(frame.id)).map_err(failed)?;
+    }
+    writer.finish().map(|_| ()).map_err(failed)
+}

@@ -1,0 +1,77 @@
+//! Durations as people write them: `7s`, `350ms`, `2h4m`. A bare number is refused, since nobody can know
+//! whether it means seconds or milliseconds.
+
+use std::fmt::Write;
+
+use super::Span;
+
+/// Reads a duration.
+///
+/// # Errors
+/// If there is no unit, an unknown one, or more than fits; with what to write instead.
+pub fn parse(text: &str) -> Result<Span, String> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("say the unit: {text}s or {text}ms"));
+    }
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write it like 7s, 350ms or 2h4m"))?;
+    i64::try_from(duration.as_nanos()).map(Span::from_nanos).map_err(|_| "longer than 292 years".to_owned())
+}
+
+/// Units from which a duration is put together, the longest first, in nanoseconds.
+const UNITS: [(i64, &str); 6] = [
+    (3_600_000_000_000, "h"),
+    (60_000_000_000, "m"),
+    (1_000_000_000, "s"),
+    (1_000_000, "ms"),
+    (1_000, "us"),
+    (1, "ns"),
+];
+
+/// Writes a duration so that [`parse`] reads the same one: `340s`, `2h4m`, `1s500ms`. Below an hour it has no
+/// minutes, since seconds are what timers are given in. A negative one is written as nothing.
+pub fn format(span: Span) -> String {
+    let mut rest = span.as_nanos().max(0);
+    if rest == 0 {
+        return "0s".to_owned();
+    }
+    let has_hours = rest >= 3_600_000_000_000;
+    let mut text = String::new();
+    for (unit, name) in UNITS.into_iter().filter(|(_, name)| has_hours || *name != "m") {
+        if rest >= unit {
+            // Writing to a string does not fail.
+            let _ = write!(text, "{}{name}", rest / unit);
+            rest %= unit;
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(parse("7s"), Ok(Span::from_secs(7)));
+        assert_eq!(parse("350ms"), Ok(Span::from_millis(350)));
+        assert_eq!(parse("2h4m"), Ok(Span::from_secs(7440)));
+        assert_eq!(parse("7200"), Err("say the unit: 7200s or 7200ms".to_owned()));
+        for bad in ["", "x", "-3s", "7 parsecs", "99999999999999y"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_as_the_same() {
+        for nanos in
+            [0, 1, 999, 1_500, 12_000_000, 7_168_000_000, 340_000_000_000, 7_440_000_000_001, i64::MAX]
+        {
+            let span = Span::from_nanos(nanos);
+            assert_eq!(parse(&format(span)), Ok(span), "{}", format(span));
+        }
+        assert_eq!(format(Span::from_secs(340)), "340s");
+        assert_eq!(format(Span::from_secs(7440)), "2h4m");
+        assert_eq!(format(Span::from_millis(12)), "12ms");
+    }
+}
