@@ -221,8 +221,8 @@ fn simulate_once(arguments: &Arguments, plan: &Plan, out: &mut dyn Write) -> io:
         return Ok(Err(problem));
     }
     show(arguments, plan, &run, &[name], out)?;
-    if run.cut_short {
-        return Ok(Err(format!("stopped after {} events; simulate a shorter time or less data", run.events)));
+    if let Some(trouble) = run.trouble() {
+        return Ok(Err(trouble));
     }
     Ok(Ok(if report::is_unexpected(&run) { Exit::Failed } else { Exit::Done }))
 }
