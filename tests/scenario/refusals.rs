@@ -71,7 +71,7 @@ fn mistakes_are_told_with_their_line_and_what_would_be_right() {
         ("loss = \"0%\"", "loss = \"101%\"", "up to \"100%\""),
         ("loss = \"0%\"", "bursts = { begin = \"1%\" }", "end is missing"),
         ("\"nat\"", "\"nta\"", "there is no link and no box \"nta\"; did you mean nat?"),
-        ("[link.lan]", "[link.lan2]", "write [link.lan]"),
+        ("[link.lan]", "[link.rack]", "write [link.lan] or [box.lan]"),
         ("kind = \"conntrack\"", "kind = \"contrack\"", "did you mean conntrack?"),
         ("kind = \"conntrack\"", "kind = \"proxy\"", "only a tracker or conntrack has it, and this is a proxy"),
         ("kind = \"conntrack\"", "product = \"aws-nbl\"", "did you mean aws-nlb?"),
@@ -90,7 +90,7 @@ fn mistakes_are_told_with_their_line_and_what_would_be_right() {
         let line: usize = place.and_then(|line| line.parse().ok()).unwrap_or_else(|| panic!("{message}"));
         let first = line_of(part);
         let last = first + by.matches('\n').count();
-        assert!((first..=last).contains(&line) || by.starts_with("[link.lan2]") && line == 3, "{by}: {message}");
+        assert!((first..=last).contains(&line) || by.starts_with("[link.rack]") && line == 3, "{by}: {message}");
     }
 }
 
