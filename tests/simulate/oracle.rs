@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::Value;
 
-use crate::common::{analyze_json, has, run, scratch, text};
+use crate::common::{analyze_json, scratch, text};
 use crate::worlds::host;
 
 /// A scenario, small enough to be read when it fails.
@@ -300,7 +300,7 @@ impl Seen {
     }
 
     /// The outcomes that an analysis may come to: one, where what passed the tap leaves no doubt.
-    fn outcomes(&self, case: &Case, truths: &[Truth], now: Timestamp) -> Vec<&'static str> {
+    fn outcomes(&self, case: &Case, truths: &[Truth]) -> Vec<&'static str> {
         if self.last(Role::is_probe).is_none() {
             return vec!["no_keepalive"];
         }
@@ -318,9 +318,14 @@ impl Seen {
                 return vec!["timed_out", "reset"];
             }
             // Far from the prober its RST may look like any other: the answers were lost behind the tap.
-            return match (gave_up, by == Some(case.tap)) {
+            // An application that resets while its probes are out looks like one that gave up.
+            let open = by.and_then(|by| self.probes(by).last().copied()).is_some_and(|(_, to)| to.is_none());
+            // Probes of the other end came meanwhile: whether the prober takes them for life its stack decides.
+            let both = [HostSide::Client, HostSide::Server].iter().all(|host| !self.probes(*host).is_empty());
+            return match (gave_up, by == Some(case.tap) && !both) {
                 (true, true) => vec!["timed_out"],
                 (true, false) => vec!["timed_out", "reset"],
+                (false, _) if open => vec!["timed_out", "reset"],
                 (false, _) => vec!["reset"],
             };
         }
@@ -335,6 +340,8 @@ impl Seen {
         let is_open = |tail: &Option<(u64, Option<u64>)>| matches!(tail, Some((_, None)));
         let data = self.last(|role| matches!(role, Role::Data | Role::Retransmission));
         let open = tails.iter().filter(|tail| is_open(tail)).flatten();
+        // A capture ends with its last frame.
+        let now = self.frames.last().map_or(Timestamp::default(), |frame| frame.time);
         let is_late = |number: &u64| {
             let frame = self.frames.iter().find(|frame| frame.number == *number);
             frame.is_some_and(|frame| now.since(frame.time) < Span::from_secs(2))
@@ -343,9 +350,19 @@ impl Seen {
         match first_open {
             None => vec!["alive"],
             Some(first) if is_late(first) => vec!["alive", "unanswered", "inconclusive"],
-            Some(_) if data.is_some() => vec!["alive", "unanswered", "inconclusive"],
+            // A segment of the peer's own shows it alive, though it answers nothing.
+            Some(first) if data.is_some() || self.is_heard_after(*first) => {
+                vec!["alive", "unanswered", "inconclusive"]
+            }
             Some(_) => vec!["unanswered"],
         }
+    }
+
+    /// Whether the other end of the one that sent a frame was seen to send after it.
+    fn is_heard_after(&self, number: u64) -> bool {
+        let sender = |frame: &TapFrame| self.origin.get(&frame.packet).map(|(host, _)| *host);
+        let from = self.frames.iter().find(|frame| frame.number == number).and_then(sender);
+        self.frames.iter().any(|frame| frame.number > number && sender(frame) != from)
     }
 
     /// What is wrong with the settings that were inferred, where they must show: at the prober, of a stack that
@@ -355,7 +372,9 @@ impl Seen {
         let side = case.side(host);
         let alone = self.last(|role| matches!(role, Role::Data | Role::Fin)).is_none();
         let often_met = side.stack == "linux" || side.stack.starts_with("windows");
-        if !side.probes || !alone || !often_met || case.loss != Loss::Never || self.probes(host).len() < 3 {
+        // Where the interval is the longer one, it hides the idle time of a peer that lives.
+        let shows = side.idle > side.interval && self.probes(host).len() >= 3 && case.loss == Loss::Never;
+        if !side.probes || !alone || !often_met || !shows {
             return Vec::new();
         }
         let prober = found["probers"].as_array().unwrap().iter().find(|one| one["endpoint"] == host.name());
@@ -391,7 +410,7 @@ impl Seen {
     }
 }
 
-fn write(frames: &[TapFrame], path: &Path) {
+pub fn write(frames: &[TapFrame], path: &Path) {
     let mut writer = CaptureWriter::create(path, true).unwrap();
     writer.begin("keepscope", "a simulation", Vec::new()).unwrap();
     for frame in frames {
@@ -444,7 +463,7 @@ fn hold(case: &Case, folder: &Path) -> Result<(), String> {
         }
     }
     let outcome = found["outcome"].as_str().unwrap_or_default();
-    let possible = seen.outcomes(case, world.truths(), world.now());
+    let possible = seen.outcomes(case, world.truths());
     if !possible.contains(&outcome) {
         wrong.push(format!("outcome: truth {possible:?}, analyzer {outcome:?}"));
     }
