@@ -5,12 +5,19 @@
 
 mod analyze;
 mod diff;
+#[cfg(feature = "live")]
+mod doctor;
 mod live_input;
 mod predict;
+#[cfg(feature = "live")]
+mod probe;
+mod products;
 mod progress;
 mod simulate;
 mod stacks;
 mod verify;
+#[cfg(feature = "live")]
+mod watch;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -29,6 +36,9 @@ pub(crate) enum Exit {
     Failed,
     /// Usage, or input that cannot be read or is damaged.
     BadInput,
+    /// Rights are missing.
+    #[cfg(feature = "live")]
+    RightsMissing,
     /// What was asked cannot be known from the input.
     Inconclusive,
     /// Stopped by the user; the result so far was written.
@@ -41,6 +51,8 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::BadInput => 2,
+            #[cfg(feature = "live")]
+            Exit::RightsMissing => 3,
             Exit::Inconclusive => 4,
             Exit::Interrupted => 130,
         })
@@ -52,12 +64,15 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
 
   keepscope analyze capture.pcapng                who probes whom, who no longer answers
   tcpdump -w - tcp | keepscope analyze -          the same, from a pipe
+  keepscope probe example.net:443                 whether a peer answers keepalive probes
   keepscope diff before.pcap after.pcap           what changed, or what was lost between two ends
   keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
   keepscope verify --idle 7s --interval 3s --count 4 capture.pcap    whether it did as promised
   keepscope simulate linux-340s-behind-350s       what would happen, on a virtual clock
   keepscope stacks                                how TCP stacks keep connections alive
   keepscope stacks linux                          one of them, each fact with its source
+  keepscope products                              after how much silence middleboxes forget a connection
+  keepscope doctor                                whether this machine allows probing, and what mends it
 
 'keepscope COMMAND --help' shows all options of a command.
 ";
@@ -65,10 +80,14 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done; all input was read, whatever was found (verify: all that could be seen was as promised;
-       diff: no difference)
-  1    verify: a rule was broken; diff: the captures differ; simulate: something expected did not come about
+       diff: no difference; probe: every connection is alive)
+  1    verify: a rule was broken; diff: the captures differ; simulate: something expected did not come about;
+       probe: a connection is dead (silent, reset, refused, unreachable, closed by the peer); doctor: probing
+       does not work for another reason than rights
   2    wrong usage, or a capture that cannot be read or is damaged (what could be read is reported)
-  4    verify: nothing that was promised could be seen; diff: nothing in common to compare
+  3    rights are missing (doctor: and so probing does not work)
+  4    verify: nothing that was promised could be seen; diff: nothing in common to compare; probe: what
+       happened does not tell
   130  interrupted (the result so far is reported)";
 
 /// When text is coloured.
@@ -104,14 +123,25 @@ enum Command {
     Analyze(analyze::Arguments),
     /// Compare two captures: before and after a change, or both ends of a path.
     Diff(diff::Arguments),
+    /// Show what this machine allows, and the command that mends each lack.
+    #[cfg(feature = "live")]
+    Doctor(doctor::Arguments),
     /// Predict when a stack probes a quiet connection, and when it gives up.
     Predict(predict::Arguments),
+    /// Probe a peer: open a connection, leave it idle, send keepalive probes, and judge what comes back.
+    #[cfg(feature = "live")]
+    Probe(probe::Arguments),
+    /// Show after how much silence middleboxes forget a connection, each fact with its source.
+    Products(products::Arguments),
     /// Simulate hosts, links and the boxes between them, and hold what happens against what is expected.
     Simulate(simulate::Arguments),
     /// Show how TCP stacks and applications keep connections alive, each fact with its source.
     Stacks(stacks::Arguments),
     /// Check the keepalives in captures against promised settings, rule by rule.
     Verify(verify::Arguments),
+    /// Show every keepalive on the interfaces of this machine as it comes; sends nothing.
+    #[cfg(feature = "live")]
+    Watch(watch::Arguments),
 }
 
 /// Runs the command that the process was started with.
@@ -123,10 +153,17 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Some(Command::Analyze(arguments)) => analyze::run(arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
+        #[cfg(feature = "live")]
+        Some(Command::Doctor(arguments)) => doctor::run(&arguments),
         Some(Command::Predict(arguments)) => predict::run(&arguments),
+        #[cfg(feature = "live")]
+        Some(Command::Probe(arguments)) => probe::run(&arguments),
+        Some(Command::Products(arguments)) => products::run(&arguments),
         Some(Command::Simulate(arguments)) => simulate::run(&arguments),
         Some(Command::Stacks(arguments)) => stacks::run(&arguments),
         Some(Command::Verify(arguments)) => verify::run(arguments),
+        #[cfg(feature = "live")]
+        Some(Command::Watch(arguments)) => watch::run(&arguments),
         None => print(SHORT_HELP),
     };
     match result {

@@ -4,4 +4,19 @@
 //! probe is due, the pipeline reads what comes back; this module drives them. Behind [`wire::Wire`] stands the
 //! operating system, or anything else that takes and gives packets.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("the feature `live` is for Linux; build with --no-default-features --features cli");
+
+pub mod clock;
+pub mod doctor;
+pub mod engine;
+pub mod filter;
+pub mod interface;
+pub mod kernel;
+pub mod netns;
+pub mod privilege;
+pub mod recording;
+pub mod sys;
+pub mod system;
+pub mod watch;
 pub mod wire;

@@ -1,23 +1,32 @@
 //! Findings as output: text for people, JSON, JSON lines and CSV for programs.
 //!
 //! Owns the versioned output model, the only thing that is serialised. Writes to whatever it is given; uses
-//! [`crate::analysis`], [`crate::keepalive`], [`crate::stack`], [`crate::track`], [`crate::capture`] (its
+//! [`crate::analysis`], [`crate::keepalive`], [`crate::stack`], [`crate::product`], [`crate::track`], [`crate::capture`] (its
 //! problems) and [`crate::pipeline`] (its counts).
 
 pub mod annotate;
 pub mod csv;
 pub mod diff;
+#[cfg(feature = "live")]
+pub mod doctor;
 pub mod json;
 pub mod jsonl;
+#[cfg(feature = "live")]
+pub mod kernel;
 pub mod ladder;
 mod model;
 mod number;
 pub mod predict;
+#[cfg(feature = "live")]
+pub mod probe;
+pub mod products;
 #[cfg(feature = "scenario")]
 pub mod simulation;
 pub mod stacks;
 pub mod text;
 pub mod verify;
+#[cfg(feature = "live")]
+pub mod watch;
 
 use crate::capture::{Captures, Problem};
 use crate::pipeline::{Counts, Pipeline};
@@ -33,6 +42,8 @@ pub struct CaptureReport {
     pub counts: Counts,
     /// What was wrong or odd.
     pub problems: Vec<Problem>,
+    /// Live: frames that were lost before they could be read.
+    pub lost: Option<u64>,
 }
 
 impl CaptureReport {
@@ -45,6 +56,7 @@ impl CaptureReport {
                 packets: progress.frames,
                 counts: pipeline.counts(index),
                 problems: captures.problems().filter(of_this).cloned().collect(),
+                lost: None,
             }
         };
         captures.progress().enumerate().map(report).collect()

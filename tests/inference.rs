@@ -3,9 +3,13 @@
 #[path = "inference/captures.rs"]
 mod captures;
 mod common;
+#[path = "inference/marks.rs"]
+mod marks;
 #[path = "inference/named.rs"]
 mod named;
 #[path = "inference/properties.rs"]
 mod properties;
+#[path = "inference/rates.rs"]
+mod rates;
 #[path = "inference/synthetic.rs"]
 mod synthetic;

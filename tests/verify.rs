@@ -161,6 +161,32 @@ fn a_capture_from_one_end_does_not_claim_what_only_the_other_could_know() {
     assert!(broken.is_empty() && exit == Some(4), "{broken:?}");
 }
 
+/// Gaps of 2.016 s are those of HZ=250 and gaps of 2.080 s those of HZ=100: each is explained, but not both by
+/// one kernel.
+#[test]
+fn one_hz_must_explain_the_whole_connection() {
+    let promised = "--idle 3s --interval 2s --count 4";
+    let (broken, exit, document) = verdict("vanish.pcap", &words(promised));
+    assert!(broken.is_empty() && exit == Some(0), "{broken:?}");
+    assert_eq!(document["connections"][0]["hz_fits"], serde_json::json!([250]));
+    let mut capture = common::Pcap::of("vanish.pcap");
+    for record in &mut capture.records[7..] {
+        let number = |at: usize| u32::from_ne_bytes(record[at..at + 4].try_into().expect("four octets"));
+        let micros = number(4) + 64_000;
+        let seconds = number(0) + micros / 1_000_000;
+        record[..4].copy_from_slice(&seconds.to_ne_bytes());
+        record[4..8].copy_from_slice(&(micros % 1_000_000).to_ne_bytes());
+    }
+    let path = common::scratch("verify_two_rates").join("two.pcap");
+    std::fs::write(&path, capture.octets()).expect("written");
+    let output =
+        keepscope(&[&["verify"], &*promised.split(' ').collect::<Vec<_>>(), &[common::text(&path)]].concat());
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("none of 100, 250, 300 and 1000 fits throughout"), "{text}");
+    assert!(text.contains("FAIL interval_not_"), "{text}");
+}
+
 #[test]
 fn damage_is_reported_and_what_could_be_judged_is() {
     let whole = common::Pcap::of("vanish.pcap").octets();

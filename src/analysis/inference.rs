@@ -12,7 +12,7 @@
 //! - *count*: the probes before the prober gave up or, if that was not seen, the longest run of probes.
 //!
 //! # The score
-//! `score = fit² × roundness × precision × marks`, each from 0 to 1:
+//! `score = fit² × roundness × precision × end × marks`, each from 0 to 1:
 //! - *fit*: the share of the steps from probe to probe that the settings predict within 12 ms (and one jiffy
 //!   where a silence is measured); a step predicted to the jiffy counts 1 down to ½ as it is 0 to 12 ms off, a
 //!   first silence that is longer than it had to be ½ (keepalives were turned on late). Less than 0.6 refutes.
@@ -21,16 +21,26 @@
 //!   multiple of 60 s, 0.92 of 50 s, 0.9 of 10 s, 0.85 of 5 s, 0.75 of 1 s, 0.5 of 500 ms, 0.3 of 100 ms, 0.1
 //!   of 10 ms, 0.03 of 1 ms.
 //! - *precision*: `1 / (1 + log10(1 + width / 12 ms) / 8)`, where width is how late the first probe may be.
-//! - *marks*: 0 if the payload, the timestamps or the RST are none that the stack sends; 0.05 if timestamps
-//!   are missing that it would send; 0.3 or 0.6 for what weakens it (TTL, IP identification, D-SACK, a count
-//!   that cannot be set); 0.9 if how its timer rounds is not verified, 0.8 for stacks that are seldom met (all
-//!   but Linux, Windows and macOS).
+//! - *end*, where the prober gave up: what the better explanation of it is worth. A count that is a default, a
+//!   preset or 3, 4, 5, 6, 8, 9 or 10 is worth 1, another 0.8, two probes 0.4, one 0.2; a user timeout, on
+//!   stacks that have one, half of how round the roundest in its range is, or 1 if an application asks for it.
+//! - *marks*: the product of what each of its [marks](Inference::marks) is [worth](Worth::factor) to the
+//!   stack: 0 refutes, 0.05, 0.3 and 0.6 weaken, 1 supports; 0.9 if how its timer rounds is not verified, 0.8
+//!   for stacks that are seldom met (all but Linux, Windows and macOS).
+//!
+//! Of the rates of a Linux kernel that give the same settings, the one that makes what was seen most likely
+//! stands first: a gap that lies on its grid is likelier than one that a wide window merely holds, and a first
+//! silence may be longer than any. If it is not 8 times likelier than another, no rate is told; one that is
+//! so much less likely loses half of its score.
 
+mod ending;
 mod marks;
 mod observe;
 mod plain;
 mod round;
 mod wheel;
+
+pub use marks::{Mark, Opinion, Worth};
 
 use super::outcome::Verdict;
 use super::prober::{ProberRecord, median};
@@ -38,7 +48,9 @@ use crate::stack::preset::Asked;
 use crate::stack::value::{InboundProbes, Rounding};
 use crate::stack::{Preset, Stack, Status};
 use crate::time::Span;
-use crate::track::event::{Party, Summary};
+use crate::track::event::{Party, ResetMarks, Summary};
+use ending::Ending;
+use marks::Marks;
 use observe::{Step, Subject};
 use wheel::Solution;
 
@@ -48,8 +60,17 @@ const KEPT: usize = 16;
 /// Worse scores are not reported.
 const LEAST_SCORE: f64 = 0.02;
 
+/// Explanations that are as likely as the best have at least this share of its score.
+const COMES_NEAR: f64 = 0.8;
+
 /// What an explanation is worth by which the idle time shows nowhere.
 const HIDDEN_IDLE: f64 = 0.5;
+
+/// A rate is told if it makes what was seen so many times likelier than the others that give the same settings.
+const TELLS_RATE: f64 = 8.0;
+
+/// What the same settings are worth at a rate that is so much less likely.
+const LESS_LIKELY_RATE: f64 = 0.5;
 
 /// What a stack is worth that is seldom met.
 const SELDOM: f64 = 0.8;
@@ -75,7 +96,8 @@ pub struct Estimate {
 pub struct Count {
     /// The number.
     pub value: u32,
-    /// The prober was seen to give up after them; otherwise it takes at least so many.
+    /// The prober was seen to give up after them, and hardly for a user timeout; otherwise it takes at least so
+    /// many, or a user timeout ended it.
     pub exact: bool,
 }
 
@@ -105,8 +127,12 @@ pub struct Explanation {
     pub idle: Option<Setting>,
     /// Time between unanswered probes, if it shows.
     pub interval: Option<Setting>,
-    /// Unanswered probes before giving up, if that was seen.
+    /// Unanswered probes before giving up, if that was seen and the stack counts them.
     pub count: Option<u32>,
+    /// The user timeouts that explain when it gave up, where the stack has such a thing.
+    pub user_timeout: Option<Setting>,
+    /// A user timeout explains that as well as the count.
+    pub count_in_doubt: bool,
     /// From 0 to 1; see [the module](self).
     pub score: f64,
 }
@@ -122,41 +148,72 @@ pub struct Inference {
     pub count: Option<Count>,
     /// The settings that explain them, best first.
     pub settings: Vec<Explanation>,
+    /// What its probes, and how they ended, look like.
+    pub marks: Vec<Mark>,
+    /// What its answers to the probes of its peer look like.
+    pub answering: Vec<Mark>,
 }
 
 /// Infers the settings of `prober`, the probes of `party`, from them, from the probes of the `other` side and
-/// from what became of the connection.
+/// from what became of the connection and, if it was reset, what the packet of the `reset` shows.
 pub fn infer(
     prober: &ProberRecord,
     other: &ProberRecord,
     party: Party,
     summary: &Summary,
     verdict: &Verdict,
+    reset: Option<ResetMarks>,
 ) -> Inference {
-    if prober.probes.is_empty() {
+    if prober.probes.is_empty() && other.probes.is_empty() {
         return Inference::default();
     }
     let subject = Subject { prober, other, party, summary, verdict };
+    if prober.probes.is_empty() {
+        let answering = Marks::of(&subject, reset, None).answering;
+        return Inference { answering, ..Inference::default() };
+    }
     // As most stacks see it: an octet of the peer is heard, an empty probe is not where only that one counts.
     let rules = [InboundProbes::OneOctet, InboundProbes::Both, InboundProbes::None];
     let steps = rules.map(|rule| subject.steps(rule, false));
     let [seen, ..] = &steps;
     let count = subject.longest_run(seen).map(|(value, exact)| Count { value, exact });
+    let exact = count.filter(|count| count.exact).map(|count| count.value);
+    let mut marks = Marks::of(&subject, reset, exact);
     let mut settings: Vec<Explanation> = Vec::new();
+    let mut untimely: Vec<&str> = Vec::new();
     for stack in Stack::all().iter().copied().filter(|stack| stack.runs) {
         let rule = stack.idle_clock.reset_by_probes.value_or(InboundProbes::Both);
         let index = rules.iter().position(|known| *known == rule).unwrap_or(0);
         let sending = stack.idle_clock.reset_by_sending.value_or(false).then(|| subject.steps(rule, true));
         let chosen = sending.as_ref().or(steps.get(index));
-        settings.extend(explain(stack, &subject, chosen.map_or(&[], Vec::as_slice), count));
+        let steps = chosen.map_or(&[][..], Vec::as_slice);
+        let weight = marks.weigh(stack);
+        if steps.is_empty() || weight <= 0.0 {
+            continue;
+        }
+        let ending = exact.and_then(|exact| Ending::of(&subject, rule, exact));
+        let found = explain(stack, steps, (count, ending), weight);
+        if found.is_empty() {
+            untimely.push(stack.name);
+        }
+        settings.extend(found);
     }
+    marks.probing.extend(marks::spacing(&subject, seen, &settings, &untimely));
     settings.retain(|explanation| explanation.score >= LEAST_SCORE);
     // Stable: of equals the first in the table of stacks stays first.
     settings.sort_by(|one, other| other.score.total_cmp(&one.score));
     settings.truncate(KEPT);
+    let count = count.map(|count| Count { exact: count.exact && !in_doubt(&settings), ..count });
     let shows_interval = settings.first().is_some_and(|best| best.interval.is_some());
     let (idle, interval) = estimates(seen, shows_interval);
-    Inference { idle, interval, count, settings }
+    Inference { idle, interval, count, settings, marks: marks.probing, answering: marks.answering }
+}
+
+/// Whether any of the settings that explain about as much as the best leaves the count in doubt.
+fn in_doubt(settings: &[Explanation]) -> bool {
+    let Some(best) = settings.first() else { return false };
+    let mut near = settings.iter().take_while(|one| one.score >= best.score * COMES_NEAR);
+    near.any(|one| one.count_in_doubt)
 }
 
 /// What was seen of either time. Silences much longer than the shortest are the interval's: a timer that keeps
@@ -193,21 +250,19 @@ fn estimate(sorted: &[Span]) -> Option<Estimate> {
 /// The explanations by one stack.
 fn explain(
     stack: &'static Stack,
-    subject: &Subject<'_>,
     steps: &[Step],
-    count: Option<Count>,
+    (count, ending): (Option<Count>, Option<Ending>),
+    marks: f64,
 ) -> Vec<Explanation> {
     let exact = count.filter(|count| count.exact).map(|count| count.value);
-    let marks = marks::weigh(stack, subject, exact);
-    if steps.is_empty() || marks <= 0.0 {
-        return Vec::new();
-    }
     let rounding = stack.timing.rounding;
     let verified = if rounding.status == Status::Unverified { UNVERIFIED_TIMER } else { 1.0 };
     let common = ["linux", "windows", "macos"].iter().any(|name| stack.name.starts_with(name));
     let verified = if common { verified } else { verified * SELDOM };
     let judge = |solution: Solution, hz: Option<u32>, worth: f64| {
-        let application = application(&solution, count, exact);
+        let reason = ending.map(|ending| ending.reason(stack, solution.idle, solution.interval));
+        let timeout = reason.and_then(|reason| reason.user_timeout);
+        let application = application(&solution, count, timeout);
         Explanation {
             stack: stack.name,
             title: stack.title,
@@ -215,36 +270,83 @@ fn explain(
             application: application.map(|preset| preset.name),
             idle: solution.idle.map(setting),
             interval: solution.interval.map(setting),
-            count: exact,
-            score: score(stack, &solution) * marks * verified * worth,
+            count: reason.map_or(exact, |reason| reason.count),
+            user_timeout: timeout.map(setting),
+            count_in_doubt: reason.is_some_and(|reason| reason.in_doubt),
+            score: score(stack, &solution)
+                * marks
+                * verified
+                * worth
+                * reason.map_or(1.0, |reason| reason.worth),
         }
     };
     if !matches!(rounding.value, Some(Rounding::TimerWheel { .. })) {
         return plain::solve(stack, steps).map(|solution| judge(solution, None, 1.0)).into_iter().collect();
     }
-    let mut found: Vec<Explanation> = Vec::new();
+    let mut found: Vec<Rated> = Vec::new();
     for hz in wheel::RATES {
-        let direct = wheel::solve(stack, hz, steps).map(|solution| judge(solution, Some(hz), 1.0));
-        let hidden = wheel::solve_by_interval(stack, hz, steps);
-        let hidden = hidden.map(|solution| judge(solution, Some(hz), HIDDEN_IDLE));
-        for explanation in direct.into_iter().chain(hidden) {
-            join(&mut found, explanation);
-        }
+        let mut take = |solutions: Vec<Solution>, worth: f64| {
+            found.extend(solutions.into_iter().map(|solution| Rated {
+                explanation: judge(solution, Some(hz), worth),
+                evidence: solution.evidence,
+                hidden: worth < 1.0,
+            }));
+        };
+        take(wheel::solve(stack, hz, steps), 1.0);
+        take(wheel::solve_by_interval(stack, hz, steps).into_iter().collect(), HIDDEN_IDLE);
     }
-    found
+    tell_rates(found)
 }
 
-/// Adds an explanation; where another rate gives the same settings as well, the rate is not told.
-fn join(found: &mut Vec<Explanation>, new: Explanation) {
-    let same = |known: &Explanation| {
-        (known.idle, known.interval) == (new.idle, new.interval) && (known.score - new.score).abs() <= 0.1
-    };
-    match found.iter_mut().find(|known| same(known)) {
-        Some(known) => {
-            known.hz = None;
-            known.score = known.score.max(new.score);
+/// An explanation at one rate.
+struct Rated {
+    explanation: Explanation,
+    /// How likely it makes what was seen, as a logarithm.
+    evidence: f64,
+    /// Its idle time shows nowhere.
+    hidden: bool,
+}
+
+impl Rated {
+    /// Whether these are the same settings at two rates.
+    fn is_same(&self, other: &Rated) -> bool {
+        let values = |one: &Explanation| (one.idle.map(|idle| idle.value), one.interval.map(|it| it.value));
+        self.hidden == other.hidden && values(&self.explanation) == values(&other.explanation)
+    }
+}
+
+/// Where several rates give the same settings, the one whose grid is hit stands before those that merely hold
+/// what was seen; where it is not much more likely than another, no rate is told.
+fn tell_rates(mut found: Vec<Rated>) -> Vec<Explanation> {
+    found.sort_by(|one, other| other.evidence.total_cmp(&one.evidence));
+    let mut told: Vec<Rated> = Vec::new();
+    for mut rated in found {
+        let Some(best) = told.iter_mut().find(|best| best.is_same(&rated)) else {
+            told.push(rated);
+            continue;
+        };
+        if best.evidence - rated.evidence < TELLS_RATE.ln() {
+            best.explanation = joined(&best.explanation, &rated.explanation);
+        } else {
+            rated.explanation.score *= LESS_LIKELY_RATE;
+            told.push(rated);
         }
-        None => found.push(new),
+    }
+    told.into_iter().map(|rated| rated.explanation).collect()
+}
+
+/// The same settings at two rates, of which none is told.
+fn joined(one: &Explanation, other: &Explanation) -> Explanation {
+    let both = |one: Option<Setting>, other: Option<Setting>| {
+        let (one, other) = (one?, other?);
+        Some(Setting { low: one.low.min(other.low), high: one.high.max(other.high), ..one })
+    };
+    Explanation {
+        hz: None,
+        idle: both(one.idle, other.idle),
+        interval: both(one.interval, other.interval),
+        score: one.score.max(other.score),
+        ..*one
     }
 }
 
@@ -266,22 +368,34 @@ fn score(stack: &Stack, solution: &Solution) -> f64 {
     solution.fit * solution.fit * roundness * precision
 }
 
-/// The first application of the table whose idle time and interval are these, and whose count agrees.
-fn application(solution: &Solution, count: Option<Count>, exact: Option<u32>) -> Option<&'static Preset> {
-    let (idle, interval) = (solution.idle?.best, solution.interval?.best);
-    let is = |asked: Option<Asked<Span>>, nanos: i64| {
-        asked.and_then(Asked::get).is_some_and(|span| span.as_nanos() == nanos)
-    };
+/// The first application of the table whose idle time and interval are these, and whose count agrees; or whose
+/// user timeout does, which ends it before the count.
+fn application(
+    solution: &Solution,
+    count: Option<Count>,
+    timeouts: Option<round::Choice>,
+) -> Option<&'static Preset> {
     Preset::all().iter().find(|preset| {
         let asked = preset.count.value.and_then(Asked::get);
-        let timeout = preset.user_timeout.value.and_then(Asked::get).is_some();
-        let agrees = match (asked, count) {
-            // A user timeout ends it before the count does.
-            _ if timeout => exact.is_none_or(|exact| asked.is_none_or(|asked| exact <= asked)),
-            (Some(asked), Some(seen)) if seen.exact => asked == seen.value,
-            (Some(asked), Some(seen)) => asked >= seen.value,
+        let timeout = preset.user_timeout.value.and_then(Asked::get);
+        let agrees = match (timeout, asked, count) {
+            (Some(timeout), _, Some(seen)) if seen.exact => {
+                timeouts.is_some_and(|range| (range.low..=range.high).contains(&timeout.as_nanos()))
+            }
+            (Some(_), ..) => true,
+            (None, Some(asked), Some(seen)) if seen.exact => asked == seen.value,
+            (None, Some(asked), Some(seen)) => asked >= seen.value,
             _ => true,
         };
-        agrees && is(preset.idle.value, idle) && is(preset.interval.value, interval)
+        agrees && asks(preset, solution.idle, solution.interval)
     })
+}
+
+/// Whether an application asks for this idle time and interval.
+fn asks(preset: &Preset, idle: Option<round::Choice>, interval: Option<round::Choice>) -> bool {
+    let is = |asked: Option<Asked<Span>>, choice: Option<round::Choice>| {
+        let asked = asked.and_then(Asked::get).map(Span::as_nanos);
+        asked.is_some() && asked == choice.map(|choice| choice.best)
+    };
+    is(preset.idle.value, idle) && is(preset.interval.value, interval)
 }

@@ -33,7 +33,7 @@ pub const DRIFT: i64 = 10_000;
 pub struct Expectation {
     /// The stack, with its rules.
     pub model: Model,
-    /// CONFIG_HZ of a Linux kernel; if it is not said, each usual one is allowed.
+    /// CONFIG_HZ of a Linux kernel; if it is not said, one of the usual ones must explain all.
     pub hz: Option<u32>,
     /// Silence before the first probe.
     pub idle: Option<Span>,
@@ -149,6 +149,18 @@ impl RuleId {
         }
     }
 
+    /// Whether it depends on how late the timer fires.
+    pub fn is_about_times(self) -> bool {
+        matches!(
+            self,
+            RuleId::IdleNotEarly
+                | RuleId::IdleNotLate
+                | RuleId::IntervalNotEarly
+                | RuleId::IntervalNotLate
+                | RuleId::GiveUp
+        )
+    }
+
     /// The requirement of the standard that it is, if it is one.
     pub fn requirement(self) -> Option<&'static Requirement> {
         let id = match self {
@@ -226,6 +238,8 @@ struct Case<'a> {
     steps: Vec<replay::Step>,
     /// The round trip from the point of capture to the prober.
     trip: Span,
+    /// What became of trying each HZ, if none was said.
+    rates: Option<&'a Rates>,
 }
 
 impl Case<'_> {
@@ -256,10 +270,11 @@ impl Case<'_> {
     fn rounding(&self) -> String {
         let expectation = self.expectation;
         match (expectation.model.rounding, expectation.hz) {
-            (Rounding::TimerWheel { .. }, None) => {
-                "HZ not given, so each of 100, 250, 300 and 1000".to_owned()
-            }
-            (Rounding::TimerWheel { .. }, Some(hz)) => format!("timer wheel, HZ={hz}"),
+            (Rounding::TimerWheel { .. }, hz) => match (self.rates, hz) {
+                (Some(rates), _) => rates.sentence(),
+                (None, Some(hz)) => format!("timer wheel, HZ={hz}"),
+                (None, None) => "timer wheel".to_owned(),
+            },
             (rounding, _) => match (rounding.datum(), expectation.model.stack.timing.rounding.value) {
                 (_, None) => "nobody knows how this stack rounds".to_owned(),
                 (Datum::Fields(_, text, _), _) => text,
@@ -269,16 +284,105 @@ impl Case<'_> {
     }
 }
 
+/// Numbers for people.
+fn listed(numbers: &[u32]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+    match numbers.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => numbers.join(""),
+    }
+}
+
+/// The verdicts on one end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdicts {
+    /// One for each rule.
+    pub rules: Vec<RuleVerdict>,
+    /// The HZ values by which the rules about times are all kept, if each was allowed.
+    pub hz_fits: Vec<u32>,
+}
+
 /// Judges every rule for one end of a connection that may have sent probes.
+///
+/// Where no HZ was said, one of the usual ones must explain all of it: the connection is judged by each, and
+/// the verdicts are those by the one that explains most, of several by the first.
 pub fn verify(
     record: &ConnectionRecord,
     history: &History,
     party: Party,
     expectation: &Expectation,
+) -> Verdicts {
+    if !expectation.allows_every_hz() {
+        return Verdicts { rules: judge(record, history, party, expectation, None), hz_fits: Vec::new() };
+    }
+    let by_rate = ALL_HZ.map(|hz| {
+        let one = Expectation { hz: Some(hz), ..expectation.clone() };
+        let faults = Faults::of(&judge(record, history, party, &one, None));
+        (hz, one, faults)
+    });
+    let fewest = by_rate.iter().map(|(.., faults)| *faults).min().unwrap_or_default();
+    let mut best = by_rate.iter().filter(|(.., faults)| *faults == fewest).peekable();
+    let Some((_, by, _)) = best.peek() else {
+        return Verdicts { rules: Vec::new(), hz_fits: Vec::new() };
+    };
+    let fits = fewest.times == 0;
+    let rates = Rates { best: best.map(|(hz, ..)| *hz).collect(), fits };
+    let rules = judge(record, history, party, by, Some(&rates));
+    let seen = !record.prober(party).probes.is_empty();
+    Verdicts { rules, hz_fits: if fits && seen { rates.best } else { Vec::new() } }
+}
+
+/// What speaks against a rate, the weightiest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Faults {
+    /// Rules about times that it breaks.
+    times: usize,
+    /// Those that it does not explain: by another, a RST may be in step with the probes.
+    unexplained: usize,
+    /// All rules that it breaks.
+    all: usize,
+}
+
+impl Faults {
+    fn of(rules: &[RuleVerdict]) -> Self {
+        let count = |is: &dyn Fn(&RuleVerdict) -> bool| rules.iter().filter(|verdict| is(verdict)).count();
+        Self {
+            times: count(&|verdict| verdict.outcome == Outcome::Fail && verdict.rule.is_about_times()),
+            unexplained: count(&|verdict| verdict.outcome != Outcome::Pass && verdict.rule.is_about_times()),
+            all: count(&|verdict| verdict.outcome == Outcome::Fail),
+        }
+    }
+}
+
+/// What became of trying each HZ.
+struct Rates {
+    /// Those by which fewest rules are broken.
+    best: Vec<u32>,
+    /// No rule about times is broken then.
+    fits: bool,
+}
+
+impl Rates {
+    /// In words.
+    fn sentence(&self) -> String {
+        match self.fits {
+            true => format!("HZ not given, {} fits", listed(&self.best)),
+            false => format!("HZ not given, none of {} fits throughout", listed(&ALL_HZ)),
+        }
+    }
+}
+
+/// Judges every rule; where each HZ was tried, `rates` says what became of it.
+fn judge(
+    record: &ConnectionRecord,
+    history: &History,
+    party: Party,
+    expectation: &Expectation,
+    rates: Option<&Rates>,
 ) -> Vec<RuleVerdict> {
     let replay = replay::Replay::new(record, history, party, expectation);
     let (steps, trip) = (replay.steps(), replay.trip());
-    let case = Case { record, history, party, expectation, steps, trip };
+    let case = Case { record, history, party, expectation, steps, trip, rates };
     let mut verdicts = timing::judge(&case);
     verdicts.extend(until::judge(&case));
     verdicts.extend(standard::judge(&case));

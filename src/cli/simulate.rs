@@ -140,7 +140,10 @@ type Outcome = Result<Exit, String>;
 fn list(arguments: &Arguments, out: &mut dyn Write) -> io::Result<Exit> {
     let read = |text: &str| Scenario::read(text, &[]).map(|plan| plan.scenario);
     if arguments.format != Format::Text {
-        report::list(out, built_in::ALL.iter().filter_map(|found| Some((found.name, read(found.text).ok()?))))?;
+        report::list(
+            out,
+            built_in::ALL.iter().filter_map(|found| Some((found.name, read(found.text).ok()?))),
+        )?;
         return Ok(Exit::Done);
     }
     for (index, found) in built_in::ALL.iter().enumerate() {
@@ -205,10 +208,12 @@ fn simulate_once(arguments: &Arguments, plan: &Plan, out: &mut dyn Write) -> io:
         Ok(at) => at,
         Err(problem) => return Ok(Err(problem)),
     };
-    let writer = match arguments.write.as_deref().map(|path| CaptureWriter::create(path, arguments.force)).transpose() {
-        Ok(writer) => writer,
-        Err(error) => return Ok(Err(format!("--write {error}"))),
-    };
+    let writer =
+        match arguments.write.as_deref().map(|path| CaptureWriter::create(path, arguments.force)).transpose()
+        {
+            Ok(writer) => writer,
+            Err(error) => return Ok(Err(format!("--write {error}"))),
+        };
     let run = match plan.run(&[at]) {
         Ok(run) => run,
         Err(wrong) => return Ok(Err(wrong.to_string())),

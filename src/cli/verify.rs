@@ -56,7 +56,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME", conflicts_with = "expect")]
     stack: Option<String>,
 
-    /// CONFIG_HZ of the Linux kernel [default: any of 100, 250, 300 and 1000 is allowed]
+    /// CONFIG_HZ of the Linux kernel [default: one of 100, 250, 300 and 1000 must explain all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1200), conflicts_with = "expect")]
     hz: Option<u32>,
 
@@ -245,13 +245,15 @@ impl Run {
             return;
         };
         for party in prober.parties(record) {
+            let verdicts = verify(record, history, party, expectation);
             self.judged.push(Judged {
                 connection: record.id,
                 opened: record.opened,
                 party,
                 expectation: expectation.clone(),
                 table,
-                rules: verify(record, history, party, expectation),
+                rules: verdicts.rules,
+                hz_fits: verdicts.hz_fits,
             });
         }
     }

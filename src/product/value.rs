@@ -100,7 +100,7 @@ impl Value for Configurable {
             Configurable::Yes => Datum::Fields("yes", "other values".to_owned(), Vec::new()),
             Configurable::Between { least, most } => Datum::Fields(
                 "between",
-                format!("{} to {}", seconds(least), seconds(most)),
+                format!("{} to {}", seconds(least).replace(" s", ""), seconds(most)),
                 vec![("least", least.datum()), ("most", most.datum())],
             ),
         }

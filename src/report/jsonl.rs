@@ -70,6 +70,7 @@ enum Said<'a> {
         ttl: u8,
         timestamps: bool,
         ack: bool,
+        seq_offset: Option<i64>,
     },
     ResetIgnored {
         reset: Moment,
@@ -170,6 +171,7 @@ fn said(event: &Event) -> Option<Said<'static>> {
             ttl: marks.ttl,
             timestamps: marks.timestamps,
             ack: marks.ack,
+            seq_offset: marks.seq_offset,
         },
         EventKind::ResetIgnored { reset, evidence } => {
             Said::ResetIgnored { reset: (*reset).into(), evidence: (*evidence).into() }

@@ -1,18 +1,22 @@
 //! The output model of `keepscope.analysis/1`: fields may be added, those here stay.
 
 mod inference;
+mod marks;
+
+pub(super) use inference::Inferred;
 
 use serde::Serialize;
 
 use super::CaptureReport;
 use super::number::{Micros, Seconds};
 use crate::analysis::confounder::Confounder;
-use crate::analysis::{ConnectionRecord, ProbeRecord};
+use crate::analysis::inference::Mark;
+use crate::analysis::{ConnectionRecord, ProbeRecord, ResetOrigin};
 use crate::capture::Problem;
 use crate::frame::FrameId;
 use crate::segment::IcmpKind;
 use crate::track::event::{
-    Answer, AnswerKind, LookAlike, LookAlikeSeen, Mark, Party, ProbeSegment, SideSummary,
+    Answer, AnswerKind, LookAlike, LookAlikeSeen, Mark as FrameMark, Party, ProbeSegment, SideSummary,
 };
 
 /// Name and version of the document.
@@ -25,6 +29,8 @@ pub(super) struct Capture<'a> {
     tcp_segments: u64,
     copies: u64,
     icmp_errors: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<u64>,
     skipped: Vec<Skipped>,
     problems: Vec<ProblemLine<'a>>,
 }
@@ -56,6 +62,7 @@ impl<'a> From<&'a CaptureReport> for Capture<'a> {
             tcp_segments: counts.segments,
             copies: counts.copies,
             icmp_errors: counts.icmp_errors,
+            lost: report.lost,
             skipped: counts
                 .skipped
                 .iter()
@@ -116,9 +123,21 @@ pub(super) struct Connection {
     last: Moment,
     copies: u64,
     sides: Sides,
+    /// Earlier probes that a watch without an end did not keep.
+    #[serde(skip_serializing_if = "is_zero")]
+    forgotten_probes: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lookalikes: Vec<Seen>,
     probers: Vec<Prober>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    responders: Vec<Responder>,
+}
+
+/// An end that was probed.
+#[derive(Serialize)]
+struct Responder {
+    endpoint: &'static str,
+    marks: Vec<marks::MarkLine>,
 }
 
 /// What may mislead whoever reads the connection.
@@ -141,9 +160,15 @@ impl From<&Confounder> for ConfounderLine {
 
 /// Who sent the RST that ended the connection.
 #[derive(Serialize)]
-struct ResetLine {
+pub(super) struct ResetLine {
     by: &'static str,
     cues: Vec<String>,
+}
+
+impl From<&ResetOrigin> for ResetLine {
+    fn from(origin: &ResetOrigin) -> Self {
+        Self { by: origin.by.name(), cues: origin.cues.clone() }
+    }
 }
 
 /// A frame with its time.
@@ -154,8 +179,8 @@ pub(super) struct Moment {
     time_s: Seconds,
 }
 
-impl From<Mark> for Moment {
-    fn from(mark: Mark) -> Self {
+impl From<FrameMark> for Moment {
+    fn from(mark: FrameMark) -> Self {
         Self { at: mark.frame.into(), time_s: mark.time.into() }
     }
 }
@@ -249,6 +274,10 @@ pub(super) struct Probe {
     ack: u32,
     ttl: u8,
     timestamps: Option<Timestamps>,
+    window: u16,
+    psh: bool,
+    dont_fragment: bool,
+    ip_id: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     basis: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -347,11 +376,19 @@ impl From<&ProbeSegment> for Probe {
             ack: shown.ack.0,
             ttl: shown.ttl,
             timestamps: shown.timestamps.map(Timestamps::from),
+            window: shown.window,
+            psh: shown.psh,
+            dont_fragment: shown.dont_fragment,
+            ip_id: shown.ip_id,
             basis: None,
             corrects: None,
             answer: None,
         }
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Connection {
@@ -367,6 +404,10 @@ impl Connection {
                 probes: with_probes.then(|| prober.probes.iter().map(Probe::from).collect()),
             }
         };
+        let responder = |(party, marks): (Party, &[Mark])| Responder {
+            endpoint: party.name(),
+            marks: marks.iter().map(marks::MarkLine::from).collect(),
+        };
         let evidence = &record.verdict.evidence;
         Self {
             id: record.id.0,
@@ -378,11 +419,7 @@ impl Connection {
             evidence_at: evidence.iter().copied().map(At::from).collect(),
             reason: record.verdict.reason.clone(),
             last_life: record.verdict.last_life.map(Moment::from),
-            reset: record
-                .verdict
-                .origin
-                .as_ref()
-                .map(|origin| ResetLine { by: origin.by.name(), cues: origin.cues.clone() }),
+            reset: record.verdict.origin.as_ref().map(ResetLine::from),
             confounders: record.confounders.iter().map(ConfounderLine::from).collect(),
             first: record.opened.first.into(),
             last: record.summary.last.into(),
@@ -391,8 +428,10 @@ impl Connection {
                 client: Side::from(&record.summary.client),
                 server: Side::from(&record.summary.server),
             },
+            forgotten_probes: record.forgotten,
             lookalikes: record.lookalikes.iter().map(Seen::from).collect(),
             probers: record.probers().map(|(party, _)| prober(party)).collect(),
+            responders: record.responders().map(responder).collect(),
         }
     }
 }

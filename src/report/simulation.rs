@@ -196,9 +196,8 @@ fn captures<'a>(run: &'a Run, at: &'a [String]) -> impl Iterator<Item = &'a Capt
 /// # Errors
 /// If `out` cannot be written to.
 pub fn json(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String]) -> io::Result<()> {
-    let connections = |captured: &Captured| {
-        captured.records.iter().map(|record| Connection::new(record, true)).collect()
-    };
+    let connections =
+        |captured: &Captured| captured.records.iter().map(|record| Connection::new(record, true)).collect();
     let document = Document {
         head: head(plan, Some(run)),
         ends: ends(run).map(end_line).collect(),
@@ -262,7 +261,12 @@ pub fn text(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String], style: S
     writeln!(out, "\nWhat happened, besides the packets below (seconds after the start):")?;
     happened(out, run)?;
     for captured in captures(run, at) {
-        writeln!(out, "\nA capture at {} shows {}:", captured.tap.name, plural(captured.frames.len() as u64, "packet"))?;
+        writeln!(
+            out,
+            "\nA capture at {} shows {}:",
+            captured.tap.name,
+            plural(captured.frames.len() as u64, "packet")
+        )?;
         ladders(out, captured, style)?;
     }
     writeln!(out, "\nWhat became of it:")?;
@@ -281,7 +285,9 @@ fn headline(out: &mut dyn Write, scenario: &Scenario) -> io::Result<()> {
     let path: Vec<String> = scenario
         .path
         .iter()
-        .map(|name| if scenario.boxes.contains_key(name) { format!("[{}]", plain(name)) } else { plain(name) })
+        .map(
+            |name| if scenario.boxes.contains_key(name) { format!("[{}]", plain(name)) } else { plain(name) },
+        )
         .collect();
     let middle = if path.is_empty() { "--".to_owned() } else { format!("-- {} --", path.join(" -- ")) };
     writeln!(out, "  client {middle} server")
@@ -419,7 +425,10 @@ pub fn list<'a>(out: &mut dyn Write, scenarios: impl Iterator<Item = (&'a str, S
         question: &scenario.question,
         answer: scenario.answer.trim(),
     });
-    serde_json::to_writer_pretty(&mut *out, &Document { schema: "keepscope.scenarios/1", scenarios: listed.collect() })?;
+    serde_json::to_writer_pretty(
+        &mut *out,
+        &Document { schema: "keepscope.scenarios/1", scenarios: listed.collect() },
+    )?;
     writeln!(out)
 }
 

@@ -2,9 +2,9 @@
 //!
 //! Uses [`crate::stack`] only.
 
-mod detail;
-mod document;
-mod list;
+pub(super) mod detail;
+pub(super) mod document;
+pub(super) mod list;
 
 use std::io::{self, Write};
 
@@ -47,7 +47,7 @@ pub fn json(out: &mut dyn Write, rows: Rows) -> io::Result<()> {
 }
 
 /// A value for people.
-fn words(datum: &Datum) -> String {
+pub(super) fn words(datum: &Datum) -> String {
     match datum {
         Datum::Word(_, title) => (*title).to_owned(),
         Datum::Text(text) => (*text).to_owned(),

@@ -11,6 +11,7 @@
 //!    "expected": {"table": null or its number in the file from 1, "stack", "hz": null or a number, "hz_allowed": [],
 //!                 "idle_s", "interval_s", "count", "user_timeout_s": null where not promised, "jitter_s",
 //!                 "drift_ppm", "defaults", "unverified": [what nobody has verified of the stack]},
+//!    "hz_fits": [HZ values of which each explains every time, where none was promised],
 //!    "rules": [{"rule", "source", "outcome", "frames": [numbers], "frames_at": [{"capture", "frame"}],
 //!               "observed", "expected": null | {"least_s", "most_s"} | {"number"} | {"text"}, "reason"}]}]}
 //! ```
@@ -45,6 +46,8 @@ pub struct Judged {
     pub table: Option<usize>,
     /// A verdict for each rule.
     pub rules: Vec<RuleVerdict>,
+    /// The HZ values that explain every time, if none was promised.
+    pub hz_fits: Vec<u32>,
 }
 
 impl Judged {
@@ -102,6 +105,8 @@ struct Connection<'a> {
     prober: &'static str,
     outcome: &'static str,
     expected: Expected,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hz_fits: &'a Vec<u32>,
     rules: Vec<Rule<'a>>,
 }
 
@@ -181,6 +186,7 @@ fn connection(judged: &Judged) -> Connection<'_> {
         prober: judged.party.name(),
         outcome: judged.outcome().name(),
         expected: expected(judged),
+        hz_fits: &judged.hz_fits,
         rules: judged.rules.iter().map(rule).collect(),
     }
 }
@@ -256,7 +262,7 @@ fn promised(judged: &Judged) -> String {
     if let Some(hz) = expectation.hz {
         parts.push(format!("HZ={hz}"));
     } else if expectation.allows_every_hz() {
-        parts.push("HZ not given (100, 250, 300 and 1000 allowed)".to_owned());
+        parts.push("HZ not given (one of 100, 250, 300 and 1000)".to_owned());
     }
     let times = [
         ("idle", expectation.idle),

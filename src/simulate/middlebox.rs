@@ -171,6 +171,8 @@ pub enum BoxAction {
         from: Side,
         /// Why it does not count.
         why: NotCounted,
+        /// The state now, if there is a mapping.
+        state: Option<TcpState>,
     },
     /// The timer of the mapping ran out.
     Expired {

@@ -58,15 +58,15 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use self::expect::Expectations;
-use self::middlebox::{MOST_BOXES, Place, service_of};
 pub use self::host::{Answers, Change, Data, Host};
 pub use self::link::{Bursts, Lane, Link, Outage};
 pub use self::middlebox::{Adaptive, Keepalive, Kind, Middlebox, Nat, StrayPacket};
+use self::middlebox::{MOST_BOXES, Place, service_of};
 pub use self::overrides::Override;
 pub use self::problem::{ScenarioError, Wrong};
+use self::text::span;
 pub use self::text::{Address, Rate, Share, Word, Words};
 pub use self::windows::{Call, Called, Version, Windows};
-use self::text::span;
 use super::host::HostSide;
 use super::link::LinkSpec;
 use super::middlebox::{Description, Side};
@@ -79,8 +79,10 @@ use crate::time::Span;
 const LONGEST: Span = Span::from_secs(315_576_000);
 
 /// Where the ends of the connection are if nothing is said.
-const CLIENT: Endpoint = Endpoint { address: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 10)), port: 40_000 };
-const SERVER: Endpoint = Endpoint { address: IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 20)), port: 443 };
+const CLIENT: Endpoint =
+    Endpoint { address: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 10)), port: 40_000 };
+const SERVER: Endpoint =
+    Endpoint { address: IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 20)), port: 443 };
 
 /// What is simulated and what is expected of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -240,11 +242,15 @@ impl Scenario {
             }
             match (self.link.get(name), self.boxes.get(name)) {
                 (Some(_), Some(_)) => {
-                    return Err(Wrong::new(key, format!("{name} is a link and a box; give one another name")));
+                    return Err(Wrong::new(
+                        key,
+                        format!("{name} is a link and a box; give one another name"),
+                    ));
                 }
                 (Some(_), None) => {
                     if let Some(before) = pending.replace(name) {
-                        let problem = format!("the links {before} and {name} stand side by side; make them one");
+                        let problem =
+                            format!("the links {before} and {name} stand side by side; make them one");
                         return Err(Wrong::new(key, problem));
                     }
                 }
@@ -289,7 +295,11 @@ impl Scenario {
     }
 
     /// The boxes of the path, and what the client connects to through them.
-    fn boxes(&self, path: &Path, server: Endpoint) -> Result<(Vec<Description>, Endpoint, Vec<String>), Wrong> {
+    fn boxes(
+        &self,
+        path: &Path,
+        server: Endpoint,
+    ) -> Result<(Vec<Description>, Endpoint, Vec<String>), Wrong> {
         let mut target = server;
         let mut all_assumed = Vec::new();
         let mut boxes = Vec::new();

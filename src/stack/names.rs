@@ -54,7 +54,11 @@ pub(crate) fn find<R: Copy>(
 /// Of these names the one that comes nearest, if one comes near enough to be meant.
 pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = wanted.trim().to_ascii_lowercase();
-    known.into_iter().filter_map(|name| Some((distance_if_near(&wanted, name)?, name))).min().map(|(_, name)| name)
+    known
+        .into_iter()
+        .filter_map(|name| Some((distance_if_near(&wanted, name)?, name)))
+        .min()
+        .map(|(_, name)| name)
 }
 
 impl Unknown {

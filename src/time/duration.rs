@@ -71,7 +71,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_as_the_same() {
-        for nanos in [0, 1, 999, 1_500, 12_000_000, 7_168_000_000, 340_000_000_000, 7_440_000_000_001, i64::MAX] {
+        for nanos in
+            [0, 1, 999, 1_500, 12_000_000, 7_168_000_000, 340_000_000_000, 7_440_000_000_001, i64::MAX]
+        {
             let span = Span::from_nanos(nanos);
             assert_eq!(parse(&format(span)), Ok(span), "{}", format(span));
         }

@@ -355,6 +355,7 @@ impl Connection {
     }
 
     fn probe_segment(&self, segment: &Segment, step: &Step) -> ProbeSegment {
+        let (sender, receiver) = (self.side(step.from), self.side(step.from.peer()));
         ProbeSegment {
             prober: step.from,
             at: Mark { frame: segment.id, time: segment.time },
@@ -363,10 +364,21 @@ impl Connection {
             octets: u8::from(segment.len > 0),
             silence: step.silence,
             quiet: step.quiet,
-            run: self.side(step.from).run.saturating_add(1),
+            run: sender.run.saturating_add(1),
             ttl: segment.ttl,
             timestamps: segment.options.timestamps,
             ip_id: segment.ip_id,
+            ip_id_before: segment.ip_id.and(sender.last.map(|last| last.ip_id)),
+            dont_fragment: segment.dont_fragment,
+            psh: segment.flags.psh(),
+            octet: segment.first_octet.filter(|_| segment.len > 0),
+            window: segment.window,
+            window_before: sender.window,
+            ack_lag: receiver
+                .next()
+                .filter(|_| segment.flags.ack() && !receiver.unanchored)
+                .map(|next| next.cast_signed().wrapping_sub(receiver.position(segment.ack).cast_signed())),
+            in_flight: sender.in_flight(step.position),
         }
     }
 
@@ -488,18 +500,28 @@ impl Connection {
         }
     }
 
-    /// Says the last word: what is still open stays unanswered or undecided.
-    pub(super) fn finish(self, seen_until: Timestamp, log: &mut Log) {
-        let rare = self.rare.map(|rare| *rare).unwrap_or_default();
-        let summary = EventKind::Final(Box::new(Summary {
+    /// What was seen of it until now.
+    pub(super) fn summary(&self, seen_until: Timestamp) -> Summary {
+        let rare = self.rare.as_deref();
+        Summary {
             opened: self.opened,
             last: self.last,
             client: self.client.summary(),
             server: self.server.summary(),
-            reset: rare.reset.map(|reset| (reset.by, reset.at)),
-            duplicates: rare.duplicates,
+            reset: rare.and_then(|rare| rare.reset).map(|reset| (reset.by, reset.at)),
+            duplicates: rare.map_or(0, |rare| rare.duplicates),
             seen_until,
-        }));
+        }
+    }
+
+    /// Whether an event about it was sent.
+    pub(super) fn is_spoken_of(&self) -> bool {
+        self.probes.as_ref().is_some_and(|probes| probes.spoken_of())
+    }
+
+    /// Says the last word: what is still open stays unanswered or undecided.
+    pub(super) fn finish(self, seen_until: Timestamp, log: &mut Log) {
+        let summary = EventKind::Final(Box::new(self.summary(seen_until)));
         match self.probes {
             Some(mut probes) if probes.spoken_of() => {
                 probes.give_up(log);

@@ -163,6 +163,12 @@ pub struct ResetMarks {
     pub ack: bool,
     /// Time since the last segment of the other side, which may have prompted it.
     pub prompted: Option<Span>,
+    /// How far its SEQ lies above its sender's SND.NXT, if that is known.
+    pub seq_offset: Option<i64>,
+    /// Its IPv4 identification.
+    pub ip_id: Option<u16>,
+    /// Its IPv4 "don't fragment"; always true for IPv6.
+    pub dont_fragment: bool,
 }
 
 /// The ends of a connection and where it begins.
@@ -234,6 +240,32 @@ pub struct ProbeSegment {
     pub timestamps: Option<TcpTimestamps>,
     /// Its IPv4 identification.
     pub ip_id: Option<u16>,
+    /// The IPv4 identification of the packet that its sender sent before it.
+    pub ip_id_before: Option<u16>,
+    /// Its IPv4 "don't fragment"; always true for IPv6.
+    pub dont_fragment: bool,
+    /// Its PSH bit.
+    pub psh: bool,
+    /// Its octet, if it has one and that was captured.
+    pub octet: Option<u8>,
+    /// Its window field, not scaled.
+    pub window: u16,
+    /// The window field that its sender sent before it.
+    pub window_before: Option<u16>,
+    /// By how much its ACK lies below the peer's SND.NXT as far as captured, if that is known.
+    pub ack_lag: Option<i64>,
+    /// Octets in flight, and whether it stands at SND.UNA-1 (otherwise at SND.NXT-1): known only where
+    /// something was in flight.
+    pub in_flight: Option<InFlight>,
+}
+
+/// What was in flight when a probe left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InFlight {
+    /// From SND.UNA to SND.NXT, as far as captured.
+    pub octets: u64,
+    /// The probe stands at SND.UNA-1; otherwise at SND.NXT-1.
+    pub below_una: bool,
 }
 
 /// A keepalive probe.
@@ -412,8 +444,32 @@ pub struct SideSummary {
     pub ttl: Option<(u8, u8)>,
     /// It sent timestamps.
     pub timestamps: bool,
+    /// What its SYN offered, if that was captured.
+    pub syn: Option<SynOffer>,
+    /// How the packets that carried its data were marked.
+    pub data_packets: DataPackets,
     /// Its look-alikes.
     pub lookalikes: LookAlikes,
+}
+
+/// The options on a SYN that tell stacks apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct SynOffer {
+    /// Timestamps.
+    pub timestamps: bool,
+    /// SACK permitted.
+    pub sack_permitted: bool,
+    /// The shift count of its window scale option.
+    pub window_scale: Option<u8>,
+}
+
+/// The IPv4 "don't fragment" of the packets with data of one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct DataPackets {
+    /// Some had it set.
+    pub dont_fragment: bool,
+    /// Some had it clear.
+    pub may_fragment: bool,
 }
 
 /// Everything about a connection that is not an event of its own.

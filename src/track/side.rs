@@ -5,7 +5,8 @@
 
 use std::num::NonZeroU64;
 
-use super::event::{LookAlike, LookAlikes, Mark, SideSummary};
+use super::event::{InFlight, LookAlike, LookAlikes, Mark, SideSummary};
+use super::looks::Looks;
 use crate::frame::FrameId;
 use crate::segment::{Flags, Segment, SeqNum};
 use crate::time::{Span, Timestamp};
@@ -50,6 +51,8 @@ pub(super) struct Side {
     pub(super) spoke: bool,
     /// It sent a FIN.
     pub(super) finished: bool,
+    /// What its packets look like.
+    looks: Looks,
     /// Lowest and highest time to live of its segments, RSTs not counted.
     ttl: Option<(u8, u8)>,
     /// Probes sent since the peer was last heard.
@@ -80,6 +83,8 @@ pub(super) struct LastSegment {
     /// When it was captured.
     pub(super) time: Timestamp,
     capture: u32,
+    /// Its IPv4 identification; 0 for IPv6 too.
+    pub(super) ip_id: u16,
     /// Its time to live.
     pub(super) ttl: u8,
     /// It was an acknowledgment that told nothing new (an answer that may have been written to the file
@@ -175,6 +180,12 @@ impl Side {
     pub(super) fn may_be_una(&self, position: u64) -> bool {
         let before = self.acked_before.into_iter().flatten();
         self.acked.into_iter().chain(before).any(|acked| acked.get() == position)
+    }
+
+    /// What is in flight when a probe stands at `position`, if anything is.
+    pub(super) fn in_flight(&self, position: u64) -> Option<InFlight> {
+        let (acked, next) = (self.acked()?, self.next()?);
+        (acked < next).then(|| InFlight { octets: next - acked, below_una: position + 1 == acked })
     }
 
     /// Whether its FIN was sent and acknowledged.
@@ -345,9 +356,11 @@ impl Side {
             number: segment.id.number,
             time: segment.time,
             capture: segment.id.capture,
+            ip_id: segment.ip_id.unwrap_or(0),
             ttl: segment.ttl,
             told_nothing,
         });
+        self.looks.learn(segment);
         if !segment.flags.rst() {
             let (lowest, highest) = self.ttl.unwrap_or((segment.ttl, segment.ttl));
             self.ttl = Some((lowest.min(segment.ttl), highest.max(segment.ttl)));
@@ -399,6 +412,8 @@ impl Side {
             fin: self.rare.as_ref().and_then(|rare| rare.fin),
             ttl: self.ttl,
             timestamps: self.timestamp.is_some(),
+            syn: self.looks.syn(),
+            data_packets: self.looks.data_packets(),
             lookalikes: self.rare.as_ref().map(|rare| rare.lookalikes).unwrap_or_default(),
         }
     }

@@ -147,6 +147,17 @@ pub fn differences_from_truth(folder: &Path) -> Vec<String> {
     read_index(folder).capture.iter().flat_map(|capture| capture.differences(folder)).collect()
 }
 
+/// Holds one capture of a folder against the `INDEX.toml` beside it; returns every difference.
+pub fn file_differences_from_truth(folder: &Path, file: &str) -> Vec<String> {
+    let index = read_index(folder);
+    index
+        .capture
+        .iter()
+        .filter(|capture| capture.file == file)
+        .flat_map(|one| one.differences(folder))
+        .collect()
+}
+
 #[derive(Deserialize)]
 struct Index {
     capture: Vec<Capture>,

@@ -6,9 +6,6 @@ use serde_json::Value;
 
 use crate::common::{analyze_json, capture_path};
 
-/// A user timeout ended the connection before the count did.
-const COUNT_REPLACED: &str = "user_timeout.pcap";
-
 /// Begun midstream, all probes answered.
 const PERIODS_ONLY: &str = "wrap_midstream.pcap";
 
@@ -33,15 +30,21 @@ fn difference(truth: &toml::Table, prober: &Value, file: &str) -> Option<String>
     let (idle, interval, count) = (set("idle_s")?, set("interval_s")?, set("count")?);
     let mut linux = prober["settings"].as_array()?.iter().filter(|one| one["stack"] == "linux");
     let fits = |linux: &Value| {
-        let counted = linux["count"].as_i64().is_none_or(|seen| seen == count || file == COUNT_REPLACED);
+        let timeout = set("user_timeout_ms");
+        let counted = linux["count"].as_i64().is_none_or(|seen| seen == count || timeout.is_some());
+        let ended = timeout.is_none_or(|timeout| {
+            let range = &linux["user_timeout_range_s"];
+            !range.is_null() && within(range, timeout / 1000)
+        });
         let hz = linux["hz"].as_i64().is_none_or(|hz| hz == 250);
         let times = within(&linux["idle_range_s"], idle) && within(&linux["interval_range_s"], interval);
-        counted && hz && times
+        counted && ended && hz && times
     };
     // Where the first probe was not captured and all were answered, a period may be either time.
     let found = if file == PERIODS_ONLY { linux.any(fits) } else { linux.next().is_some_and(fits) };
     let at_least = prober["count"]["value"].as_i64().is_none_or(|seen| seen <= count);
-    (!(found && at_least)).then(|| format!("{idle}/{interval}/{count}: {}", prober["settings"]))
+    let exact = prober["count"]["exact"] == true && prober["count"]["value"].as_i64() != Some(count);
+    (!(found && at_least) || exact).then(|| format!("{idle}/{interval}/{count}: {}", prober["settings"]))
 }
 
 #[test]

@@ -61,11 +61,10 @@ fn a_large_setting_is_a_range_with_its_roundest_value() {
         assert_eq!((best.stack, best.hz), ("linux", Some(250)), "{inference:#?}");
         assert_eq!(idle_of(best), (300.0, 295.0, 311.0));
     }
-    // Two rates give this one; each has its range.
+    // Two rates give this one, so none is told; at 250 it begins at 345 s, at 1000 at 328 s.
     let inference = scene(Some(360.448), &[360.448; 4], &[], false).infer();
-    let at = |hz| *linux(&inference).iter().find(|one| one.hz == Some(hz)).unwrap();
-    assert_eq!(idle_of(at(1000)), (360.0, 328.0, 360.0));
-    assert_eq!(idle_of(at(250)), (360.0, 345.0, 360.0));
+    let best = linux(&inference)[0];
+    assert_eq!((best.hz, idle_of(best)), (None, (360.0, 328.0, 360.0)));
 }
 
 #[test]
@@ -96,6 +95,61 @@ fn the_end_unseen_gives_at_least() {
     assert_eq!(inference.settings[0].count, None);
     // Nothing unanswered: nothing known.
     assert_eq!(scene(Some(15.05), &[15.104; 3], &[], false).infer().count, None);
+}
+
+/// Linux with a user timeout: given up at the first firing past it with a probe unanswered.
+#[test]
+fn a_user_timeout_is_no_count() {
+    // 5 s, 2 s and 9 probes, of which 8 s left two: at 5.12 and 7.136 s, then the end at 9.152 s.
+    let inference = scene(Some(5.12), &[], &[2.016], true).infer();
+    let count = inference.count.unwrap();
+    assert_eq!((count.value, count.exact), (2, false));
+    let best = &inference.settings[0];
+    let timeout = best.user_timeout.unwrap();
+    assert_eq!(best.stack, "linux");
+    assert!(best.count_in_doubt, "{best:?}");
+    assert!(timeout.low < Span::from_secs(8) && Span::from_secs(8) < timeout.high, "{timeout:?}");
+    assert!(timeout.low > Span::from_secs(7) && timeout.high < secs(9.2), "{timeout:?}");
+    // What a count explains as well as before stays one, with the user timeouts that would do too.
+    let inference = scene(Some(5.12), &[], &[2.016; 8], true).infer();
+    assert!(inference.count.unwrap().exact);
+    assert_eq!(inference.settings[0].count, Some(9));
+    assert!(inference.settings[0].user_timeout.is_some());
+}
+
+/// 15 s, 15 s and 3 probes, with a user timeout of 30 s that ends it after one.
+#[test]
+fn an_application_that_sets_a_user_timeout_is_found_by_it() {
+    let mut ended = scene(Some(15.05), &[], &[], false);
+    ended.reset(ended.start.plus(secs(30.154)));
+    let inference = ended.infer();
+    let linux = linux(&inference);
+    // One probe shows no interval.
+    assert_eq!((linux[0].count_in_doubt, linux[0].interval), (true, None));
+    assert_eq!(linux[0].user_timeout.unwrap().value, Span::from_secs(30));
+    let mut ended = scene(Some(15.05), &[15.104; 2], &[], false);
+    ended.probe(ended.start.plus(secs(15.05 + 3.0 * 15.104)), None);
+    ended.reset(ended.start.plus(secs(15.05 + 4.0 * 15.104)));
+    let inference = ended.infer();
+    assert_eq!(inference.settings[0].application, Some("reqwest"), "{inference:#?}");
+    assert!(!inference.count.unwrap().exact);
+}
+
+/// smoltcp has no count at all.
+#[test]
+fn a_stack_without_a_count_has_a_user_timeout() {
+    let mut ended = scene(Some(10.0), &[10.0], &[10.0, 10.0], false);
+    for probe in &mut ended.prober.probes {
+        probe.segment.octets = 1;
+    }
+    ended.reset(ended.start.plus(secs(50.0)));
+    let inference = ended.infer();
+    let best = &inference.settings[0];
+    assert_eq!((best.stack, best.count), ("smoltcp", None));
+    let timeout = best.user_timeout.unwrap();
+    // Heard last after the first probe, 40 s before.
+    assert_eq!(timeout.value, Span::from_secs(40));
+    assert!(timeout.high.as_nanos() - timeout.low.as_nanos() < 100_000_000, "{timeout:?}");
 }
 
 /// With an idle time above the interval a live peer shows the idle time, rounded in two steps; below it the

@@ -59,6 +59,14 @@ impl Scene {
             ttl: self.ttl,
             timestamps: stamps,
             ip_id: None,
+            ip_id_before: None,
+            dont_fragment: true,
+            psh: false,
+            octet: (self.octets > 0).then_some(0),
+            window: 502,
+            window_before: Some(502),
+            ack_lag: Some(0),
+            in_flight: None,
         };
         let answer = answer.map(|at| Answer {
             probe: number as u32,
@@ -107,7 +115,7 @@ impl Scene {
             last_life: None,
             origin: None,
         };
-        infer(&self.prober, &ProberRecord::default(), Party::Client, &summary, &verdict)
+        infer(&self.prober, &ProberRecord::default(), Party::Client, &summary, &verdict, None)
     }
 }
 

@@ -120,7 +120,7 @@ fn judged(conversation: &[Sent], expectation: &Expectation) -> Vec<RuleVerdict> 
     while let Some(event) = tracker.poll_event() {
         if let Some(record) = collector.on_event(&event) {
             let history = histories.take(record.id);
-            return verify(&record, &history, Party::Client, expectation);
+            return verify(&record, &history, Party::Client, expectation).rules;
         }
     }
     panic!("no record");

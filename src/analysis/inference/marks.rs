@@ -1,119 +1,195 @@
-//! What probes look like beside their times, held against what each stack sends.
+//! What packets look like beside their times, held against what each stack sends.
 //!
-//! Owns what each mark is worth. A mark that the table of stacks knows for certain refutes; what is only
-//! reported, or what a host can be told to do otherwise, weakens. Uses [`crate::stack`].
+//! Owns [`Mark`]: something seen, with the frames that show it and what it is [`Worth`] to each stack of the
+//! table. The same marks are listed and multiplied into the score. A mark that the table of stacks knows for
+//! certain refutes; what is only reported, or what a setting or something on the path explains as well,
+//! weakens. Uses [`crate::stack`].
 
-use super::observe::Subject;
-use crate::analysis::prober::ProbeRecord;
-use crate::stack::value::{GiveUp, IpId, ProbeOptions, Reset, Role, TimeToLive};
-use crate::stack::{Stack, Status};
+mod ending;
+mod probe;
+mod responder;
 
-/// What a mark against a stack leaves of its score.
-const UNLIKELY: f64 = 0.3;
-/// What a mark leaves that a setting or something on the path explains as well.
-const DOUBTFUL: f64 = 0.6;
+use super::Explanation;
+use super::observe::{Step, Subject};
+use crate::frame::FrameId;
+use crate::stack::{Cell, Stack, Status};
+use crate::track::event::ResetMarks;
 
-/// What the marks leave of a score: 1 if none speaks against the stack, 0 if one refutes it.
-pub(super) fn weigh(stack: &Stack, subject: &Subject<'_>, given_up_after: Option<u32>) -> f64 {
-    payload(stack, subject)
-        * timestamps(stack, subject)
-        * identification(stack, subject)
-        * time_to_live(stack, subject)
-        * end(stack, subject, given_up_after)
-        * answers(stack, subject)
+/// Frames that are named for a mark; more of the same tell no more.
+const MOST_FRAMES: usize = 4;
+
+/// What a mark is worth to a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Worth {
+    /// The stack cannot have sent this.
+    Refutes,
+    /// It would have to break a rule that it is known to keep, or something on the path did.
+    Improbable,
+    /// It is not known to do so.
+    Unlikely,
+    /// A setting, or something on the path, explains it.
+    Doubtful,
+    /// This is what the stack sends.
+    Supports,
 }
 
-fn probes<'a>(subject: &Subject<'a>) -> impl Iterator<Item = &'a ProbeRecord> {
-    subject.prober.probes.iter()
-}
+impl Worth {
+    /// All of them, worst first.
+    pub const ALL: [Worth; 5] =
+        [Worth::Refutes, Worth::Improbable, Worth::Unlikely, Worth::Doubtful, Worth::Supports];
 
-fn payload(stack: &Stack, subject: &Subject<'_>) -> f64 {
-    let cell = stack.probe.octets;
-    match cell.value {
-        Some(octets) if probes(subject).any(|probe| probe.segment.octets != octets) => {
-            if cell.status == Status::Unverified { UNLIKELY } else { 0.0 }
+    /// The name used in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Worth::Refutes => "refutes",
+            Worth::Improbable => "improbable",
+            Worth::Unlikely => "unlikely",
+            Worth::Doubtful => "doubtful",
+            Worth::Supports => "supports",
         }
-        Some(_) => 1.0,
-        None => DOUBTFUL,
+    }
+
+    /// What is left of the score of a stack.
+    pub const fn factor(self) -> f64 {
+        match self {
+            Worth::Refutes => 0.0,
+            Worth::Improbable => 0.05,
+            Worth::Unlikely => 0.3,
+            Worth::Doubtful => 0.6,
+            Worth::Supports => 1.0,
+        }
     }
 }
 
-/// Timestamps on the probes, against whether they were negotiated: then the peer's segments have them.
-fn timestamps(stack: &Stack, subject: &Subject<'_>) -> f64 {
-    let carried = probes(subject).any(|probe| probe.segment.timestamps.is_some());
-    let by_peer = probes(subject)
-        .filter(|probe| probe.is_answered_by_peer())
-        .any(|probe| probe.answer.is_some_and(|answer| answer.timestamps.is_some()))
-        || subject.other.probes.iter().any(|probe| probe.segment.timestamps.is_some());
-    match (carried, stack.probe.options.trusted()) {
-        (true, Some(ProbeOptions::Nothing)) => 0.0,
-        // Windows as a rule does not offer them.
-        (true, None) => DOUBTFUL,
-        (false, Some(ProbeOptions::AsEstablished | ProbeOptions::Timestamps)) if by_peer => 0.05,
-        _ => 1.0,
+/// What a mark says of one stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opinion {
+    /// The name of the stack.
+    pub stack: &'static str,
+    /// What the mark is worth to it.
+    pub worth: Worth,
+}
+
+/// Something seen that tells stacks apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Its name.
+    pub name: &'static str,
+    /// What was seen, for people.
+    pub seen: String,
+    /// The first frames that show it.
+    pub frames: Vec<FrameId>,
+    /// What it says of stacks, in the order of their table; of those left out it says nothing.
+    pub opinions: Vec<Opinion>,
+}
+
+impl Mark {
+    /// A mark, judged for every stack of the table.
+    pub(super) fn new(
+        name: &'static str,
+        seen: impl Into<String>,
+        frames: impl IntoIterator<Item = FrameId>,
+        judge: impl Fn(&Stack) -> Option<Worth>,
+    ) -> Self {
+        let opinion = |stack: &&'static Stack| Some(Opinion { stack: stack.name, worth: judge(stack)? });
+        let mut shown: Vec<FrameId> = Vec::new();
+        for frame in frames {
+            if shown.len() == MOST_FRAMES {
+                break;
+            }
+            if !shown.contains(&frame) {
+                shown.push(frame);
+            }
+        }
+        Self {
+            name,
+            seen: seen.into(),
+            frames: shown,
+            opinions: Stack::all().iter().copied().filter_map(|stack| opinion(&stack)).collect(),
+        }
+    }
+
+    /// What it is worth to a stack, if it says anything of it.
+    pub fn worth(&self, stack: &str) -> Option<Worth> {
+        self.opinions.iter().find(|opinion| opinion.stack == stack).map(|opinion| opinion.worth)
+    }
+
+    /// The names of the stacks to which it is worth as much.
+    pub fn stacks(&self, worth: Worth) -> impl Iterator<Item = &'static str> {
+        self.opinions.iter().filter(move |opinion| opinion.worth == worth).map(|opinion| opinion.stack)
     }
 }
 
-/// The IPv4 identifications of probes with nothing of the connection between them.
-fn identification(stack: &Stack, subject: &Subject<'_>) -> f64 {
-    let all: Vec<u16> = probes(subject).filter_map(|probe| probe.segment.ip_id).collect();
-    if all.len() < 2 {
-        return 1.0;
+/// The marks of one side: as a prober, and as the one that answers its peer's probes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marks {
+    pub(super) probing: Vec<Mark>,
+    pub(super) answering: Vec<Mark>,
+}
+
+impl Marks {
+    /// All that can be seen.
+    pub(super) fn of(subject: &Subject<'_>, reset: Option<ResetMarks>, given_up_after: Option<u32>) -> Self {
+        let mut marks = Self { probing: Vec::new(), answering: responder::marks(subject) };
+        if !subject.prober.probes.is_empty() {
+            marks.probing = probe::marks(subject);
+            marks.probing.extend(ending::marks(subject, reset, given_up_after));
+        }
+        marks
     }
-    let constant = all.iter().all(|id| Some(id) == all.first());
-    let pairs = subject.prober.probes.iter().zip(subject.prober.probes.iter().skip(1));
-    let quiet = pairs.filter(|(_, later)| later.segment.run > 1);
-    let next = |one: &ProbeRecord, later: &ProbeRecord| {
-        one.segment.ip_id.zip(later.segment.ip_id).is_some_and(|(one, later)| later == one.wrapping_add(1))
+
+    /// What they leave of the score of a stack: 1 if nothing speaks against it, 0 if something refutes it.
+    pub(super) fn weigh(&self, stack: &Stack) -> f64 {
+        let all = self.probing.iter().chain(&self.answering);
+        all.filter_map(|mark| mark.worth(stack.name)).map(Worth::factor).product()
+    }
+}
+
+/// What is seen held against a cell of the table: the stack does so, or `otherwise` is what is left of it; of
+/// a cell that nobody verified less is believed, of an empty one nothing.
+fn against<T: Copy>(cell: Cell<T>, is: impl Fn(T) -> bool, otherwise: Worth) -> Option<Worth> {
+    let value = cell.value?;
+    Some(match (is(value), cell.status) {
+        (true, _) => Worth::Supports,
+        (false, Status::Unverified) => otherwise.max(Worth::Unlikely),
+        (false, _) => otherwise,
+    })
+}
+
+/// How far apart the probes are. Those of which no setting explains it are refuted; how well the others explain
+/// it is in the score as the fit, so of them it says only which do.
+pub(super) fn spacing(
+    subject: &Subject<'_>,
+    steps: &[Step],
+    settings: &[Explanation],
+    untimely: &[&'static str],
+) -> Option<Mark> {
+    let gaps: Vec<i64> = match steps.iter().filter_map(|step| step.run_gap()).collect::<Vec<i64>>() {
+        runs if runs.is_empty() => steps.iter().filter_map(|step| step.silence()).collect(),
+        runs => runs,
     };
-    let (mut counted, mut following) = (0_u32, 0_u32);
-    for (one, later) in quiet {
-        counted += 1;
-        following += u32::from(next(one, later));
-    }
-    match stack.probe.ip_id.trusted() {
-        Some(IpId::NextOfConnection) if constant || following < counted => DOUBTFUL,
-        Some(IpId::Random) if constant || (counted > 1 && following == counted) => UNLIKELY,
-        _ => 1.0,
-    }
+    let (shortest, longest) = (*gaps.iter().min()?, *gaps.iter().max()?);
+    let seen = if gaps.len() > 1 && is_growing(&gaps) {
+        format!("growing from {} to {}", millis(shortest), millis(longest))
+    } else if longest - shortest < 1_000_000 {
+        millis(shortest)
+    } else {
+        format!("{} to {}", millis(shortest), millis(longest))
+    };
+    let frames = subject.prober.probes.iter().map(|probe| probe.segment.at.frame);
+    Some(Mark::new("spacing", seen, frames, |stack| {
+        if untimely.contains(&stack.name) {
+            return Some(Worth::Refutes);
+        }
+        settings.iter().any(|found| found.stack == stack.name).then_some(Worth::Supports)
+    }))
 }
 
-/// The TTL that a packet left with: hosts begin with one of few.
-fn left_with(ttl: u8) -> u8 {
-    [32, 64, 128].into_iter().find(|start| ttl <= *start).unwrap_or(255)
+fn is_growing(gaps: &[i64]) -> bool {
+    gaps.iter().zip(gaps.iter().skip(1)).all(|(one, next)| next.saturating_mul(2) >= one.saturating_mul(3))
 }
 
-fn time_to_live(stack: &Stack, subject: &Subject<'_>) -> f64 {
-    let Some(ttl) = probes(subject).map(|probe| left_with(probe.segment.ttl)).next() else { return 1.0 };
-    let is_windows = stack.name.starts_with("windows");
-    match stack.probe.ttl.value {
-        Some(TimeToLive::System64 | TimeToLive::Socket64) if ttl != 64 => DOUBTFUL,
-        // Believed, and so worth little.
-        None if is_windows && ttl != 128 => DOUBTFUL,
-        _ => 1.0,
-    }
-}
-
-/// The RST with which it gave up, and after how many probes.
-fn end(stack: &Stack, subject: &Subject<'_>, given_up_after: Option<u32>) -> f64 {
-    if !subject.gave_up() {
-        return 1.0;
-    }
-    let never = matches!(stack.giving_up.rule.trusted(), Some(GiveUp::Never | GiveUp::ReportsOnly));
-    if never || stack.giving_up.reset.trusted() == Some(Reset::Nothing) {
-        return 0.0;
-    }
-    let by_user_timeout = stack.giving_up.rule.trusted() == Some(GiveUp::UserTimeoutOnly);
-    let default = stack.timing.count.value.and_then(|amount| amount.get());
-    let fixed = stack.option(Role::Count).is_none() && stack.options.status != Status::Unverified;
-    let counts = matches!(stack.giving_up.rule.value, Some(GiveUp::Counted { .. } | GiveUp::Elapsed { .. }));
-    let differs = given_up_after.is_some() && default != given_up_after;
-    if by_user_timeout || (fixed && counts && differs) { UNLIKELY } else { 1.0 }
-}
-
-/// How it answered the probes of its peer.
-fn answers(stack: &Stack, subject: &Subject<'_>) -> f64 {
-    let octets = subject.other.probes.iter().filter(|probe| probe.segment.octets == 1);
-    let dsack = octets.filter_map(|probe| probe.answer).any(|answer| answer.dsack);
-    if dsack && stack.responder.dsack.trusted() == Some(false) { UNLIKELY } else { 1.0 }
+fn millis(nanos: i64) -> String {
+    let millis = nanos.saturating_add(500_000).div_euclid(1_000_000);
+    format!("{}.{:03} s", millis.div_euclid(1000), millis.rem_euclid(1000))
 }

@@ -94,7 +94,7 @@ impl Subject<'_> {
     }
 
     /// When the prober last heard something that counts, before a probe.
-    fn heard(&self, probe: &ProbeRecord, rule: InboundProbes) -> Option<Timestamp> {
+    pub(super) fn heard(&self, probe: &ProbeRecord, rule: InboundProbes) -> Option<Timestamp> {
         let at = probe.segment.at.time;
         let last = at.plus(Span::from_nanos(probe.segment.silence?.as_nanos().saturating_neg()));
         let counts = |octets: u8| match rule {
@@ -116,6 +116,26 @@ impl Subject<'_> {
             theirs(time).is_none_or(|probe| counts(probe.segment.octets)).then_some(time)
         });
         answers.chain(earlier).filter(|time| *time < at).max()
+    }
+
+    /// Probes that left although an empty probe of the peer had just come: the silence since that is less than
+    /// half of what was kept otherwise.
+    pub(super) fn not_put_off(&self) -> Option<impl Iterator<Item = &ProbeRecord>> {
+        let kept = |probe: &ProbeRecord, rule| {
+            Some(probe.segment.at.time.since(self.heard(probe, rule)?).as_nanos())
+        };
+        self.other.probes.iter().find(|other| other.segment.octets == 0)?;
+        let probes = || self.prober.probes.iter().take(MOST_STEPS);
+        let firsts = probes().filter(|probe| probe.segment.run == 1);
+        let idle = firsts.filter_map(|probe| kept(probe, InboundProbes::None)).min()?;
+        let went_on = probes().filter(move |probe| {
+            let after_any = kept(probe, InboundProbes::Both).unwrap_or(i64::MAX);
+            let after_other = kept(probe, InboundProbes::None).unwrap_or(0);
+            after_any.saturating_mul(2) < idle && after_other >= idle
+        });
+        let mut went_on = went_on.peekable();
+        went_on.peek()?;
+        Some(went_on)
     }
 
     /// The steps, as a stack sees them to which probes of the peer count as `rule` says and, with `sends`,

@@ -178,7 +178,7 @@ pub(super) fn solve(stack: &Stack, steps: &[Step]) -> Option<Solution> {
     let derived = if derived && interval.is_some() { DERIVED } else { 1.0 };
     let fit = derived * sum / steps.len().max(1) as f64;
     let width = first.most - first.least;
-    (fit >= LEAST_FIT).then_some(Solution { idle, interval, fit, width })
+    (fit >= LEAST_FIT).then_some(Solution { idle, interval, fit, width, evidence: 0.0 })
 }
 
 /// Whether each gap is longer than the one before, up to where it no longer grows.

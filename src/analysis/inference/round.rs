@@ -99,6 +99,18 @@ pub(super) fn roundest(stack: &Stack, which: Which, low: i64, high: i64, unit: i
     best.map(|(_, value)| value)
 }
 
+/// The roundest user timeout from `low` to `high`, with the whole range; what an application asks for first.
+pub(super) fn roundest_timeout(low: i64, high: i64) -> Option<Choice> {
+    let whole = |nanos: i64| nanos.div_euclid(MILLISECOND) * MILLISECOND;
+    let (low, high) = (whole(low.saturating_add(MILLISECOND - 1)), whole(high));
+    let asked = Preset::all().iter().filter_map(|preset| preset.user_timeout.value?.get());
+    let asked = asked.map(|span| span.as_nanos());
+    let liked = LIKED.iter().rev().map(|liked| liked * SECOND);
+    let stepped = STEPS.iter().map(|(step, _)| high.div_euclid(*step) * step);
+    let best = asked.chain(liked).chain(stepped).find(|value| *value > 0 && (low..=high).contains(value))?;
+    Some(Choice { best, low, high })
+}
+
 /// A value with the range of all that fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Choice {

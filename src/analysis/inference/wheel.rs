@@ -2,6 +2,10 @@
 //!
 //! Uses [`crate::keepalive`] for the granule of a delay.
 
+mod matching;
+
+use matching::Match;
+
 use super::observe::Step;
 use super::round::{Choice, SECOND, Which, on_stack};
 use crate::keepalive::wheel::Wheel;
@@ -23,6 +27,15 @@ const BUDGET: usize = 40_000;
 
 /// Steps that are looked at in any case.
 const FEW: usize = 16;
+
+/// Steps that are evidence for one rate against another.
+const MOST_EVIDENCE: usize = 64;
+
+/// How unlikely a step is that a rate does not explain: something else may have come between.
+const LEAST_DENSITY: f64 = 1e-4;
+
+/// What a granule that is only guessed is worth as evidence.
+const GUESSED: f64 = 0.2;
 
 /// Pairs of settings that are all tried.
 const MOST_PAIRS: usize = 1000;
@@ -49,6 +62,8 @@ pub(super) struct Solution {
     pub(super) fit: f64,
     /// The width of the windows that it predicts, in nanoseconds.
     pub(super) width: i64,
+    /// How likely it makes what was seen, as a logarithm; to be compared between rates only.
+    pub(super) evidence: f64,
 }
 
 /// The wheel at one rate, in nanoseconds and whole seconds.
@@ -84,34 +99,37 @@ impl Rate {
     }
 
     /// How well a gap between probes that nothing came between fits an interval.
-    fn run(self, interval: i64, gap: i64, steady: bool) -> f64 {
+    fn run(self, interval: i64, gap: i64, steady: bool) -> Match {
         let granule = self.granule(interval);
         if steady {
-            return closeness(gap - self.aligned(interval, granule));
+            return Match::exact(closeness(gap - self.aligned(interval, granule)));
         }
-        within(gap, interval, interval.saturating_add(granule), JITTER)
+        Match::within(is_within(gap, interval, interval.saturating_add(granule), JITTER), granule)
     }
 
     /// How well a silence fits an idle time alone, whatever the interval is.
-    fn silence(self, idle: i64, silence: i64) -> f64 {
-        within(silence, idle, idle.saturating_add(self.granule(idle)), self.slack())
+    fn silence(self, idle: i64, silence: i64) -> Match {
+        let granule = self.granule(idle);
+        Match::within(is_within(silence, idle, idle.saturating_add(granule), self.slack()), granule)
     }
 
     /// How well a gap fits that ends on the granule after `due`, a time known no better than the receipt it
     /// counts from.
-    fn rest(self, due: i64, granule: i64, gap: i64) -> f64 {
+    fn rest(self, due: i64, granule: i64, gap: i64) -> Match {
         let may_be = [due - self.slack(), due, due + self.slack()];
-        may_be.into_iter().map(|due| closeness(gap - self.aligned(due, granule))).fold(0.0, f64::max)
+        let close = may_be.into_iter().map(|due| closeness(gap - self.aligned(due, granule)));
+        Match::exact(close.fold(0.0, f64::max))
     }
 
     /// The same for one of several equal gaps, whose ends lie on the granule of the delay that was left when
     /// the timer first fired. That is not known without the interval; a finer granule is less likely.
-    fn steady_silence(self, idle: i64, gap: i64, offset: i64) -> f64 {
+    fn steady_silence(self, idle: i64, gap: i64, offset: i64) -> Match {
         let mut granule = Wheel::granule(self.jiffies(idle));
         let mut likely = 1.0;
-        let mut best: f64 = 0.0;
+        let mut best = Match::NONE;
         while granule > 0 {
-            best = best.max(likely * self.rest(idle.saturating_add(offset), self.nanos(granule), gap));
+            let one = self.rest(idle.saturating_add(offset), self.nanos(granule), gap);
+            best = best.or(one.less(likely, likely * GUESSED));
             likely *= 0.93;
             granule /= 8;
         }
@@ -120,26 +138,27 @@ impl Rate {
 
     /// How well a probe after something heard fits: at the first firing if the idle time was over by then,
     /// else when the rest of it was.
-    fn after(self, idle: i64, interval: Option<i64>, step: (i64, i64), steady: bool) -> f64 {
+    fn after(self, idle: i64, interval: Option<i64>, step: (i64, i64), steady: bool) -> Match {
         let (gap, offset) = step;
         let alone = |steady: bool| {
             if steady { self.steady_silence(idle, gap, offset) } else { self.silence(idle, gap - offset) }
         };
         let Some(interval) = interval else { return alone(steady) };
-        let direct = if gap - offset >= idle - self.slack() { self.run(interval, gap, steady) } else { 0.0 };
-        let rest = if gap >= interval - JITTER { alone(false) } else { 0.0 };
+        let direct =
+            if gap - offset >= idle - self.slack() { self.run(interval, gap, steady) } else { Match::NONE };
+        let rest = if gap >= interval - JITTER { alone(false) } else { Match::NONE };
         let granule = self.granule(interval);
         let fired = self.aligned(interval, granule);
         if !steady || fired - offset >= idle {
-            return direct.max(rest);
+            return direct.or(rest);
         }
         let rest_granule = self.granule(idle - (fired - offset));
         let exact = self.rest(idle.saturating_add(offset), rest_granule, gap);
         // Steps whose first firing was not on a granule of its own.
-        direct.max(exact).max(0.6 * rest)
+        direct.or(exact).or(rest.less(0.6, 0.6))
     }
 
-    fn explains(self, idle: Option<i64>, interval: Option<i64>, step: Step) -> f64 {
+    fn explains(self, idle: Option<i64>, interval: Option<i64>, step: Step) -> Match {
         match (step, idle, interval) {
             (Step::Run { gap, steady }, _, Some(interval)) => self.run(interval, gap, steady),
             (Step::After { gap, offset, steady }, Some(idle), interval) => {
@@ -147,16 +166,22 @@ impl Rate {
             }
             (Step::Fresh { silence }, Some(idle), _) => {
                 // Turned on late, a whole idle time begins then: longer is no contradiction.
-                let late = if silence >= idle { 0.5 } else { 0.0 };
-                self.silence(idle, silence).max(late)
+                let late = if silence >= idle { Match::late() } else { Match::NONE };
+                self.silence(idle, silence).or(late)
             }
-            _ => 0.0,
+            _ => Match::NONE,
         }
     }
 
     fn fit(self, idle: Option<i64>, interval: Option<i64>, steps: &[Step]) -> f64 {
-        let sum: f64 = steps.iter().map(|step| self.explains(idle, interval, *step)).sum();
+        let sum: f64 = steps.iter().map(|step| self.explains(idle, interval, *step).fit).sum();
         sum / f64::from(u32::try_from(steps.len().max(1)).unwrap_or(u32::MAX))
+    }
+
+    /// How likely the steps were to be seen, as a logarithm.
+    fn evidence(self, idle: Option<i64>, interval: Option<i64>, steps: &[Step]) -> f64 {
+        let first = steps.iter().take(MOST_EVIDENCE);
+        first.map(|step| self.explains(idle, interval, *step).density.max(LEAST_DENSITY).ln()).sum()
     }
 
     /// Whole seconds that can become this span.
@@ -173,7 +198,7 @@ impl Rate {
         let runs = || steps.iter().filter_map(|step| step.run_gap());
         let longer = |step: &Step| match (*step, idle) {
             (Step::After { gap, steady, .. }, Some(idle)) => {
-                let short = gap > idle && self.explains(Some(idle), None, *step) < 0.5;
+                let short = gap > idle && self.explains(Some(idle), None, *step).fit < 0.5;
                 (short && (steady || steps.len() < 4)).then_some(gap)
             }
             _ => None,
@@ -185,7 +210,7 @@ impl Rate {
             let (mut sum, mut count) = (0.0, 0.0);
             for step in steps.iter().take(FEW) {
                 if let Step::Run { gap, steady } = *step {
-                    sum += self.run(*interval, gap, steady);
+                    sum += self.run(*interval, gap, steady).fit;
                     count += 1.0;
                 }
             }
@@ -195,8 +220,9 @@ impl Rate {
     }
 }
 
-/// Finds what fits; nothing if nothing does.
-pub(super) fn solve(stack: &Stack, hz: u32, steps: &[Step]) -> Option<Solution> {
+/// Finds what fits; nothing if nothing does. Where no run shows the interval, that may be an idle time alone,
+/// or an idle time with an interval that shows in the periods.
+pub(super) fn solve(stack: &Stack, hz: u32, steps: &[Step]) -> Vec<Solution> {
     let rate = Rate { hz: i64::from(hz.max(1)) };
     let shortest = steps.iter().filter_map(|step| step.silence()).min();
     let idles: Vec<Option<i64>> = match shortest {
@@ -207,7 +233,8 @@ pub(super) fn solve(stack: &Stack, hz: u32, steps: &[Step]) -> Option<Solution> 
     let any_run = steps.iter().any(|step| step.run_gap().is_some());
     let shared = any_run.then(|| rate.intervals(None, steps));
     let pairs = idles.len() * shared.as_ref().map_or(1, Vec::len);
-    let steps = steps.get(..steps.len().min((BUDGET / pairs.max(1)).max(FEW))).unwrap_or_default();
+    let all = steps;
+    let steps = all.get(..all.len().min((BUDGET / pairs.max(1)).max(FEW))).unwrap_or_default();
     let fit = |idle, interval| (rate.fit(idle, interval, steps), idle, interval);
     match shared {
         // Too many to try each with each: each with some.
@@ -231,8 +258,13 @@ pub(super) fn solve(stack: &Stack, hz: u32, steps: &[Step]) -> Option<Solution> 
             }
         }
     }
-    let best = retain_best(&mut fits, steps.len());
-    chosen(stack, rate, best, &fits)
+    let (derived, plain): (Vec<Fit>, Vec<Fit>) =
+        fits.into_iter().partition(|(.., interval)| interval.is_some() && !any_run);
+    let kinds = [plain, derived].into_iter().filter_map(|mut fits| {
+        let best = retain_best(&mut fits, steps.len());
+        chosen(stack, rate, best, &fits).map(|found| weighed(rate, found, all))
+    });
+    kinds.collect()
 }
 
 /// The other reading of a prober of which every probe was answered and the first not captured: the period is
@@ -257,7 +289,14 @@ pub(super) fn solve_by_interval(stack: &Stack, hz: u32, steps: &[Step]) -> Optio
     let found = chosen(stack, rate, best, &fits)?;
     let most = (shortest + rate.slack()).div_euclid(SECOND).min(MOST) * SECOND;
     let idle = Choice { best: found.interval?.best.min(most), low: SECOND, high: most };
+    let found = weighed(rate, found, steps);
     (most >= SECOND).then_some(Solution { idle: Some(idle), ..found })
+}
+
+/// The same with its evidence.
+fn weighed(rate: Rate, found: Solution, steps: &[Step]) -> Solution {
+    let (idle, interval) = (found.idle.map(|choice| choice.best), found.interval.map(|choice| choice.best));
+    Solution { evidence: rate.evidence(idle, interval, steps), ..found }
 }
 
 /// Keeps what fits about as well as the best; returns how well that does.
@@ -294,12 +333,12 @@ fn chosen(stack: &Stack, rate: Rate, fit: f64, fits: &[(f64, Option<i64>, Option
     let idle = range(idle, fits.iter().filter_map(|(_, idle, _)| *idle).collect());
     let interval = range(interval, fits.iter().filter_map(|(.., interval)| *interval).collect());
     let width = idle.or(interval).map_or(0, |choice| rate.granule(choice.best));
-    Some(Solution { idle, interval, fit, width })
+    Some(Solution { idle, interval, fit, width, evidence: 0.0 })
 }
 
-/// 1 inside a window, 0 beyond its edges by more than `slack`.
-fn within(span: i64, low: i64, high: i64, slack: i64) -> f64 {
-    if span >= low - slack && span <= high.saturating_add(slack) { 1.0 } else { 0.0 }
+/// Whether a span lies inside a window, or beyond its edges by no more than `slack`.
+fn is_within(span: i64, low: i64, high: i64, slack: i64) -> bool {
+    span >= low - slack && span <= high.saturating_add(slack)
 }
 
 /// 1 at the predicted time, half at the edge of what jitter explains, 0 beyond.

@@ -45,8 +45,11 @@ fn document(name: &str) -> Result<String, String> {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound && !name.contains(['/', '.']) => {
             let known = built_in::ALL.iter().map(|found| found.name);
-            let meant = nearest(name, known).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-            return Err(format!("there is no scenario and no file {name:?}{meant} (--list shows the scenarios)"));
+            let meant =
+                nearest(name, known).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            return Err(format!(
+                "there is no scenario and no file {name:?}{meant} (--list shows the scenarios)"
+            ));
         }
         Err(error) => return Err(format!("{name}: {error}")),
     };

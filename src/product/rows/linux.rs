@@ -58,7 +58,7 @@ pub(super) const MIKROTIK: Product = Product {
     name: "mikrotik",
     title: "MikroTik RouterOS",
     aliases: &["routeros"],
-    timers: Timers { idle: reported_idle(86_400, &[BELIEVED]), ..CONNTRACK.timers },
+    timers: Timers { idle: reported_idle(86_400, &[BELIEVED]), ..Timers::UNKNOWN },
     refresh: Refresh::by_keepalive(Cell::reported(true, &[BELIEVED])),
     expiry: Expiry { sends: Cell::reported(AtExpiry::Nothing, &[BELIEVED]), ..Expiry::UNKNOWN },
     note: "Linux inside.",

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::marks::MarkLine;
 use crate::analysis::Inference;
 use crate::analysis::inference::{Estimate, Explanation, Setting};
 use crate::report::number::Seconds;
@@ -13,6 +14,7 @@ pub(in crate::report) struct Inferred {
     interval: Option<Observed>,
     count: Option<Counted>,
     settings: Vec<Fitting>,
+    marks: Vec<MarkLine>,
 }
 
 #[derive(Serialize)]
@@ -44,6 +46,10 @@ struct Fitting {
     interval_range_s: Option<[Seconds; 2]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_timeout_s: Option<Seconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_timeout_range_s: Option<[Seconds; 2]>,
     score: f64,
 }
 
@@ -73,6 +79,8 @@ impl From<&Explanation> for Fitting {
             interval_s: explanation.interval.map(|interval| interval.value.into()),
             interval_range_s: explanation.interval.map(range),
             count: explanation.count,
+            user_timeout_s: explanation.user_timeout.map(|timeout| timeout.value.into()),
+            user_timeout_range_s: explanation.user_timeout.map(range),
             score: (explanation.score * 1000.0).round() / 1000.0,
         }
     }
@@ -85,6 +93,7 @@ impl From<&Inference> for Inferred {
             interval: inference.interval.as_ref().map(Observed::from),
             count: inference.count.map(|count| Counted { value: count.value, exact: count.exact }),
             settings: inference.settings.iter().map(Fitting::from).collect(),
+            marks: inference.marks.iter().map(MarkLine::from).collect(),
         }
     }
 }

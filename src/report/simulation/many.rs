@@ -106,11 +106,20 @@ pub fn text(out: &mut dyn Write, plan: &Plan, many: &Many) -> io::Result<()> {
     let first = plan.scenario.seed;
     match spread {
         Spread::Seeds => {
-            writeln!(out, "{} with seeds {first} to {}", plural(runs, "run"), first.wrapping_add(runs.max(1) - 1))?;
+            writeln!(
+                out,
+                "{} with seeds {first} to {}",
+                plural(runs, "run"),
+                first.wrapping_add(runs.max(1) - 1)
+            )?;
         }
         Spread::Phases { period } => {
             let runs = plural(runs, "run");
-            writeln!(out, "{runs} over all phases of the client's timer, which stands as before after {}", time(*period))?;
+            writeln!(
+                out,
+                "{runs} over all phases of the client's timer, which stands as before after {}",
+                time(*period)
+            )?;
         }
     }
     writeln!(out)?;

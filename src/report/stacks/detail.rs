@@ -10,7 +10,7 @@ use crate::stack::{Cell, Preset, Shown, SocketOption, Source, Stack};
 const INDENT: usize = 27;
 
 /// The sources named so far, to be spelled out at the end.
-type Named = BTreeMap<&'static str, &'static str>;
+pub(in crate::report) type Named = BTreeMap<&'static str, &'static str>;
 
 pub(super) fn stack(out: &mut dyn Write, stack: &Stack) -> io::Result<()> {
     let mut named = Named::new();
@@ -36,12 +36,22 @@ pub(super) fn application(out: &mut dyn Write, preset: &Preset) -> io::Result<()
     sources(out, &named)
 }
 
-fn heading(out: &mut dyn Write, title: &str, name: &str, aliases: &[&str]) -> io::Result<()> {
+pub(in crate::report) fn heading(
+    out: &mut dyn Write,
+    title: &str,
+    name: &str,
+    aliases: &[&str],
+) -> io::Result<()> {
     let also = if aliases.is_empty() { String::new() } else { format!("; also {}", aliases.join(", ")) };
     wrapped(out, 0, 0, &format!("{title} ({name}{also})"))
 }
 
-fn cell(out: &mut dyn Write, at: usize, shown: &Shown, named: &mut Named) -> io::Result<()> {
+pub(in crate::report) fn cell(
+    out: &mut dyn Write,
+    at: usize,
+    shown: &Shown,
+    named: &mut Named,
+) -> io::Result<()> {
     let value = shown.value.as_ref().map_or_else(|| "unknown".to_owned(), words);
     write!(out, "{:at$}{:<width$}", "", shown.title, width = INDENT - at)?;
     let proof = proof(shown.status.title(), shown.sources, named);
@@ -84,7 +94,7 @@ fn options(
     Ok(())
 }
 
-fn sources(out: &mut dyn Write, named: &Named) -> io::Result<()> {
+pub(in crate::report) fn sources(out: &mut dyn Write, named: &Named) -> io::Result<()> {
     if named.is_empty() {
         return Ok(());
     }
@@ -106,7 +116,12 @@ fn wrapped_after(out: &mut dyn Write, indent: usize, text: &str) -> io::Result<(
 }
 
 /// Writes words and ends the line; `at` columns are taken already, further lines begin at `indent`.
-fn wrapped(out: &mut dyn Write, at: usize, indent: usize, text: &str) -> io::Result<()> {
+pub(in crate::report) fn wrapped(
+    out: &mut dyn Write,
+    at: usize,
+    indent: usize,
+    text: &str,
+) -> io::Result<()> {
     let mut column = at;
     let mut begun = false;
     for word in text.split(' ') {

@@ -31,8 +31,8 @@ struct StackModel {
     options: OptionsModel,
 }
 
-/// The groups of a stack, each under its own name.
-struct Groups(Vec<Group>);
+/// The groups of a row, each under its own name.
+pub(in crate::report) struct Groups(pub(in crate::report) Vec<Group>);
 
 impl Serialize for Groups {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

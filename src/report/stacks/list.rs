@@ -75,7 +75,7 @@ fn short<T: Value>(cell: &Cell<T>) -> String {
     format!("{text}{}", mark(cell.status))
 }
 
-fn mark(status: Status) -> &'static str {
+pub(in crate::report) fn mark(status: Status) -> &'static str {
     match status {
         Status::Unverified => "?",
         Status::Measured | Status::VerifiedBySource => "",

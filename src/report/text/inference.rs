@@ -15,7 +15,7 @@ const WORTH_TELLING: f64 = 0.2;
 const COMES_NEAR: f64 = 0.8;
 
 /// The settings in one line; nothing if none fit.
-pub(super) fn line(inference: &Inference) -> Option<String> {
+pub(in crate::report) fn line(inference: &Inference) -> Option<String> {
     let best = inference.settings.first()?.score;
     let mut told: Vec<&Explanation> = Vec::new();
     for one in &inference.settings {
@@ -37,10 +37,14 @@ fn explained(explanation: &Explanation, at_least: Option<u32>) -> String {
     let mut parts = Vec::new();
     parts.extend(explanation.idle.map(|idle| format!("idle {}", ranged(idle))));
     parts.extend(explanation.interval.map(|interval| format!("interval {}", ranged(interval))));
-    parts.extend(match (explanation.count, at_least) {
-        (Some(count), _) => Some(format!("count {count}")),
-        (None, Some(least)) => Some(format!("count at least {least}")),
-        (None, None) => None,
+    let timeout = explanation.user_timeout.filter(|_| explanation.count_in_doubt);
+    let timeout = timeout.map(|timeout| format!("user timeout {}", ranged(timeout)));
+    parts.extend(match (explanation.count, timeout, at_least) {
+        (Some(count), Some(timeout), _) => Some(format!("{timeout}, or count {count}")),
+        (None, Some(timeout), _) => Some(timeout),
+        (Some(count), None, _) => Some(format!("count {count}")),
+        (None, None, Some(least)) => Some(format!("count at least {least}")),
+        (None, None, None) => None,
     });
     let asked = explanation.application.map_or(String::new(), |name| format!(", as {name} asks for"));
     format!("{}{hz}: {}{asked}", explanation.title, parts.join(", "))

@@ -56,7 +56,7 @@ impl ConntrackBox {
                 self.out.pass(now, from, Some(&mapping), packet);
             }
             Outcome::Pass => {
-                let what = BoxAction::Unrefreshed { from, why: NotCounted::Ignored };
+                let what = BoxAction::Unrefreshed { from, why: NotCounted::Ignored, state: Some(state) };
                 self.out.tell(now, Some(mapping), what);
                 self.out.pass(now, from, Some(&mapping), packet);
             }
@@ -84,12 +84,14 @@ impl ConntrackBox {
     fn invalid(&mut self, now: Timestamp, from: Side, mapping: Option<&Mapping>, packet: TcpPacket) {
         if self.out.is_for_us(from, packet.destination.address) {
             self.input(now, from, &packet);
-        } else if self.rules.drop_invalid {
-            self.out.dropped(now, mapping.copied(), from, DropReason::Invalid);
         } else if from == Side::Outside && !self.out.finds_inside() {
             self.out.dropped(now, mapping.copied(), from, DropReason::NoMapping);
+        } else if self.out.dies(now, from, mapping, &packet) {
+            // Rules for what is forwarded come after the TTL.
+        } else if self.rules.drop_invalid {
+            self.out.dropped(now, mapping.copied(), from, DropReason::Invalid);
         } else {
-            let what = BoxAction::Unrefreshed { from, why: NotCounted::Invalid };
+            let what = BoxAction::Unrefreshed { from, why: NotCounted::Invalid, state: None };
             self.out.tell(now, mapping.copied(), what);
             self.out.pass(now, from, None, packet);
         }
@@ -113,11 +115,15 @@ impl ConntrackBox {
             return;
         };
         let unreachable = from == Side::Outside && !self.out.finds_inside();
-        if unreachable || !self.rules.opens.includes(from) {
+        // What does not get through makes no mapping.
+        if unreachable {
             self.out.dropped(now, None, from, DropReason::NoMapping);
-            return;
+        } else if self.out.dies(now, from, None, &packet) {
+        } else if !self.rules.opens.includes(from) {
+            self.out.dropped(now, None, from, DropReason::NoMapping);
+        } else {
+            self.create(now, from, packet, known);
         }
-        self.create(now, from, packet, known);
     }
 
     fn create(&mut self, now: Timestamp, from: Side, packet: TcpPacket, mut known: Connection) {

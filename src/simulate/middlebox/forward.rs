@@ -72,13 +72,28 @@ impl Forwarder {
     /// Passes a packet on, translated if there is a mapping for it. The TTL is looked at here, which is after
     /// whatever a tracker did with the packet.
     pub(super) fn pass(&mut self, now: Timestamp, from: Side, mapping: Option<&Mapping>, packet: TcpPacket) {
-        let Some(ttl) = self.hop(packet.ttl) else {
-            self.dropped(now, mapping.copied(), from, DropReason::TimeToLive);
-            self.report(now, from, TIME_EXCEEDED, packet);
+        if self.dies(now, from, mapping, &packet) {
             return;
-        };
+        }
+        let ttl = self.hop(packet.ttl).unwrap_or(packet.ttl);
         let packet = mapping.map_or(packet, |mapping| translated(from, mapping, packet));
         self.transmits.push_back((from.other(), Packet::Tcp(TcpPacket { ttl, ..packet })));
+    }
+
+    /// Whether the TTL of a packet ends here; its sender was told if so.
+    pub(super) fn dies(
+        &mut self,
+        now: Timestamp,
+        from: Side,
+        mapping: Option<&Mapping>,
+        packet: &TcpPacket,
+    ) -> bool {
+        let dies = self.hop(packet.ttl).is_none();
+        if dies {
+            self.dropped(now, mapping.copied(), from, DropReason::TimeToLive);
+            self.report(now, from, TIME_EXCEEDED, *packet);
+        }
+        dies
     }
 
     /// The TTL with which something leaves that came with `ttl`.

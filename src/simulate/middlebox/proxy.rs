@@ -171,7 +171,7 @@ impl ProxyBox {
             end.on_packet(now, packet);
         }
         if !self.settle(now, key) {
-            let what = BoxAction::Unrefreshed { from, why: NotCounted::NoData };
+            let what = BoxAction::Unrefreshed { from, why: NotCounted::NoData, state: None };
             self.out.tell(now, Some(mapping), what);
         }
     }

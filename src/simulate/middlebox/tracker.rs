@@ -246,7 +246,7 @@ impl TrackerBox {
                 self.table.refresh(now, key, timeout);
                 BoxAction::Refreshed { from, state: known.state, timeout }
             }
-            Err(why) => BoxAction::Unrefreshed { from, why },
+            Err(why) => BoxAction::Unrefreshed { from, why, state: Some(before) },
         };
         self.out.tell(now, Some(mapping), what);
         self.out.pass(now, from, Some(&mapping), packet);
@@ -277,7 +277,11 @@ impl TrackerBox {
         match stray {
             Stray::Create if kind == Flags::ACK => self.create(now, from, packet, TcpState::Established),
             Stray::Pass => {
-                self.out.tell(now, None, BoxAction::Unrefreshed { from, why: NotCounted::Untracked });
+                self.out.tell(
+                    now,
+                    None,
+                    BoxAction::Unrefreshed { from, why: NotCounted::Untracked, state: None },
+                );
                 self.out.pass(now, from, None, packet);
             }
             Stray::Drop | Stray::Create => self.out.dropped(now, None, from, DropReason::NoMapping),
@@ -295,6 +299,10 @@ impl TrackerBox {
     }
 
     fn create(&mut self, now: Timestamp, from: Side, packet: TcpPacket, state: TcpState) {
+        // What does not get through makes no mapping.
+        if self.out.dies(now, from, None, &packet) {
+            return;
+        }
         if !self.has_room(now) {
             self.out.dropped(now, None, from, DropReason::TableFull);
             return;

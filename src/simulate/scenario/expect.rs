@@ -309,7 +309,10 @@ impl Expectations {
                 (Some(0), ..) => return Err(Wrong::new(format!("{key}.number"), "they are counted from 1")),
                 (Some(_), None, _) => return Err(Wrong::new(key, "at is missing: when the number happens")),
                 (Some(_), _, Some(_)) => {
-                    return Err(Wrong::new(format!("{key}.count"), "a number is said too; say one of the two"));
+                    return Err(Wrong::new(
+                        format!("{key}.count"),
+                        "a number is said too; say one of the two",
+                    ));
                 }
                 _ => {}
             }

@@ -171,7 +171,10 @@ impl Host {
     fn model(&self, key: &str) -> Result<Model, Wrong> {
         let name = match (&self.windows, &self.stack) {
             (Some(_), Some(_)) => {
-                return Err(Wrong::new(format!("{key}.stack"), "the version of Windows says it; say one of the two"));
+                return Err(Wrong::new(
+                    format!("{key}.stack"),
+                    "the version of Windows says it; say one of the two",
+                ));
             }
             (Some(windows), None) => windows.stack(),
             (None, Some(name)) => name,
@@ -195,10 +198,16 @@ impl Host {
         let wheel = matches!(model.rounding, Rounding::TimerWheel { .. });
         match self.hz {
             Some(_) if !wheel => {
-                return Err(Wrong::new(format!("{key}.hz"), format!("{} has no timer wheel", model.stack.title)));
+                return Err(Wrong::new(
+                    format!("{key}.hz"),
+                    format!("{} has no timer wheel", model.stack.title),
+                ));
             }
             Some(hz) if !(1..=1200).contains(&hz) => {
-                return Err(Wrong::new(format!("{key}.hz"), "must be from 1 to 1200; kernels have 100, 250, 300 or 1000"));
+                return Err(Wrong::new(
+                    format!("{key}.hz"),
+                    "must be from 1 to 1200; kernels have 100, 250, 300 or 1000",
+                ));
             }
             _ => {}
         }
@@ -324,13 +333,17 @@ impl Host {
             if data.every.is_some_and(|every| every <= Span::ZERO) {
                 return Err(Wrong::new(format!("{key}.every"), "must be longer than nothing"));
             }
-            actions.push((data.at, Action::Send { octets: data.octets, every: data.every, until: data.until }));
+            actions
+                .push((data.at, Action::Send { octets: data.octets, every: data.every, until: data.until }));
         }
         for (index, change) in self.set.iter().enumerate() {
             let key = format!("{key}.set.{index}");
             let settings = change.settings();
             if settings.is_empty() {
-                return Err(Wrong::new(key, "sets nothing; say keepalive, idle, interval, count or user_timeout"));
+                return Err(Wrong::new(
+                    key,
+                    "sets nothing; say keepalive, idle, interval, count or user_timeout",
+                ));
             }
             if change.count.is_some_and(|count| !COUNTS.contains(&count)) {
                 return Err(Wrong::new(format!("{key}.count"), "must be from 1 to 255"));

@@ -5,8 +5,8 @@
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::problem::{ScenarioError, Wrong, locate, wrong_of};
 use super::Scenario;
+use super::problem::{ScenarioError, Wrong, locate, wrong_of};
 
 /// A key and the value that it gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +60,9 @@ pub(super) fn apply(text: &str, overrides: &[Override]) -> Result<Scenario, Scen
         let mut first_refusal = None;
         let accepted = change.values().into_iter().find_map(|value| {
             let mut changed = document.clone();
-            let result = put(&mut changed, &change.key, value)
-                .and_then(|()| Scenario::deserialize(Value::Table(changed.clone())).map_err(|error| wrong_of(&error).problem));
+            let result = put(&mut changed, &change.key, value).and_then(|()| {
+                Scenario::deserialize(Value::Table(changed.clone())).map_err(|error| wrong_of(&error).problem)
+            });
             match result {
                 Ok(scenario) => Some((changed, scenario)),
                 Err(problem) => {

@@ -119,9 +119,11 @@ fn line_of_key(text: &str, key: &str) -> Option<usize> {
     for name in names {
         let next = match value {
             DeValue::Table(table) => table.get_key_value(name).map(|(key, value)| (key.span(), value)),
-            DeValue::Array(array) => {
-                name.parse::<usize>().ok().and_then(|index| array.get(index)).map(|value| (value.span(), value))
-            }
+            DeValue::Array(array) => name
+                .parse::<usize>()
+                .ok()
+                .and_then(|index| array.get(index))
+                .map(|value| (value.span(), value)),
             _ => None,
         };
         let Some((span, inner)) = next else { break };

@@ -174,7 +174,10 @@ impl Plan {
     /// What became of an end.
     fn end(&self, side: HostSide, happenings: &[Happening], settings: Option<Settings>) -> End {
         let of_it = |kind: EventKind| {
-            happenings.iter().rev().find(move |happening| happening.kind == kind && happening.by == side.name())
+            happenings
+                .iter()
+                .rev()
+                .find(move |happening| happening.kind == kind && happening.by == side.name())
         };
         let closed = of_it(EventKind::Closed);
         let outcome = match closed {
@@ -201,7 +204,9 @@ fn error_of(stack: &Stack, outcome: EndOutcome) -> Option<&'static str> {
             Closing::KeepaliveTimedOut => {
                 // The table has it as a sentence that begins with or contains the name.
                 let sentence = stack.giving_up.error.value?;
-                let is_name = |word: &&str| word.len() > 3 && word.bytes().all(|letter| letter.is_ascii_uppercase() || letter == b'_');
+                let is_name = |word: &&str| {
+                    word.len() > 3 && word.bytes().all(|letter| letter.is_ascii_uppercase() || letter == b'_')
+                };
                 sentence.split([' ', ',']).find(is_name)
             }
             Closing::DataTimedOut | Closing::ConnectTimedOut => named("ETIMEDOUT", "WSAETIMEDOUT"),

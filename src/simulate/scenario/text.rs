@@ -18,7 +18,9 @@ pub(super) mod span {
         serializer.serialize_str(&duration::format(*span))
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Span, D::Error> {
         deserializer.deserialize_any(SpanVisitor)
     }
 }
@@ -161,8 +163,7 @@ read_from_text!(Share, "a share like \"2%\"");
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rate(pub u64);
 
-const RATES: [(&str, u64); 4] =
-    [("Gbit", 1_000_000_000), ("Mbit", 1_000_000), ("kbit", 1_000), ("bit", 1)];
+const RATES: [(&str, u64); 4] = [("Gbit", 1_000_000_000), ("Mbit", 1_000_000), ("kbit", 1_000), ("bit", 1)];
 
 impl std::str::FromStr for Rate {
     type Err = String;

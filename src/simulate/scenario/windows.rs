@@ -42,7 +42,10 @@ impl std::str::FromStr for Version {
             let names = || WindowsVersion::ALL.iter().map(|version| version.name());
             match nearest(text, names()) {
                 Some(near) => format!("there is no Windows {text:?}; did you mean {near}?"),
-                None => format!("there is no Windows {text:?}; there are {}", names().collect::<Vec<_>>().join(", ")),
+                None => format!(
+                    "there is no Windows {text:?}; there are {}",
+                    names().collect::<Vec<_>>().join(", ")
+                ),
             }
         })
     }
@@ -161,11 +164,17 @@ impl Windows {
 
 impl Call {
     fn check(&self, key: &str) -> Result<(), Wrong> {
-        let vals =
-            [("onoff", self.onoff), ("keepalivetime", self.keepalivetime), ("keepaliveinterval", self.keepaliveinterval)];
+        let vals = [
+            ("onoff", self.onoff),
+            ("keepalivetime", self.keepalivetime),
+            ("keepaliveinterval", self.keepaliveinterval),
+        ];
         if self.call.0 == Called::SioKeepaliveVals {
             if self.value.is_some() {
-                return Err(Wrong::new(format!("{key}.value"), "SIO_KEEPALIVE_VALS takes onoff, keepalivetime and keepaliveinterval"));
+                return Err(Wrong::new(
+                    format!("{key}.value"),
+                    "SIO_KEEPALIVE_VALS takes onoff, keepalivetime and keepaliveinterval",
+                ));
             }
             return match vals.iter().find(|(_, value)| value.is_none()) {
                 Some((name, _)) => Err(Wrong::new(key, format!("{name} is missing"))),

@@ -48,6 +48,9 @@ impl Connection {
         let all_seen = sender.acked().is_some();
         let exact = sender.unanchored
             || known.is_none_or(|next| step.position == next || (all_seen && step.position < next));
+        let seq_offset = known
+            .filter(|_| !sender.unanchored)
+            .map(|next| step.position.cast_signed().wrapping_sub(next.cast_signed()));
         let at = Mark { frame: segment.id, time: segment.time };
         self.decide_candidates(segment, step, log);
         let answered = self.match_answer(segment, step, AnswerKind::Reset, log);
@@ -65,6 +68,9 @@ impl Connection {
                         timestamps: segment.options.timestamps.is_some(),
                         ack: segment.flags.ack(),
                         prompted: step.silence,
+                        seq_offset,
+                        ip_id: segment.ip_id,
+                        dont_fragment: segment.dont_fragment,
                     };
                     probes.emit(log, EventKind::Reset { by: step.from, at, marks });
                 }

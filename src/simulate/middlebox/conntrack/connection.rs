@@ -15,6 +15,9 @@ use crate::time::Span;
 /// A remaining time below which an impossible FIN or RST shortens nothing.
 const SHORT_ALREADY: Span = Span::from_secs(120);
 
+/// The timer while both ends have sent a SYN and neither acknowledged one; no sysctl sets it.
+const SIMULTANEOUS: Span = Span::from_secs(120);
+
 /// What is to be done after a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -379,10 +382,11 @@ pub(super) fn is_closing(state: TcpState) -> bool {
 }
 
 impl ConntrackTimeouts {
-    /// The timer of a state; that of a simultaneous open is that of a SYN.
+    /// The timer of a state.
     fn of(&self, state: TcpState) -> Span {
         match state {
-            TcpState::SynSent | TcpState::SynSent2 => self.syn_sent,
+            TcpState::SynSent => self.syn_sent,
+            TcpState::SynSent2 => SIMULTANEOUS,
             TcpState::SynReceived => self.syn_recv,
             TcpState::Established => self.established,
             TcpState::FinWait => self.fin_wait,

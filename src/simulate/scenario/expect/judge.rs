@@ -111,9 +111,8 @@ impl EventExpectation {
             (Some(at), [_, ..]) => {
                 let (from, to) = at.bounds();
                 let middle = Span::from_nanos(from.as_nanos() / 2 + to.as_nanos() / 2);
-                let distance = |happening: &&&Happening| {
-                    happening.time.as_nanos().abs_diff(middle.as_nanos())
-                };
+                let distance =
+                    |happening: &&&Happening| happening.time.as_nanos().abs_diff(middle.as_nanos());
                 let nearest = all.iter().min_by_key(distance).map(|happening| time(happening.time));
                 format!("not then; nearest at {}", nearest.unwrap_or_default())
             }
@@ -199,10 +198,12 @@ fn judge_calls(plan: &Plan, run: &Run, verdicts: &mut Vec<Verdict>) {
             .filter(|happening| happening.kind == EventKind::Call && happening.by == name)
             .collect();
         // They are made in the order of their times, those without one first.
-        let mut ordered: Vec<(usize, &crate::simulate::scenario::Call)> = windows.calls.iter().enumerate().collect();
+        let mut ordered: Vec<(usize, &crate::simulate::scenario::Call)> =
+            windows.calls.iter().enumerate().collect();
         ordered.sort_by_key(|(_, call)| call.at);
         for (place, (index, call)) in ordered.into_iter().enumerate() {
-            let expected = call.error.map_or("succeeds".to_owned(), |error| format!("fails with {}", error.name()));
+            let expected =
+                call.error.map_or("succeeds".to_owned(), |error| format!("fails with {}", error.name()));
             let found = made.get(place).map(|happening| happening.how);
             verdicts.push(Verdict {
                 key: format!("{name}.windows.calls.{index}"),

@@ -6,8 +6,8 @@ use super::{Keepalive, Kind, Middlebox, Nat, StrayPacket, Word, product};
 use crate::keepalive::Settings;
 use crate::segment::{Endpoint, IcmpKind};
 use crate::simulate::middlebox::description::{
-    Adaptive, AtExpiry, Conntrack, ConntrackTimeouts, Description, Direction, Input, Ports, Proxy, ProxyClose,
-    Refresh, Router, Service, SourceTranslation, Stray, Table, Timers, Tracker, WhenFull,
+    Adaptive, AtExpiry, Conntrack, ConntrackTimeouts, Description, Direction, Input, Ports, Proxy,
+    ProxyClose, Refresh, Router, Service, SourceTranslation, Stray, Table, Timers, Tracker, WhenFull,
 };
 use crate::simulate::scenario::problem::Wrong;
 use crate::time::Span;
@@ -93,8 +93,13 @@ impl Middlebox {
 
     fn base(&self, key: &str, place: &Place) -> Result<(Description, Vec<String>), Wrong> {
         match (&self.product, self.kind) {
-            (Some(_), Some(_)) => Err(Wrong::new(format!("{key}.kind"), "the product says it; say one of the two")),
-            (None, None) => Err(Wrong::new(key, "say which product it is, or which kind of box: tracker, conntrack or proxy")),
+            (Some(_), Some(_)) => {
+                Err(Wrong::new(format!("{key}.kind"), "the product says it; say one of the two"))
+            }
+            (None, None) => Err(Wrong::new(
+                key,
+                "say which product it is, or which kind of box: tracker, conntrack or proxy",
+            )),
             (Some(name), None) => product::named(self, name, key, place),
             (None, Some(Word(kind))) => Ok((plain(kind, place), Vec::new())),
         }
@@ -103,7 +108,10 @@ impl Middlebox {
     /// Refuses fields that this kind of box does not have.
     fn check_fields(&self, key: &str, kind: Kind) -> Result<(), Wrong> {
         let refuse = |name: &str, owner: &str| {
-            Err(Wrong::new(format!("{key}.{name}"), format!("only a {owner} has it, and this is a {}", Word(kind).name())))
+            Err(Wrong::new(
+                format!("{key}.{name}"),
+                format!("only a {owner} has it, and this is a {}", Word(kind).name()),
+            ))
         };
         let tracker = said!(self; syn handshake closed_by_client closed_by_server closing reset refreshed_by only_data at_expiry
             stray_from_inside stray_from_outside sweep limit when_full adaptive);

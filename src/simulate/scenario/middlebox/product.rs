@@ -116,8 +116,12 @@ fn tracker(
         "it drops packets of the server that fit no connection",
     );
     tracker.stray_from_outside = stray(next);
-    let counts =
-        known(product.refresh.keepalive.value, assumed, true, "a keepalive without data starts its timer anew");
+    let counts = known(
+        product.refresh.keepalive.value,
+        assumed,
+        true,
+        "a keepalive without data starts its timer anew",
+    );
     tracker.refresh.only_data = !counts;
     tracker.refresh.direction = match known(
         product.refresh.direction.value,
@@ -130,8 +134,12 @@ fn tracker(
         RefreshedBy::Inbound => Direction::Inward,
     };
     if product.position == Position::Nat {
-        let choice =
-            known(expiry.ports.value, assumed, PortChoice::Preserved, "a new mapping keeps the port if it is free");
+        let choice = known(
+            expiry.ports.value,
+            assumed,
+            PortChoice::Preserved,
+            "a new mapping keeps the port if it is free",
+        );
         let ports = if choice == PortChoice::Preserved { Ports::Preserved } else { Ports::Random };
         tracker.router.source = Some(SourceTranslation { address: place.nat_address(), ports });
     }

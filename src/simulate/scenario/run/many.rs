@@ -48,7 +48,9 @@ const LONGEST_WAY: Span = Span::from_secs(1);
 impl Summary {
     fn of(run: &Run) -> Self {
         let first = |kind: EventKind, by: &str| {
-            run.happenings.iter().find(|happening| happening.kind == kind && (by.is_empty() || happening.by == by))
+            run.happenings
+                .iter()
+                .find(|happening| happening.kind == kind && (by.is_empty() || happening.by == by))
         };
         let forgotten = first(EventKind::Expired, "").map(|happening| happening.time);
         let first_probe = first(EventKind::Probe, "client").map(|happening| happening.time);
@@ -65,9 +67,10 @@ impl Summary {
         let lost = run.happenings.iter().find(is_loss).map(|happening| happening.time);
         let [client, server] = &run.ends;
         let ended = client.at.filter(|_| !is_in_order(client.outcome));
-        let detected_after = lost.zip(ended).filter(|(lost, ended)| ended >= lost).map(|(lost, ended)| {
-            Span::from_nanos(ended.as_nanos().saturating_sub(lost.as_nanos()))
-        });
+        let detected_after = lost
+            .zip(ended)
+            .filter(|(lost, ended)| ended >= lost)
+            .map(|(lost, ended)| Span::from_nanos(ended.as_nanos().saturating_sub(lost.as_nanos())));
         let lives = |outcome| outcome == EndOutcome::Open || is_in_order(outcome);
         Summary {
             outcome: client.outcome,
@@ -105,10 +108,14 @@ impl Plan {
                 wheel.time_at(coarsest).since(wheel.time_at(0))
             }
             (
-                Rounding::Coalesced { window: tick } | Rounding::Ticks { tick, .. } | Rounding::Polled { period: tick, .. },
+                Rounding::Coalesced { window: tick }
+                | Rounding::Ticks { tick, .. }
+                | Rounding::Polled { period: tick, .. },
                 _,
             ) => tick,
-            (Rounding::Exact, _) => return Err(refuse(format!("the timers of {} have no phase", host.stack.title))),
+            (Rounding::Exact, _) => {
+                return Err(refuse(format!("the timers of {} have no phase", host.stack.title)));
+            }
         };
         Ok(Spread::Phases { period })
     }
@@ -122,7 +129,8 @@ impl Plan {
         let run = match spread {
             Spread::Seeds => self.run_with(first.wrapping_add(index), None, &[])?,
             Spread::Phases { period } => {
-                let part = i128::from(period.as_nanos()) * (2 * i128::from(index) + 1) / (2 * i128::from(runs.max(1)));
+                let part = i128::from(period.as_nanos()) * (2 * i128::from(index) + 1)
+                    / (2 * i128::from(runs.max(1)));
                 let uptime = Span::from_nanos(i64::try_from(part).unwrap_or(i64::MAX));
                 self.run_with(first, Some(uptime), &[])?
             }
@@ -199,7 +207,8 @@ impl Quantiles {
         let mut sorted = times.to_vec();
         sorted.sort_unstable();
         // The nearest rank.
-        let rank = |percent: usize| sorted.get((sorted.len() * percent).div_ceil(100).saturating_sub(1)).copied();
+        let rank =
+            |percent: usize| sorted.get((sorted.len() * percent).div_ceil(100).saturating_sub(1)).copied();
         Some(Quantiles {
             count: sorted.len() as u64,
             least: *sorted.first()?,

@@ -1,0 +1,282 @@
+//! Which frames the kernel hands over: programs for its packet filter.
+//!
+//! Owns [`Filter`] and the way from it to classic BPF ([`Filter::program`]), which the kernel runs for every
+//! packet of an interface before it copies anything. Pure; the kernel gets the result from [`super::system`].
+//!
+//! All loads are relative to the network header (SKF_NET_OFF, linux/filter.h), so that one program serves
+//! Ethernet, tags and tunnel devices. Instructions and their numbers: Linux's
+//! Documentation/networking/filter.rst.
+
+mod program;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+pub use program::{Instruction, NETWORK_HEADER, PACKET_TYPE};
+use program::{Label, Program};
+
+/// Most peers that a program names; with more of them it passes all TCP. The kernel takes 4096 instructions
+/// (BPF_MAXINSNS), and an IPv6 peer needs 58.
+pub const MAX_PEERS: usize = 64;
+
+/// The frames that are wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Filter {
+    /// None.
+    #[default]
+    Nothing,
+    /// TCP from and to these peers, and ICMP errors about TCP.
+    Peers(Vec<SocketAddr>),
+    /// All TCP, and ICMP errors about TCP.
+    Tcp,
+    /// TCP segments with at most one octet of data or with SYN, FIN or RST, and ICMP errors about TCP: all that
+    /// keepalives can be recognised by, but not the data between.
+    SmallTcp,
+}
+
+/// PACKET_OUTGOING of linux/if_packet.h.
+const OUTGOING: u32 = 4;
+
+const TCP: u32 = 6;
+const ICMP: u32 = 1;
+const ICMPV6: u32 = 58;
+
+/// Scratch memory in which a packet's addresses (four words each, IPv4 in the first) and ports are kept.
+const SOURCE: u32 = 0;
+const DESTINATION: u32 = 4;
+const SOURCE_PORT: u32 = 8;
+const DESTINATION_PORT: u32 = 9;
+/// Where the TCP header begins, behind the network header.
+const TRANSPORT: u32 = 10;
+/// Octets of the packet from the TCP header on.
+const LENGTH: u32 = 11;
+
+impl Filter {
+    /// The program for this filter; `fold` leaves out packets that leave, for an interface that shows every
+    /// packet a second time as one that comes (loopback).
+    pub fn program(&self, fold: bool) -> Vec<Instruction> {
+        let mut program = Program::default();
+        if *self == Filter::Nothing {
+            program.drop();
+            return program.finish();
+        }
+        if fold {
+            let comes = program.label();
+            program.load_packet_type();
+            program.unless_equal(OUTGOING, comes);
+            program.drop();
+            program.place(comes);
+        }
+        let (v4, v6, neither) = (program.label(), program.label(), program.label());
+        program.load_octet(0);
+        program.shift_right(4);
+        program.if_equal(4, v4);
+        program.if_equal(6, v6);
+        program.place(neither);
+        program.drop();
+        program.place(v4);
+        self.v4(&mut program);
+        program.place(v6);
+        self.v6(&mut program);
+        program.finish()
+    }
+
+    /// An IPv4 packet (RFC 791).
+    fn v4(&self, program: &mut Program) {
+        let (tcp, icmp, first, later) = (program.label(), program.label(), program.label(), program.label());
+        program.load_octet(9);
+        program.if_equal(TCP, tcp);
+        program.if_equal(ICMP, icmp);
+        program.drop();
+
+        program.place(icmp);
+        let kind = program.label();
+        program.header_length_to_x(0);
+        program.load_octet_at_x(0);
+        // Unreachable, time exceeded, parameter problem; then the protocol of the quoted packet.
+        for wanted in [3, 11, 12] {
+            program.if_equal(wanted, kind);
+        }
+        program.drop();
+        program.place(kind);
+        program.load_octet_at_x(8 + 9);
+        program.keep_if_equal(TCP);
+
+        program.place(tcp);
+        program.load_word(12);
+        program.store(SOURCE);
+        program.load_word(16);
+        program.store(DESTINATION);
+        program.load_half(6);
+        program.and(0x1fff);
+        program.if_equal(0, first);
+        // Ports are in the first fragment only.
+        self.fragment::<Ipv4Addr>(program);
+        program.place(later);
+        program.drop();
+
+        program.place(first);
+        program.header_length_to_x(0);
+        program.x_to_a();
+        program.store(TRANSPORT);
+        program.load_half(2);
+        program.subtract_x();
+        program.store(LENGTH);
+        self.segment::<Ipv4Addr>(program);
+    }
+
+    /// An IPv6 packet (RFC 8200). Those with extension headers are kept by their addresses.
+    fn v6(&self, program: &mut Program) {
+        let (tcp, icmp, extended) = (program.label(), program.label(), program.label());
+        program.load_octet(6);
+        program.if_equal(TCP, tcp);
+        program.if_equal(ICMPV6, icmp);
+        for header in [0, 43, 44, 60] {
+            program.if_equal(header, extended);
+        }
+        program.drop();
+
+        program.place(icmp);
+        let kind = program.label();
+        program.load_octet(40);
+        // Unreachable, packet too big, time exceeded, parameter problem.
+        for wanted in 1..=4 {
+            program.if_equal(wanted, kind);
+        }
+        program.drop();
+        program.place(kind);
+        program.load_octet(40 + 8 + 6);
+        program.keep_if_equal(TCP);
+
+        program.place(extended);
+        self.addresses(program);
+        self.fragment::<Ipv6Addr>(program);
+
+        program.place(tcp);
+        self.addresses(program);
+        program.load_constant(40);
+        program.store(TRANSPORT);
+        program.load_half(4);
+        program.store(LENGTH);
+        self.segment::<Ipv6Addr>(program);
+    }
+
+    /// Keeps an IPv6 packet's addresses, where somebody looks at them.
+    fn addresses(&self, program: &mut Program) {
+        if matches!(self, Filter::Peers(_)) {
+            for word in 0..8 {
+                program.load_word(8 + 4 * word);
+                program.store(SOURCE + word);
+            }
+        }
+    }
+
+    /// Ends with a TCP segment whose addresses, place and length are known.
+    fn segment<A: Address>(&self, program: &mut Program) {
+        match self {
+            Filter::Nothing => program.drop(),
+            Filter::Tcp => program.keep(),
+            Filter::SmallTcp => small(program),
+            Filter::Peers(peers) if peers.len() > MAX_PEERS => program.keep(),
+            Filter::Peers(peers) => {
+                program.load_x(TRANSPORT);
+                program.load_half_at_x(0);
+                program.store(SOURCE_PORT);
+                program.load_half_at_x(2);
+                program.store(DESTINATION_PORT);
+                for (words, port) in peers.iter().filter_map(A::words) {
+                    for (address, from) in [(SOURCE, SOURCE_PORT), (DESTINATION, DESTINATION_PORT)] {
+                        matches(program, &words, address, Some((from, u32::from(port))));
+                    }
+                }
+                program.drop();
+            }
+        }
+    }
+
+    /// Ends with a packet of which only the addresses are known.
+    fn fragment<A: Address>(&self, program: &mut Program) {
+        match self {
+            Filter::Nothing => program.drop(),
+            Filter::Peers(peers) if peers.len() <= MAX_PEERS => {
+                let mut named = Vec::new();
+                for (words, _) in peers.iter().filter_map(A::words) {
+                    if !named.contains(&words) {
+                        matches(program, &words, SOURCE, None);
+                        matches(program, &words, DESTINATION, None);
+                        named.push(words);
+                    }
+                }
+                program.drop();
+            }
+            Filter::Tcp | Filter::SmallTcp | Filter::Peers(_) => program.keep(),
+        }
+    }
+}
+
+/// Keeps a packet whose address in memory is `words`, and whose port is the given one.
+fn matches(program: &mut Program, words: &[u32], address: u32, port: Option<(u32, u32)>) {
+    let other = program.label();
+    for (word, place) in words.iter().zip(address..) {
+        program.load(place);
+        program.unless_equal(*word, other);
+    }
+    if let Some((place, port)) = port {
+        program.load(place);
+        program.unless_equal(port, other);
+    }
+    program.keep();
+    program.place(other);
+}
+
+/// Keeps a segment with a control bit that begins or ends a connection, or with at most one octet of data.
+fn small(program: &mut Program) {
+    let (event, without_length): (Label, Label) = (program.label(), program.label());
+    program.load_x(TRANSPORT);
+    program.load_octet_at_x(13);
+    // FIN, SYN, RST.
+    program.if_any(0x07, event);
+    program.load_octet_at_x(12);
+    program.and(0xf0);
+    program.shift_right(2);
+    program.a_to_x();
+    program.load(LENGTH);
+    // A packet that is longer than its own length field can say.
+    program.unless_at_least(20, without_length);
+    program.subtract_x();
+    program.unless_greater(1, event);
+    program.place(without_length);
+    program.drop();
+    program.place(event);
+    program.keep();
+}
+
+/// An address of one IP version, in the words in which a program compares it.
+trait Address {
+    /// The words and the port of a peer of this IP version.
+    fn words(peer: &SocketAddr) -> Option<(Vec<u32>, u16)>;
+}
+
+impl Address for Ipv4Addr {
+    fn words(peer: &SocketAddr) -> Option<(Vec<u32>, u16)> {
+        match peer.ip().to_canonical() {
+            IpAddr::V4(address) => Some((vec![address.to_bits()], peer.port())),
+            IpAddr::V6(_) => None,
+        }
+    }
+}
+
+impl Address for Ipv6Addr {
+    fn words(peer: &SocketAddr) -> Option<(Vec<u32>, u16)> {
+        match peer.ip().to_canonical() {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => {
+                let word = |[a, b]: [u16; 2]| u32::from(a) << 16 | u32::from(b);
+                let [a, b, c, d, e, f, g, h] = address.segments();
+                Some((vec![word([a, b]), word([c, d]), word([e, f]), word([g, h])], peer.port()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

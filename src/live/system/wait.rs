@@ -1,0 +1,158 @@
+//! Waiting for everything at once: packets, connections, signals and a point in time.
+//!
+//! Owns [`Waiter`]: one epoll, and a timer on CLOCK_BOOTTIME whose deadlines are absolute. The timer is exact to
+//! some microseconds, where the time-out of poll may be late by the thread's timer slack, and a deadline that
+//! passed during suspend is seen at once.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+/// What may be ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The deadline.
+    Timer,
+    /// SIGINT or SIGTERM.
+    Signal,
+    /// The packet socket of this number.
+    Sniffer(u32),
+    /// The connection of this number.
+    Connection(u32),
+}
+
+impl Source {
+    fn data(self) -> EventData {
+        let (kind, number) = match self {
+            Source::Timer => (0_u64, 0),
+            Source::Signal => (1, 0),
+            Source::Sniffer(number) => (2, number),
+            Source::Connection(number) => (3, number),
+        };
+        EventData::new_u64(kind << 32 | u64::from(number))
+    }
+
+    fn of(data: EventData) -> Self {
+        let data = data.u64();
+        let number = u32::try_from(data & u64::from(u32::MAX)).unwrap_or(0);
+        match data >> 32 {
+            0 => Source::Timer,
+            1 => Source::Signal,
+            2 => Source::Sniffer(number),
+            _ => Source::Connection(number),
+        }
+    }
+}
+
+/// Events that are taken at once.
+const EVENTS: usize = 64;
+
+/// One place to wait.
+pub(super) struct Waiter {
+    epoll: OwnedFd,
+    timer: OwnedFd,
+    /// What the timer is set to, in nanoseconds since boot.
+    armed: Option<i64>,
+    signals: Option<UnixStream>,
+    events: Vec<Event>,
+}
+
+impl Waiter {
+    pub(super) fn new() -> io::Result<Self> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let timer = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+        let waiter = Self { epoll, timer, armed: None, signals: None, events: Vec::with_capacity(EVENTS) };
+        waiter.add(&waiter.timer, Source::Timer, EventFlags::IN)?;
+        Ok(waiter)
+    }
+
+    /// Takes SIGINT and SIGTERM; a second SIGINT ends the program at once.
+    pub(super) fn take_signals(&mut self) -> io::Result<()> {
+        let (reader, writer) = UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
+        let once = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&once))?;
+        signal_hook::flag::register(SIGINT, once)?;
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
+        }
+        self.add(&reader, Source::Signal, EventFlags::IN)?;
+        self.signals = Some(reader);
+        Ok(())
+    }
+
+    /// Whether a signal came since this was last asked.
+    pub(super) fn signalled(&mut self) -> bool {
+        let mut octets = [0; 16];
+        let mut any = false;
+        if let Some(signals) = &mut self.signals {
+            while signals.read(&mut octets).is_ok_and(|read| read > 0) {
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Waits on something else too.
+    pub(super) fn add(&self, descriptor: impl AsFd, source: Source, wanted: EventFlags) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, descriptor, source.data(), wanted)?)
+    }
+
+    /// Waits for something else of it.
+    pub(super) fn change(&self, descriptor: impl AsFd, source: Source, wanted: EventFlags) -> io::Result<()> {
+        Ok(epoll::modify(&self.epoll, descriptor, source.data(), wanted)?)
+    }
+
+    /// Waits until something is ready, at most until `deadline` (nanoseconds since boot), or only looks.
+    /// Appends what is ready to `ready`, and whether it is an error.
+    pub(super) fn wait(
+        &mut self,
+        deadline: Option<i64>,
+        only_look: bool,
+        ready: &mut Vec<(Source, bool)>,
+    ) -> io::Result<()> {
+        if !only_look {
+            self.arm(deadline)?;
+        }
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        self.events.clear();
+        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), only_look.then_some(&at_once)) {
+            // A signal has a descriptor of its own.
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        ready.extend(self.events.iter().map(|event| {
+            let failed = { event.flags }.intersects(EventFlags::ERR);
+            (Source::of(event.data), failed)
+        }));
+        Ok(())
+    }
+
+    /// Sets the timer. That also takes back that it has expired.
+    fn arm(&mut self, deadline: Option<i64>) -> io::Result<()> {
+        if self.armed == deadline {
+            return Ok(());
+        }
+        let nothing = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // Zero would switch it off.
+        let at = deadline.map_or(nothing, |deadline| timespec(deadline.max(1)));
+        let value = Itimerspec { it_interval: nothing, it_value: at };
+        timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &value)?;
+        self.armed = deadline;
+        Ok(())
+    }
+}
+
+fn timespec(nanos: i64) -> Timespec {
+    Timespec { tv_sec: nanos / 1_000_000_000, tv_nsec: nanos % 1_000_000_000 }
+}

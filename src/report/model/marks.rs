@@ -1,0 +1,43 @@
+//! The marks of a stack in the output model.
+
+use serde::Serialize;
+
+use super::At;
+use crate::analysis::inference::{Mark, Worth};
+
+/// One mark with what it is worth to each stack it speaks of.
+#[derive(Serialize)]
+pub(in crate::report) struct MarkLine {
+    mark: &'static str,
+    seen: String,
+    frames: Vec<At>,
+    speaks_for: Vec<&'static str>,
+    speaks_against: Vec<Against>,
+}
+
+/// A stack that a mark speaks against.
+#[derive(Serialize)]
+struct Against {
+    stack: &'static str,
+    worth: &'static str,
+    factor: f64,
+}
+
+impl From<&Mark> for MarkLine {
+    fn from(mark: &Mark) -> Self {
+        let against = mark.opinions.iter().filter(|opinion| opinion.worth != Worth::Supports);
+        Self {
+            mark: mark.name,
+            seen: mark.seen.clone(),
+            frames: mark.frames.iter().copied().map(At::from).collect(),
+            speaks_for: mark.stacks(Worth::Supports).collect(),
+            speaks_against: against
+                .map(|opinion| Against {
+                    stack: opinion.stack,
+                    worth: opinion.worth.name(),
+                    factor: opinion.worth.factor(),
+                })
+                .collect(),
+        }
+    }
+}
