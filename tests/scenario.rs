@@ -1,10 +1,12 @@
 //! `keepscope simulate`, through the binary; what has no command, through the library.
 
-mod common;
 #[path = "scenario/built_in.rs"]
 mod built_in;
 #[path = "scenario/captures.rs"]
 mod captures;
+mod common;
+#[path = "scenario/fleet.rs"]
+mod fleet;
 #[path = "scenario/reading.rs"]
 mod reading;
 #[path = "scenario/refusals.rs"]

@@ -177,7 +177,10 @@ impl Ladder {
                     let folded = match (probes, octets) {
                         (0, _) => format!("{what} with {octets} octets of data"),
                         (_, 0) => format!("{what}: {} and their answers", plural(probes as u64, "keepalive")),
-                        _ => format!("{what} with {octets} octets of data, among them {}", plural(probes as u64, "keepalive")),
+                        _ => format!(
+                            "{what} with {octets} octets of data, among them {}",
+                            plural(probes as u64, "keepalive")
+                        ),
                     };
                     writeln!(out, "{:>9} {:>15}  ... {folded} ...", "", "")?;
                     before = rows.last().map(|row| row.time);

@@ -71,7 +71,10 @@ fn a_capture_can_be_looked_at_on_either_side_of_a_box() {
         let captures = document["captures"].as_array().expect("captures");
         assert_eq!((captures.len(), captures[0]["at"].as_str()), (1, Some(at)));
         let connections = captures[0]["connections"].as_array().expect("connections").clone();
-        connections.iter().map(|connection| connection["client"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        connections
+            .iter()
+            .map(|connection| connection["client"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     let inside = port("before_nat");
     assert_eq!(inside, ["192.0.2.10:40000"]);

@@ -73,6 +73,10 @@ fn tshark_has_no_complaint() {
             assert_eq!(line.trim_end(), format!("{}\t1\t1", index + 1), "{name}");
         }
         let said = crate::json(&[&name, "--at", "server"]);
-        assert_eq!(packets.lines().count() as u64, said["captures"][0]["packets"].as_u64().unwrap(), "{name}");
+        assert_eq!(
+            packets.lines().count() as u64,
+            said["captures"][0]["packets"].as_u64().unwrap(),
+            "{name}"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! What is refused, with which line and which advice; and expectations that do not come about.
 
-use crate::{complaint, file, simulate, simulate_text};
 use crate::common::text;
+use crate::{complaint, file, simulate, simulate_text};
 
 /// A document that is right; each test spoils it.
 const RIGHT: &str = "\
@@ -73,7 +73,11 @@ fn mistakes_are_told_with_their_line_and_what_would_be_right() {
         ("\"nat\"", "\"nta\"", "there is no link and no box \"nta\"; did you mean nat?"),
         ("[link.lan]", "[link.rack]", "write [link.lan] or [box.lan]"),
         ("kind = \"conntrack\"", "kind = \"contrack\"", "did you mean conntrack?"),
-        ("kind = \"conntrack\"", "kind = \"proxy\"", "only a tracker or conntrack has it, and this is a proxy"),
+        (
+            "kind = \"conntrack\"",
+            "kind = \"proxy\"",
+            "only a tracker or conntrack has it, and this is a proxy",
+        ),
         ("kind = \"conntrack\"", "product = \"aws-nbl\"", "did you mean aws-nlb?"),
         ("kind = \"conntrack\"", "kind = \"conntrack\"\nsweep = \"3s\"", "only a tracker has it"),
         ("what = \"probe\"", "what = \"prob\"", "did you mean probe?"),
@@ -90,7 +94,10 @@ fn mistakes_are_told_with_their_line_and_what_would_be_right() {
         let line: usize = place.and_then(|line| line.parse().ok()).unwrap_or_else(|| panic!("{message}"));
         let first = line_of(part);
         let last = first + by.matches('\n').count();
-        assert!((first..=last).contains(&line) || by.starts_with("[link.rack]") && line == 3, "{by}: {message}");
+        assert!(
+            (first..=last).contains(&line) || by.starts_with("[link.rack]") && line == 3,
+            "{by}: {message}"
+        );
     }
 }
 

@@ -77,6 +77,7 @@ fn detection_lies_within_what_idle_interval_and_count_allow() {
 #[test]
 fn a_stack_without_rounding_has_no_phases() {
     let set = "client.stack=gvisor";
-    let message = crate::complaint(&simulate(&["peer-gone", "--phases", "10", "--set", "client.hz=250", "--set", set]));
+    let message =
+        crate::complaint(&simulate(&["peer-gone", "--phases", "10", "--set", "client.hz=250", "--set", set]));
     assert!(message.contains("has no timer wheel"), "{message}");
 }

@@ -80,7 +80,8 @@ pub struct Captured {
 impl Run {
     /// That it was stopped, if it was.
     pub fn trouble(&self) -> Option<String> {
-        let sentence = || format!("stopped after {} events; simulate a shorter time or less data", self.events);
+        let sentence =
+            || format!("stopped after {} events; simulate a shorter time or less data", self.events);
         self.cut_short.then(sentence)
     }
 }
