@@ -9,6 +9,8 @@ pub mod csv;
 pub mod diff;
 #[cfg(feature = "live")]
 pub mod doctor;
+#[cfg(feature = "scenario")]
+pub mod fleet;
 pub mod json;
 pub mod jsonl;
 #[cfg(feature = "live")]

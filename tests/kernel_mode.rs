@@ -15,9 +15,8 @@ mod rights;
 mod times;
 
 use std::net::{SocketAddr, TcpStream};
-use std::thread::JoinHandle;
 
-use net::Net;
+use net::{Job, Net};
 use program::Program;
 
 /// Runs, tried again.
@@ -44,10 +43,9 @@ fn check(holds: bool, otherwise: impl std::fmt::Display) -> Result<(), String> {
 fn silence(net: &Net) {
     net.nft("add table inet silence");
     for hook in ["input", "output"] {
-        nft(
-            net,
-            &format!("add chain inet silence {hook} {{ type filter hook {hook} priority 0; policy drop; }}"),
-        );
+        net.nft(&format!(
+            "add chain inet silence {hook} {{ type filter hook {hook} priority 0; policy drop; }}"
+        ));
     }
 }
 
@@ -55,7 +53,7 @@ fn silence(net: &Net) {
 struct World {
     net: Net,
     address: SocketAddr,
-    accepting: JoinHandle<TcpStream>,
+    accepting: Job<Vec<TcpStream>>,
 }
 
 impl World {

@@ -1,5 +1,6 @@
 //! `keepscope simulate`: a scenario on a virtual clock.
 
+mod fleet;
 mod input;
 
 use std::io::{self, BufWriter, Write};
@@ -24,6 +25,7 @@ Examples:
   keepscope simulate --print nat-forgets > mine.toml     a scenario of your own to begin with
   keepscope simulate mine.toml --runs 500 --format json
   keepscope simulate mine.toml --at after_nat --write outside.pcapng
+  keepscope simulate --fleet --connections 100000 --lasting 2h --mix linux@60s/10s/5=70 --mix go=30 --data 20%
 
 A scenario is a TOML document:
 
@@ -59,7 +61,7 @@ Exit codes: 0 all that was expected came about, 1 something did not, 2 wrong usa
 #[command(after_help = HELP, after_long_help = HELP)]
 pub(super) struct Arguments {
     /// A scenario that comes with the program (--list), a file, or - for standard input
-    #[arg(value_name = "SCENARIO", required_unless_present = "list")]
+    #[arg(value_name = "SCENARIO", required_unless_present_any = ["list", "fleet"])]
     scenario: Option<String>,
 
     /// List the scenarios that come with the program
@@ -105,6 +107,9 @@ pub(super) struct Arguments {
     /// Colour the text
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     color: Color,
+
+    #[command(flatten)]
+    fleet: fleet::FleetArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -121,6 +126,15 @@ enum Format {
 pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let outcome = match &arguments.scenario {
+        None if arguments.fleet.fleet => {
+            let common = fleet::Common {
+                seed: arguments.seed.unwrap_or(1),
+                write: arguments.write.as_deref(),
+                force: arguments.force,
+                format: arguments.format,
+            };
+            fleet::run(&arguments.fleet, &common, &mut out)?
+        }
         None => list(arguments, &mut out).map(Ok)?,
         Some(name) => simulate(arguments, name, &mut out)?,
     };
@@ -226,8 +240,8 @@ fn simulate_once(arguments: &Arguments, plan: &Plan, out: &mut dyn Write) -> io:
         return Ok(Err(problem));
     }
     show(arguments, plan, &run, &[name], out)?;
-    if run.cut_short {
-        return Ok(Err(format!("stopped after {} events; simulate a shorter time or less data", run.events)));
+    if let Some(trouble) = run.trouble() {
+        return Ok(Err(trouble));
     }
     Ok(Ok(if report::is_unexpected(&run) { Exit::Failed } else { Exit::Done }))
 }

@@ -76,6 +76,16 @@ impl Net {
         self.on(host, move || ip(arguments)).result();
     }
 
+    /// Gives the server's firewall a rule.
+    pub fn nft(&self, rule: &str) {
+        let rule = rule.to_owned();
+        self.on(&self.server, move || {
+            let output = Command::new("nft").arg(&rule).output().expect("nft");
+            assert!(output.status.success(), "{rule}: {}", String::from_utf8_lossy(&output.stderr));
+        })
+        .result();
+    }
+
     /// Opens an ordinary connection from a host.
     pub fn connect(&self, host: &str, address: SocketAddr) -> TcpStream {
         self.on(host, move || TcpStream::connect(address).expect("a connection")).result()
@@ -195,7 +205,7 @@ impl Drop for Net {
 }
 
 /// Runs `ip`.
-fn ip(arguments: &str) {
+pub fn ip(arguments: &str) {
     let output = Command::new("ip").args(arguments.split_whitespace()).output().expect("ip");
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
