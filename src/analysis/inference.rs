@@ -40,7 +40,7 @@ mod plain;
 mod round;
 mod wheel;
 
-pub use marks::{Mark, Opinion, Worth};
+pub use marks::{Mark, Worth};
 
 use super::outcome::Verdict;
 use super::prober::{ProberRecord, median};
