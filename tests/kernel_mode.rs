@@ -44,10 +44,9 @@ fn check(holds: bool, otherwise: impl std::fmt::Display) -> Result<(), String> {
 fn silence(net: &Net) {
     net.nft("add table inet silence");
     for hook in ["input", "output"] {
-        nft(
-            net,
-            &format!("add chain inet silence {hook} {{ type filter hook {hook} priority 0; policy drop; }}"),
-        );
+        net.nft(&format!(
+            "add chain inet silence {hook} {{ type filter hook {hook} priority 0; policy drop; }}"
+        ));
     }
 }
 
