@@ -10,9 +10,13 @@ mod doctor;
 mod duration;
 mod live_input;
 mod predict;
+#[cfg(feature = "live")]
+mod probe;
 mod progress;
 mod stacks;
 mod verify;
+#[cfg(feature = "live")]
+mod watch;
 
 use std::io;
 use std::process::ExitCode;
@@ -56,6 +60,7 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
 
   keepscope analyze capture.pcapng                who probes whom, who no longer answers
   tcpdump -w - tcp | keepscope analyze -          the same, from a pipe
+  keepscope probe example.net:443                 whether a peer answers keepalive probes
   keepscope diff before.pcap after.pcap           what changed, or what was lost between two ends
   keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
   keepscope verify --idle 7s --interval 3s --count 4 capture.pcap    whether it did as promised
@@ -69,12 +74,14 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done; all input was read, whatever was found (verify: all that could be seen was as promised;
-       diff: no difference)
-  1    verify: a rule was broken; diff: the captures differ; doctor: probing does not work for another
-       reason than rights
+       diff: no difference; probe: every connection is alive)
+  1    verify: a rule was broken; diff: the captures differ; probe: a connection is dead (silent, reset,
+       refused, unreachable, closed by the peer); doctor: probing does not work for another reason than
+       rights
   2    wrong usage, or a capture that cannot be read or is damaged (what could be read is reported)
   3    rights are missing (doctor: and so probing does not work)
-  4    verify: nothing that was promised could be seen; diff: nothing in common to compare
+  4    verify: nothing that was promised could be seen; diff: nothing in common to compare; probe: what
+       happened does not tell
   130  interrupted (the result so far is reported)";
 
 /// Finds, times and judges TCP keepalive probes at packet level.
@@ -96,10 +103,16 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Predict when a stack probes a quiet connection, and when it gives up.
     Predict(predict::Arguments),
+    /// Probe a peer: open a connection, leave it idle, send keepalive probes, and judge what comes back.
+    #[cfg(feature = "live")]
+    Probe(probe::Arguments),
     /// Show how TCP stacks and applications keep connections alive, each fact with its source.
     Stacks(stacks::Arguments),
     /// Check the keepalives in captures against promised settings, rule by rule.
     Verify(verify::Arguments),
+    /// Show every keepalive on the interfaces of this machine as it comes; sends nothing.
+    #[cfg(feature = "live")]
+    Watch(watch::Arguments),
 }
 
 /// Runs the command that the process was started with.
@@ -114,8 +127,12 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "live")]
         Some(Command::Doctor(arguments)) => doctor::run(&arguments),
         Some(Command::Predict(arguments)) => predict::run(&arguments),
+        #[cfg(feature = "live")]
+        Some(Command::Probe(arguments)) => probe::run(&arguments),
         Some(Command::Stacks(arguments)) => stacks::run(&arguments),
         Some(Command::Verify(arguments)) => verify::run(arguments),
+        #[cfg(feature = "live")]
+        Some(Command::Watch(arguments)) => watch::run(&arguments),
         None => print(SHORT_HELP),
     };
     match result {

@@ -9,10 +9,14 @@ compile_error!("the feature `live` is for Linux; build with --no-default-feature
 
 pub mod clock;
 pub mod doctor;
+pub mod engine;
 pub mod filter;
 pub mod interface;
+pub mod kernel;
 pub mod netns;
 pub mod privilege;
+pub mod recording;
 pub mod sys;
 pub mod system;
+pub mod watch;
 pub mod wire;

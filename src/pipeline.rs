@@ -27,9 +27,9 @@
 use std::collections::BTreeMap;
 
 use crate::frame::Frame;
-use crate::segment::Segment;
 use crate::segment::decode::{Decoded, Fragments, Skip, decode_with};
-use crate::track::event::Event;
+use crate::segment::{Endpoint, Segment};
+use crate::track::event::{Event, Summary};
 use crate::track::{Class, Observed, Tracker};
 
 /// What the frames of one capture turned out to be.
@@ -134,6 +134,16 @@ impl Pipeline {
         self.fragments.finish();
         self.count_given_up();
         self.tracker.finish();
+    }
+
+    /// What was seen until now of the connection between two ends, in either order.
+    pub fn summary(&self, one: Endpoint, other: Endpoint) -> Option<Summary> {
+        self.tracker.summary(one, other)
+    }
+
+    /// Forgets connections where there are more than `most`, after a last word about each; returns how many.
+    pub fn keep_at_most(&mut self, most: usize) -> usize {
+        self.tracker.keep_at_most(most)
     }
 
     /// How many connections have been seen.

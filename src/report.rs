@@ -11,13 +11,19 @@ pub mod diff;
 pub mod doctor;
 pub mod json;
 pub mod jsonl;
+#[cfg(feature = "live")]
+pub mod kernel;
 pub mod ladder;
 mod model;
 mod number;
 pub mod predict;
+#[cfg(feature = "live")]
+pub mod probe;
 pub mod stacks;
 pub mod text;
 pub mod verify;
+#[cfg(feature = "live")]
+pub mod watch;
 
 use crate::capture::{Captures, Problem};
 use crate::pipeline::{Counts, Pipeline};
@@ -33,6 +39,8 @@ pub struct CaptureReport {
     pub counts: Counts,
     /// What was wrong or odd.
     pub problems: Vec<Problem>,
+    /// Live: frames that were lost before they could be read.
+    pub lost: Option<u64>,
 }
 
 impl CaptureReport {
@@ -45,6 +53,7 @@ impl CaptureReport {
                 packets: progress.frames,
                 counts: pipeline.counts(index),
                 problems: captures.problems().filter(of_this).cloned().collect(),
+                lost: None,
             }
         };
         captures.progress().enumerate().map(report).collect()

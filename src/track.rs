@@ -24,9 +24,9 @@ use std::collections::VecDeque;
 
 use self::connection::{Connection, is_first_syn};
 use self::duplicate::Duplicates;
-use self::event::{AnswerKind, ConnectionId, Event, LookAlike, Party};
+use self::event::{AnswerKind, ConnectionId, Event, LookAlike, Party, Summary};
 use self::table::{Drain, Slot, Table};
-use crate::segment::{IcmpError, Segment};
+use crate::segment::{Endpoint, IcmpError, Segment};
 use crate::time::{Span, Timestamp};
 
 /// How long after its last segment a closed connection may still be spoken of (2 MSL of RFC 9293 is 4
@@ -176,6 +176,33 @@ impl Tracker {
     /// How many connections have been seen.
     pub fn connections(&self) -> u64 {
         self.last_id
+    }
+
+    /// What was seen until now of the connection between two ends, in either order.
+    pub fn summary(&self, one: Endpoint, other: Endpoint) -> Option<Summary> {
+        let connection = self.table.get(self.table.find(one, other)?)?;
+        Some(connection.summary(self.seen_until))
+    }
+
+    /// Says the last word about connections until a tenth less than `most` are left, if there are more: first
+    /// about those of which nothing was said, and among them about the longest quiet. Returns about how many. For
+    /// input without an end.
+    pub fn keep_at_most(&mut self, most: usize) -> usize {
+        if self.table.len() <= most {
+            return 0;
+        }
+        let excess = self.table.len() - (most - most / 10);
+        let mut all: Vec<_> = self
+            .table
+            .all()
+            .map(|(slot, connection)| {
+                (connection.is_spoken_of(), connection.last_time(), connection.id, slot)
+            })
+            .collect();
+        all.sort_unstable();
+        all.truncate(excess);
+        all.iter().for_each(|(.., slot)| self.end_life(*slot));
+        excess
     }
 
     /// Says the last word about every connection that is left.

@@ -4,6 +4,7 @@ mod common;
 #[path = "live_wire/connections.rs"]
 mod connections;
 #[path = "live_wire/net.rs"]
+#[allow(dead_code)]
 mod net;
 #[path = "live_wire/packets.rs"]
 mod packets;

@@ -34,6 +34,8 @@ pub struct ConnectionRecord {
     pub client_inference: Inference,
     /// What the server's probes tell of its settings.
     pub server_inference: Inference,
+    /// Earlier probes that are not kept, where a collector keeps a limited number of them.
+    pub forgotten: u64,
 }
 
 impl ConnectionRecord {
@@ -78,7 +80,7 @@ fn comes_after(one: Mark, other: Mark) -> bool {
 }
 
 /// What was gathered of a connection so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Draft {
     client: Vec<ProbeRecord>,
     server: Vec<ProbeRecord>,
@@ -86,9 +88,69 @@ struct Draft {
     reset: Option<ResetMarks>,
     /// The first FIN of either side after a silence.
     quiet_fin: Option<(Mark, Span)>,
+    /// Probes that are no longer here.
+    forgotten: u64,
 }
 
 impl Draft {
+    fn items(&self) -> usize {
+        self.client.len() + self.server.len() + self.lookalikes.len()
+    }
+
+    /// The same with only the latest probes of each side.
+    fn latest(&self, most: usize) -> Draft {
+        let tail = |probes: &[ProbeRecord]| {
+            probes.get(probes.len().saturating_sub(most)..).unwrap_or_default().to_vec()
+        };
+        let (client, server) = (tail(&self.client), tail(&self.server));
+        let left_out = (self.client.len() + self.server.len()).saturating_sub(client.len() + server.len());
+        Draft {
+            client,
+            server,
+            lookalikes: Vec::new(),
+            reset: self.reset,
+            quiet_fin: self.quiet_fin,
+            forgotten: self.forgotten + left_out as u64,
+        }
+    }
+
+    /// Lets go of the earlier half of everything but a few.
+    fn forget_half(&mut self) {
+        for probes in [&mut self.client, &mut self.server] {
+            if probes.len() > FEW {
+                let half = probes.len() / 2;
+                probes.drain(..half);
+                self.forgotten += half as u64;
+            }
+        }
+        if self.lookalikes.len() > FEW {
+            self.lookalikes.drain(..self.lookalikes.len() / 2);
+        }
+    }
+
+    fn into_record(self, id: ConnectionId, summary: &Summary) -> ConnectionRecord {
+        let client = ProberRecord { probes: self.client };
+        let server = ProberRecord { probes: self.server };
+        let verdict = outcome::judge(&client, &server, summary, self.reset);
+        let client_inference = inference::infer(&client, &server, Party::Client, summary, &verdict);
+        let server_inference = inference::infer(&server, &client, Party::Server, summary, &verdict);
+        let ends = Ends { reset: summary.reset.zip(self.reset), quiet_fin: self.quiet_fin };
+        let confounders = confounder::find(&client, &server, summary, ends);
+        ConnectionRecord {
+            id,
+            opened: summary.opened,
+            client,
+            server,
+            lookalikes: self.lookalikes,
+            summary: *summary,
+            verdict,
+            confounders,
+            client_inference,
+            server_inference,
+            forgotten: self.forgotten,
+        }
+    }
+
     fn probes(&mut self, party: Party) -> &mut Vec<ProbeRecord> {
         match party {
             Party::Client => &mut self.client,
@@ -135,38 +197,52 @@ impl Draft {
     }
 }
 
+/// Probes of a side that are never forgotten.
+const FEW: usize = 16;
+
 /// Gathers events into records.
 #[derive(Debug, Default)]
 pub struct Collector {
     drafts: HashMap<ConnectionId, Draft>,
+    /// Most probes and look-alikes to keep; nothing for all.
+    most: Option<usize>,
+    /// How many are kept, or a few more.
+    items: usize,
 }
 
 impl Collector {
+    /// A collector that keeps about so many probes of all connections together: earlier ones are forgotten where
+    /// there are more, but for a few of each. For input without an end.
+    pub fn keeping(most: usize) -> Self {
+        Self { most: Some(most), ..Self::default() }
+    }
+
     /// Takes one event; returns the record when it was the last of its connection.
     pub fn on_event(&mut self, event: &Event) -> Option<ConnectionRecord> {
         let EventKind::Final(summary) = &event.kind else {
             self.drafts.entry(event.connection).or_default().on_event(&event.kind, event.number);
+            self.items += usize::from(matches!(event.kind, EventKind::Probe(_) | EventKind::LookAlike(_)));
+            if self.most.is_some_and(|most| self.items > most) {
+                self.forget();
+            }
             return None;
         };
         let draft = self.drafts.remove(&event.connection).unwrap_or_default();
-        let client = ProberRecord { probes: draft.client };
-        let server = ProberRecord { probes: draft.server };
-        let verdict = outcome::judge(&client, &server, summary, draft.reset);
-        let client_inference = inference::infer(&client, &server, Party::Client, summary, &verdict);
-        let server_inference = inference::infer(&server, &client, Party::Server, summary, &verdict);
-        let ends = Ends { reset: summary.reset.zip(draft.reset), quiet_fin: draft.quiet_fin };
-        let confounders = confounder::find(&client, &server, summary, ends);
-        Some(ConnectionRecord {
-            id: event.connection,
-            opened: summary.opened,
-            client,
-            server,
-            lookalikes: draft.lookalikes,
-            summary: **summary,
-            verdict,
-            confounders,
-            client_inference,
-            server_inference,
-        })
+        self.items = self.items.saturating_sub(draft.items());
+        Some(draft.into_record(event.connection, summary))
+    }
+
+    /// The record of a connection that goes on, from the latest probes of each side and what was seen until now.
+    /// Nothing if nothing was said of it.
+    pub fn so_far(&self, id: ConnectionId, summary: &Summary, latest: usize) -> Option<ConnectionRecord> {
+        Some(self.drafts.get(&id)?.latest(latest).into_record(id, summary))
+    }
+
+    #[cold]
+    fn forget(&mut self) {
+        self.drafts.values_mut().for_each(Draft::forget_half);
+        self.items = self.drafts.values().map(Draft::items).sum();
+        // Where even the few of each are more, none can be let go until connections end.
+        self.most = self.most.map(|most| most.max(self.items * 2));
     }
 }

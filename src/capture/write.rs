@@ -1,16 +1,18 @@
 //! Capture files out: pcapng with comments on packets, or plain pcap.
 //!
-//! Owns [`CaptureWriter`]. Uses [`crate::frame`] and [`crate::time`]; knows nothing of what a comment says.
+//! Owns [`CaptureWriter`], whose file appears when it is whole, and [`Recorder`], whose file is whole to the last
+//! packet at any time. Uses [`crate::frame`] and [`crate::time`]; knows nothing of what a comment says.
 //!
 //! Frames are written as they were read: their octets, their length on the wire and their time to the
 //! nanosecond. pcapng gets an interface for each source of frames, declared before its first frame, so that
-//! nothing need be known in advance. Not written, because it is not read: interface names, packet flags and
-//! the other options of a pcapng source. The blocks are written by hand, as they are read by hand: these are
-//! four, and the library's form of them has no times before 1970.
+//! nothing need be known in advance. Not written, because it is not read: packet flags and the other options of
+//! a pcapng source, among them interface names, which only a recorder is told. The blocks are written by hand,
+//! as they are read by hand: these are five, and the library's form of them has no times before 1970.
 
 mod file;
 mod pcap;
 mod pcapng;
+mod recorder;
 
 use std::ffi::OsStr;
 use std::io::{self, BufWriter};
@@ -19,6 +21,7 @@ use std::path::{Path, PathBuf};
 use self::file::NewFile;
 use self::pcap::PcapWriter;
 use self::pcapng::PcapngWriter;
+pub use self::recorder::{Recorder, Statistics};
 use crate::frame::{Frame, LinkType};
 
 /// Why a capture cannot be written. `Display` is one line that says what to do.
@@ -177,7 +180,8 @@ impl CaptureWriter {
             return Err(self.failed(error));
         }
         let Self { path, out, packets, .. } = self;
-        let file = out.into_inner().map_err(|error| WriteError::Io { path, error: error.into_error() })?;
+        let mut file =
+            out.into_inner().map_err(|error| WriteError::Io { path, error: error.into_error() })?;
         file.keep()?;
         Ok(packets)
     }

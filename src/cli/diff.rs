@@ -149,6 +149,7 @@ fn read(path: &Path, quiet: bool) -> Result<(CaptureReport, Vec<ConnectionRecord
         packets: 0,
         counts: pipeline.counts(0),
         problems: Vec::new(),
+        lost: None,
     });
     Ok((report, records))
 }

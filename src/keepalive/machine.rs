@@ -11,7 +11,7 @@ use super::responder::{Responder, fails_paws, is_old};
 use super::rules::Rules;
 use super::settings::Settings;
 use super::tcb::{Incoming, Outgoing, Purpose, Tcb};
-use crate::segment::Flags;
+use crate::segment::{Flags, SeqNum};
 use crate::stack::value::{
     AckRule, GiveUp, IdleReset, InboundProbes, IntervalShape, OnReceipt, Outstanding, ProbeFlags,
     ProbeOptions, Rearm, Reset, ResetSeq, SeqRule, UserTimeout,
@@ -216,6 +216,14 @@ impl Machine {
             Rearm::ProbeAtOnce
                 if self.has_unacknowledged() && self.rules.outstanding != Outstanding::NotChecked => {}
             Rearm::ProbeAtOnce => self.probe(now),
+        }
+    }
+
+    /// Learns RCV.NXT where another stack holds the connection: what that stack acknowledges. It may have kept data
+    /// that came out of order.
+    pub fn follow(&mut self, rcv_nxt: SeqNum) {
+        if rcv_nxt.distance_from(self.tcb.rcv_nxt) > 0 {
+            self.tcb.rcv_nxt = rcv_nxt;
         }
     }
 

@@ -34,6 +34,23 @@ pub enum Peer {
     Silent,
     /// Its host has forgotten the connection: it answers the first probe by a RST.
     Gone,
+    /// Answers so many probes, then nothing.
+    SilentAfter(u32),
+    /// Answers so many probes, then the next one by a RST.
+    GoneAfter(u32),
+}
+
+impl Peer {
+    /// How it answers the n-th probe, counted from 1; nothing if it does not.
+    fn answers(self, probe: u32) -> Option<Flags> {
+        match self {
+            Peer::Alive => Some(Flags::ACK),
+            Peer::Silent => None,
+            Peer::Gone => Some(Flags::RST),
+            Peer::SilentAfter(answers) => (probe <= answers).then_some(Flags::ACK),
+            Peer::GoneAfter(answers) => Some(if probe <= answers { Flags::ACK } else { Flags::RST }),
+        }
+    }
 }
 
 /// What to predict.
@@ -64,7 +81,11 @@ impl Question {
 }
 
 fn ends(model: &Model, settings: &Settings, peer: Peer) -> bool {
-    peer == Peer::Gone || (peer == Peer::Silent && model.rules.gives_up(settings))
+    match peer {
+        Peer::Alive => false,
+        Peer::Gone | Peer::GoneAfter(_) => true,
+        Peer::Silent | Peer::SilentAfter(_) => model.rules.gives_up(settings),
+    }
 }
 
 /// What happens in one step.
@@ -214,20 +235,27 @@ fn run(question: &Question, zero: Timestamp) -> Run {
     let mut machine = Machine::new(question.model.rules, question.settings, clock, tcb, start);
     machine.set(start, Setting::Enabled(true));
     let mut run = Run { steps: Vec::new(), noticed: None, goes_on: false };
-    let mut sent = 0;
-    let mut last_probe_before = None;
+    let (mut sent, mut answers_to) = (0, 0);
+    let (mut alive_until, mut last_probe_before) = (start, None);
     let mut answer: Option<(Timestamp, Incoming)> = None;
     while run.steps.len() < question.steps {
         let next = [machine.next_timeout(), answer.as_ref().map(|(time, _)| *time)];
         let Some(now) = next.into_iter().flatten().min() else { break };
         match answer.take_if(|(time, _)| *time <= now) {
-            Some((time, segment)) => machine.on_segment(time, &segment),
+            Some((time, segment)) => {
+                if !segment.flags.rst() {
+                    (alive_until, last_probe_before) = (time, None);
+                }
+                machine.on_segment(time, &segment);
+            }
             None => machine.on_timeout(now),
         }
         while let Some(segment) = machine.poll_transmit() {
-            if matches!(segment.purpose, Purpose::Probe(_)) && question.peer != Peer::Silent {
-                let arrives = Timestamp::from_nanos(now.as_nanos() + question.rtt.as_nanos());
-                answer = Some((arrives, reply(question.peer)));
+            if matches!(segment.purpose, Purpose::Probe(_)) {
+                answers_to += 1;
+                if let Some(flags) = question.peer.answers(answers_to) {
+                    answer = Some((now.plus(question.rtt), reply(flags)));
+                }
             }
         }
         while let Some(event) = machine.poll_event() {
@@ -238,13 +266,13 @@ fn run(question: &Question, zero: Timestamp) -> Run {
                     (What::Probe(sent), time)
                 }
                 Event::GaveUp { time, .. } => {
-                    let first = last_probe_before.unwrap_or(start);
-                    run.noticed = Some((time.since(first), time.since(start)));
+                    let first = last_probe_before.unwrap_or(alive_until);
+                    run.noticed = Some((time.since(first), time.since(alive_until)));
                     (What::GiveUp { reset: question.model.rules.resets() }, time)
                 }
                 Event::Reported { time } => (What::Report, time),
                 Event::ResetByPeer { time } => {
-                    run.noticed = Some((question.rtt, time.since(start)));
+                    run.noticed = Some((question.rtt, time.since(alive_until)));
                     (What::ResetByPeer, time)
                 }
                 Event::Answered { .. } => continue,
@@ -257,7 +285,6 @@ fn run(question: &Question, zero: Timestamp) -> Run {
 }
 
 /// What the peer sends back: its SEQ is RCV.NXT of the prober, and it acknowledges SND.NXT.
-fn reply(peer: Peer) -> Incoming {
-    let flags = if peer == Peer::Gone { Flags::RST } else { Flags::ACK };
+fn reply(flags: Flags) -> Incoming {
     Incoming { seq: SeqNum(1), ack: SeqNum(1), flags, octets: 0, tsval: None }
 }

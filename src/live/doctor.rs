@@ -261,7 +261,8 @@ fn held(capability: Capability) -> Held {
     }
 }
 
-fn hz() -> Option<u32> {
+/// CONFIG_HZ of this kernel: its coarse clock goes on once in each tick. Takes no rights.
+pub fn hz() -> Option<u32> {
     let resolution = nanos(clock_getres(ClockId::MonotonicCoarse));
     let per_second = 1_000_000_000_i64.checked_add(resolution / 2)?.checked_div(resolution)?;
     u32::try_from(per_second).ok().filter(|hz| *hz > 0)

@@ -9,10 +9,13 @@ use super::model::{ANALYSIS_SCHEMA, Capture, Connection};
 use crate::analysis::ConnectionRecord;
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct Document<'a, P> {
     schema: &'static str,
     captures: Vec<Capture<'a>>,
     connections: Vec<Connection>,
+    /// How the packets came about, where we made them ourselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe: Option<P>,
 }
 
 /// Writes the document; connections stand in the order of their numbers.
@@ -24,12 +27,24 @@ pub fn write(
     captures: &[CaptureReport],
     connections: &[ConnectionRecord],
 ) -> io::Result<()> {
-    let mut ordered: Vec<&ConnectionRecord> = connections.iter().collect();
+    let connections: Vec<&ConnectionRecord> = connections.iter().collect();
+    write_with(out, captures, &connections, None::<()>)
+}
+
+/// Writes the document with `probe` beside what was found.
+pub(super) fn write_with(
+    out: &mut dyn Write,
+    captures: &[CaptureReport],
+    connections: &[&ConnectionRecord],
+    probe: Option<impl Serialize>,
+) -> io::Result<()> {
+    let mut ordered = connections.to_vec();
     ordered.sort_by_key(|record| record.id);
     let document = Document {
         schema: ANALYSIS_SCHEMA,
         captures: captures.iter().map(Capture::from).collect(),
         connections: ordered.into_iter().map(|record| Connection::new(record, true)).collect(),
+        probe,
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)

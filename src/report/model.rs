@@ -2,12 +2,14 @@
 
 mod inference;
 
+pub(super) use inference::Inferred;
+
 use serde::Serialize;
 
 use super::CaptureReport;
 use super::number::{Micros, Seconds};
 use crate::analysis::confounder::Confounder;
-use crate::analysis::{ConnectionRecord, ProbeRecord};
+use crate::analysis::{ConnectionRecord, ProbeRecord, ResetOrigin};
 use crate::capture::Problem;
 use crate::frame::FrameId;
 use crate::segment::IcmpKind;
@@ -25,6 +27,8 @@ pub(super) struct Capture<'a> {
     tcp_segments: u64,
     copies: u64,
     icmp_errors: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<u64>,
     skipped: Vec<Skipped>,
     problems: Vec<ProblemLine<'a>>,
 }
@@ -56,6 +60,7 @@ impl<'a> From<&'a CaptureReport> for Capture<'a> {
             tcp_segments: counts.segments,
             copies: counts.copies,
             icmp_errors: counts.icmp_errors,
+            lost: report.lost,
             skipped: counts
                 .skipped
                 .iter()
@@ -116,6 +121,9 @@ pub(super) struct Connection {
     last: Moment,
     copies: u64,
     sides: Sides,
+    /// Earlier probes that a watch without an end did not keep.
+    #[serde(skip_serializing_if = "is_zero")]
+    forgotten_probes: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lookalikes: Vec<Seen>,
     probers: Vec<Prober>,
@@ -141,9 +149,15 @@ impl From<&Confounder> for ConfounderLine {
 
 /// Who sent the RST that ended the connection.
 #[derive(Serialize)]
-struct ResetLine {
+pub(super) struct ResetLine {
     by: &'static str,
     cues: Vec<String>,
+}
+
+impl From<&ResetOrigin> for ResetLine {
+    fn from(origin: &ResetOrigin) -> Self {
+        Self { by: origin.by.name(), cues: origin.cues.clone() }
+    }
 }
 
 /// A frame with its time.
@@ -354,6 +368,10 @@ impl From<&ProbeSegment> for Probe {
     }
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl Connection {
     /// Everything about a connection, its probes only if asked for.
     pub(super) fn new(record: &ConnectionRecord, with_probes: bool) -> Self {
@@ -378,11 +396,7 @@ impl Connection {
             evidence_at: evidence.iter().copied().map(At::from).collect(),
             reason: record.verdict.reason.clone(),
             last_life: record.verdict.last_life.map(Moment::from),
-            reset: record
-                .verdict
-                .origin
-                .as_ref()
-                .map(|origin| ResetLine { by: origin.by.name(), cues: origin.cues.clone() }),
+            reset: record.verdict.origin.as_ref().map(ResetLine::from),
             confounders: record.confounders.iter().map(ConfounderLine::from).collect(),
             first: record.opened.first.into(),
             last: record.summary.last.into(),
@@ -391,6 +405,7 @@ impl Connection {
                 client: Side::from(&record.summary.client),
                 server: Side::from(&record.summary.server),
             },
+            forgotten_probes: record.forgotten,
             lookalikes: record.lookalikes.iter().map(Seen::from).collect(),
             probers: record.probers().map(|(party, _)| prober(party)).collect(),
         }

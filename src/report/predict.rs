@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::number::Seconds;
-use super::text::silence;
+use super::text::{plural, silence};
 use crate::keepalive::predict::{Peer, Prediction, Question, What};
 use crate::stack::value::{Rounding, seconds};
 use crate::time::Span;
@@ -62,6 +62,8 @@ fn peer_name(peer: Peer) -> &'static str {
         Peer::Alive => "alive",
         Peer::Silent => "silent",
         Peer::Gone => "gone",
+        Peer::SilentAfter(_) => "silent_after_answers",
+        Peer::GoneAfter(_) => "gone_after_answers",
     }
 }
 
@@ -170,6 +172,12 @@ fn headline(question: &Question) -> String {
         Peer::Alive => format!("a peer that answers after {}", seconds(question.rtt)),
         Peer::Silent => "a peer that answers nothing".to_owned(),
         Peer::Gone => format!("a peer that answers by RST after {}", seconds(question.rtt)),
+        Peer::SilentAfter(answers) => {
+            format!("a peer that answers {} and then none", plural(u64::from(answers), "probe"))
+        }
+        Peer::GoneAfter(answers) => {
+            format!("a peer that answers {} and the next by RST", plural(u64::from(answers), "probe"))
+        }
     };
     let name = question.model.stack.title;
     format!("{name}{hz}: {}, with {peer}\ntimes count from the last segment of the peer", parts.join(", "))

@@ -1,6 +1,6 @@
 //! Text for a person: what was read, then the connections with keepalives, most troubled first.
 
-mod inference;
+pub(in crate::report) mod inference;
 
 use std::io::{self, Write};
 
@@ -92,6 +92,9 @@ pub fn captures_read(out: &mut dyn Write, captures: &[CaptureReport]) -> io::Res
             write!(out, " ({} of them copies)", capture.counts.copies)?;
         }
         writeln!(out)?;
+        if let Some(lost) = capture.lost.filter(|lost| *lost > 0) {
+            writeln!(out, "  {} more lost before they could be read", plural(lost, "packet"))?;
+        }
         let skipped = |may_hide: bool| {
             let chosen =
                 capture.counts.skipped.iter().filter(move |(skip, _)| skip.may_hide_tcp() == may_hide);
@@ -129,6 +132,9 @@ pub(super) fn headline(out: &mut dyn Write, record: &ConnectionRecord, style: St
         }
     }
     writeln!(out, "    {}", record.verdict.reason)?;
+    if record.forgotten > 0 {
+        writeln!(out, "    mind: {} before these are no longer kept", plural(record.forgotten, "probe"))?;
+    }
     for confounder in &record.confounders {
         writeln!(out, "    mind: {}", confounder.kind.sentence())?;
     }
@@ -139,7 +145,7 @@ pub(super) fn headline(out: &mut dyn Write, record: &ConnectionRecord, style: St
     Ok(())
 }
 
-fn prober_line(party: Party, prober: &ProberRecord) -> String {
+pub(super) fn prober_line(party: Party, prober: &ProberRecord) -> String {
     let sent = plural(prober.probes.len() as u64, "probe");
     let octets = if prober.probes.iter().all(|probe| probe.segment.octets == 0) {
         "no data"

@@ -488,18 +488,28 @@ impl Connection {
         }
     }
 
-    /// Says the last word: what is still open stays unanswered or undecided.
-    pub(super) fn finish(self, seen_until: Timestamp, log: &mut Log) {
-        let rare = self.rare.map(|rare| *rare).unwrap_or_default();
-        let summary = EventKind::Final(Box::new(Summary {
+    /// What was seen of it until now.
+    pub(super) fn summary(&self, seen_until: Timestamp) -> Summary {
+        let rare = self.rare.as_deref();
+        Summary {
             opened: self.opened,
             last: self.last,
             client: self.client.summary(),
             server: self.server.summary(),
-            reset: rare.reset.map(|reset| (reset.by, reset.at)),
-            duplicates: rare.duplicates,
+            reset: rare.and_then(|rare| rare.reset).map(|reset| (reset.by, reset.at)),
+            duplicates: rare.map_or(0, |rare| rare.duplicates),
             seen_until,
-        }));
+        }
+    }
+
+    /// Whether an event about it was sent.
+    pub(super) fn is_spoken_of(&self) -> bool {
+        self.probes.as_ref().is_some_and(|probes| probes.spoken_of())
+    }
+
+    /// Says the last word: what is still open stays unanswered or undecided.
+    pub(super) fn finish(self, seen_until: Timestamp, log: &mut Log) {
+        let summary = EventKind::Final(Box::new(self.summary(seen_until)));
         match self.probes {
             Some(mut probes) if probes.spoken_of() => {
                 probes.give_up(log);

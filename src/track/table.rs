@@ -76,6 +76,22 @@ impl Table {
         self.entries.get_mut(slot as usize).map(|entry| &mut entry.connection)
     }
 
+    #[inline]
+    pub(super) fn get(&self, slot: Slot) -> Option<&Connection> {
+        self.entries.get(slot as usize).map(|entry| &entry.connection)
+    }
+
+    /// How many there are.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// All of them, in no particular order.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Slot, &Connection)> {
+        self.entries.iter().map(|(index, entry)| (index as Slot, &entry.connection))
+    }
+
     pub(super) fn insert(&mut self, connection: Connection) -> Slot {
         let ends = self.ends(connection.opened.client, connection.opened.server);
         self.insert_hashed(connection, ends, self.hash(ends))

@@ -1,4 +1,4 @@
-//! A file that appears under its name as a whole or not at all.
+//! A file that appears under its name when it is kept, be that at its beginning or when it is whole.
 //!
 //! Owns [`NewFile`]. Uses the file system only.
 
@@ -53,7 +53,7 @@ impl NewFile {
     }
 
     /// Gives it its name.
-    pub(super) fn keep(mut self) -> Result<(), WriteError> {
+    pub(super) fn keep(&mut self) -> Result<(), WriteError> {
         let named = if self.replace { fs::rename(&self.beside, &self.path) } else { self.name_if_free() };
         match named {
             Ok(()) => {
@@ -80,6 +80,13 @@ impl NewFile {
             Err(_) if !self.path.try_exists()? => fs::rename(&self.beside, &self.path),
             Err(_) => Err(io::ErrorKind::AlreadyExists.into()),
         }
+    }
+}
+
+impl NewFile {
+    /// Cuts off what was written after the first `octets`.
+    pub(super) fn cut(&mut self, octets: u64) -> io::Result<()> {
+        self.file.set_len(octets)
     }
 }
 

@@ -5,11 +5,12 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use super::{Source, link_number};
+use super::{Source, Statistics, link_number};
 use crate::frame::Frame;
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
+const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
@@ -19,10 +20,13 @@ const BLOCK_FRAME: usize = 12;
 const OPT_END: u16 = 0;
 const OPT_COMMENT: u16 = 1;
 const SHB_USERAPPL: u16 = 4;
+const IF_NAME: u16 = 2;
 const IF_DESCRIPTION: u16 = 3;
 const IF_TSRESOL: u16 = 9;
 const IF_FCSLEN: u16 = 13;
 const IF_TSOFFSET: u16 = 14;
+const ISB_IFRECV: u16 = 4;
+const ISB_IFDROP: u16 = 5;
 
 /// Units of 10^-9 seconds.
 const NANOSECONDS: u8 = 9;
@@ -34,6 +38,8 @@ const EARLIEST_SECOND: i64 = -9_223_372_037;
 pub(super) struct PcapngWriter {
     /// Where frames come from, for people.
     captures: Vec<String>,
+    /// What interfaces are called, by their number in frames, where that is known.
+    names: HashMap<u32, String>,
     /// Interfaces by their source and by whether their times lie before 1970.
     interfaces: HashMap<(Source, bool), u32>,
     /// The block being made.
@@ -61,6 +67,30 @@ impl PcapngWriter {
         self.block(out, SECTION_HEADER)
     }
 
+    /// What an interface is called; it comes before its first frame.
+    pub(super) fn name(&mut self, interface: u32, name: &str) {
+        self.names.insert(interface, name.to_owned());
+    }
+
+    /// Writes how many packets were received and lost. Counts of several interfaces together stand with the
+    /// first of them, and say so; where no packet came there is no interface to count for.
+    pub(super) fn statistics(&mut self, out: &mut impl Write, statistics: &Statistics) -> io::Result<()> {
+        if self.interfaces.is_empty() {
+            return Ok(());
+        }
+        let units = u64::try_from(statistics.at.as_nanos()).unwrap_or(0);
+        self.body.clear();
+        self.word(0);
+        self.halves(units)?;
+        if self.interfaces.len() > 1 {
+            self.text(OPT_COMMENT, "counts of all interfaces together");
+        }
+        self.option(ISB_IFRECV, &statistics.received.to_le_bytes());
+        self.option(ISB_IFDROP, &statistics.dropped.to_le_bytes());
+        self.option(OPT_END, &[]);
+        self.block(out, INTERFACE_STATISTICS)
+    }
+
     /// Writes a packet, after its interface if that is new.
     pub(super) fn frame(
         &mut self,
@@ -75,9 +105,7 @@ impl PcapngWriter {
         let units = u64::try_from(i128::from(frame.time.as_nanos()) - offset).map_err(invalid)?;
         self.body.clear();
         self.word(interface);
-        for half in [units >> 32, units & u64::from(u32::MAX)] {
-            self.word(u32::try_from(half).map_err(invalid)?);
-        }
+        self.halves(units)?;
         self.word(u32::try_from(frame.data.len()).map_err(invalid)?);
         self.word(frame.wire_len);
         self.body.extend_from_slice(frame.data);
@@ -99,9 +127,14 @@ impl PcapngWriter {
         self.body.extend([0; 2]);
         // No limit: each packet has its own lengths.
         self.word(0);
-        let capture = self.captures.get(source.capture as usize).map_or("", String::as_str);
-        let description = format!("interface {} of {capture}", source.interface);
-        self.text(IF_DESCRIPTION, &description);
+        match self.names.get(&source.interface).cloned() {
+            Some(name) => self.text(IF_NAME, &name),
+            None => {
+                let capture = self.captures.get(source.capture as usize).map_or("", String::as_str);
+                let description = format!("interface {} of {capture}", source.interface);
+                self.text(IF_DESCRIPTION, &description);
+            }
+        }
         self.option(IF_TSRESOL, &[NANOSECONDS]);
         if source.fcs_len > 0 {
             self.option(IF_FCSLEN, &[source.fcs_len]);
@@ -114,6 +147,14 @@ impl PcapngWriter {
         let number = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);
         self.interfaces.insert((source, early), number);
         Ok(number)
+    }
+
+    /// A time, its higher half first.
+    fn halves(&mut self, units: u64) -> io::Result<()> {
+        for half in [units >> 32, units & u64::from(u32::MAX)] {
+            self.word(u32::try_from(half).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?);
+        }
+        Ok(())
     }
 
     fn word(&mut self, word: u32) {

@@ -15,7 +15,7 @@ const WORTH_TELLING: f64 = 0.2;
 const COMES_NEAR: f64 = 0.8;
 
 /// The settings in one line; nothing if none fit.
-pub(super) fn line(inference: &Inference) -> Option<String> {
+pub(in crate::report) fn line(inference: &Inference) -> Option<String> {
     let best = inference.settings.first()?.score;
     let mut told: Vec<&Explanation> = Vec::new();
     for one in &inference.settings {

@@ -1,0 +1,317 @@
+//! `keepscope watch`: every keepalive on some interfaces, live; nothing is sent.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, ValueEnum};
+
+use super::analyze::Color;
+use super::{Exit, complain, duration};
+use crate::analysis::ConnectionRecord;
+use crate::analysis::filter::Filter;
+use crate::frame::Frame;
+use crate::live::filter::Filter as PacketFilter;
+use crate::live::interface::Interface;
+use crate::live::netns::NetNs;
+use crate::live::recording::Recording;
+use crate::live::system::{Need, Options, System};
+use crate::live::watch::{self, End, Interruption, Limits, Listener, Told, Watch};
+use crate::live::wire::{Received, Wire};
+use crate::report::text::Totals;
+use crate::report::{CaptureReport, json, jsonl, text, watch as report};
+use crate::time::{Span, Timestamp};
+
+const EXAMPLES: &str = "\
+Examples:
+  keepscope watch                                     all interfaces that are up
+  keepscope watch --interface eth0 --filter port:5432
+  keepscope watch --interface eth0 --write seen.pcapng --for 10m
+  keepscope watch --netns NAME --format jsonl         inside a container or a test
+
+Nothing is sent. Every TCP packet is read, as the silence before a probe begins with the last packet of whatever
+size; on a busy link, name the interface. Ctrl-C ends with the summary.
+
+Exit codes:
+  0    the time was over
+  2    wrong usage, or nothing is left to listen on (what was seen is reported)
+  3    rights missing
+  130  interrupted (what was seen is reported)";
+
+/// Where to look and what to show.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Interfaces to listen on [default: all that are up]
+    #[arg(long, value_name = "IF")]
+    interface: Vec<String>,
+
+    /// Show only connections that pass: addr:NET, port:N, client:…, server:…, outcome:NAME (known at the end);
+    /// commas between alternatives, ! negates
+    #[arg(long, value_name = "EXPR")]
+    filter: Option<Filter>,
+
+    /// Record every packet that is seen to a new file, .pcapng or .pcap, packet by packet
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+
+    /// Let --write take the place of a file
+    #[arg(long, requires = "write")]
+    force: bool,
+
+    /// Watch in this network namespace: a name (ip netns) or a process id
+    #[arg(long, value_name = "NAME|PID")]
+    netns: Option<NetNs>,
+
+    /// Watch so long [default: until Ctrl-C]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
+    time: Option<Span>,
+
+    /// How to show what is seen
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+
+    /// Colour the summary
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    color: Color,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people: a line as it happens, then the summary
+    Text,
+    /// One document at the end, schema keepscope.analysis/1
+    Json,
+    /// One event per line as soon as it is known, schema keepscope.events/1
+    Jsonl,
+}
+
+/// Watches.
+pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
+    // Before rights are given up: with them the folder may be ours to write to.
+    let recording = arguments
+        .write
+        .as_ref()
+        .map(|path| Recording::create(path, arguments.force, "what keepscope watch saw"))
+        .transpose();
+    let recording = match recording {
+        Ok(recording) => recording,
+        Err(problem) => {
+            complain(&format!("error: {problem}"));
+            return Ok(Exit::BadInput);
+        }
+    };
+    let options = Options {
+        interfaces: arguments.interface.clone(),
+        netns: arguments.netns.clone(),
+        sniff: Need::Required,
+        send: Need::No,
+        filter: PacketFilter::Tcp,
+        signals: true,
+    };
+    let system = match System::open(&options) {
+        Ok(system) => system,
+        Err(problem) => {
+            recording.into_iter().for_each(Recording::discard);
+            complain(&format!("error: {problem}"));
+            return Ok(if problem.lacks_rights() { Exit::RightsMissing } else { Exit::BadInput });
+        }
+    };
+    watch(arguments, system, recording)
+}
+
+fn watch(arguments: &Arguments, mut system: System, recording: Option<Recording>) -> io::Result<Exit> {
+    let interfaces: Vec<Interface> = system.listening().cloned().collect();
+    let names = interfaces.iter().map(Interface::name).collect::<Vec<_>>().join(", ");
+    let mut out = BufWriter::new(io::stdout().lock());
+    if arguments.format == Format::Jsonl {
+        jsonl::header(&mut out)?;
+    }
+    out.flush()?;
+    complain(&format!("watching {names}; nothing is sent; Ctrl-C ends"));
+    let mut terminal =
+        Terminal { format: arguments.format, out, recording, interfaces, lost: 0, failed: None };
+    terminal.name_interfaces();
+    let mut watch = Watch::new(
+        arguments.filter.clone().unwrap_or_default(),
+        // Unpredictable, so that no packets can be made to collide; results do not depend on it.
+        RandomState::new().hash_one(0),
+        Limits::default(),
+    );
+    let until = arguments.time.map(|time| system.now().plus(time));
+    let ended = watch::run(&mut system, &mut watch, until, &mut terminal);
+    let (at, received) = (system.now(), system.received());
+    let Terminal { mut out, recording, failed, .. } = terminal;
+    if let Some(Err(problem)) = recording.map(|recording| recording.finish(at, received)) {
+        complain(&format!("error: {problem}"));
+    }
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    summary(&mut out, arguments, &watch, names, received)?;
+    out.flush()?;
+    Ok(match ended {
+        Ok(End::Time) => Exit::Done,
+        Ok(End::Interrupted) => Exit::Interrupted,
+        Ok(End::Listener) => Exit::BadInput,
+        Err(problem) => {
+            complain(&format!("error: {problem}"));
+            Exit::BadInput
+        }
+    })
+}
+
+/// What was seen in all, as `keepscope analyze` has it.
+fn summary(
+    out: &mut dyn Write,
+    arguments: &Arguments,
+    watch: &Watch,
+    names: String,
+    received: Received,
+) -> io::Result<()> {
+    let tally = watch.tally();
+    let capture = CaptureReport {
+        path: names,
+        packets: tally.frames,
+        counts: watch.counts(),
+        problems: Vec::new(),
+        lost: Some(received.dropped),
+    };
+    let captures = [capture];
+    let totals = Totals {
+        connections: watch.connections(),
+        with_keepalives: tally.with_keepalives,
+        chosen: arguments.filter.is_some(),
+    };
+    let records: Vec<ConnectionRecord> = match arguments.format {
+        Format::Jsonl => Vec::new(),
+        Format::Text | Format::Json => watch.finished().cloned().collect(),
+    };
+    match arguments.format {
+        Format::Text => {
+            writeln!(out)?;
+            text::write(out, &captures, &records, totals, arguments.color.style())?;
+        }
+        Format::Json => json::write(out, &captures, &records)?,
+        Format::Jsonl => jsonl::captures(out, &captures)?,
+    }
+    report::no_longer_kept(&tally).iter().for_each(|line| complain(&format!("note: {line}")));
+    Ok(())
+}
+
+/// Writes what is told, as it is told.
+struct Terminal<W: Write> {
+    format: Format,
+    out: W,
+    recording: Option<Recording>,
+    interfaces: Vec<Interface>,
+    /// Packets that were lost, as told.
+    lost: u64,
+    /// Why nothing more can be written.
+    failed: Option<io::Error>,
+}
+
+impl<W: Write> Terminal<W> {
+    fn name_interfaces(&mut self) {
+        if let Some(recording) = &mut self.recording {
+            let names = self.interfaces.iter().map(Interface::name);
+            names.zip(0..).for_each(|(name, number)| recording.name_interface(number, name));
+        }
+    }
+
+    fn write(&mut self, told: &Told) -> io::Result<()> {
+        match self.format {
+            Format::Text => match report::line_text(told) {
+                Some(line) => writeln!(self.out, "{} {line}", clock_time(time_of(told))),
+                None => Ok(()),
+            },
+            Format::Jsonl => report::line_json(&mut self.out, told),
+            Format::Json => Ok(()),
+        }
+    }
+}
+
+impl<W: Write> Listener for Terminal<W> {
+    fn frame(&mut self, frame: &Frame<'_>) {
+        if let Some(Err(problem)) = self.recording.as_mut().map(|recording| recording.frame(frame)) {
+            complain(&format!("error: {problem}; the recording ends here, the watch goes on"));
+        }
+    }
+
+    fn told(&mut self, told: Told) -> bool {
+        let written = self.write(&told).and_then(|()| self.out.flush());
+        self.failed = self.failed.take().or(written.err());
+        self.failed.is_none()
+    }
+
+    fn interruption(&mut self, interruption: Interruption) -> bool {
+        match interruption {
+            Interruption::ClockStepped(nanos) => {
+                let step = Span::from_nanos(nanos);
+                complain(&format!(
+                    "note: the system's clock was set by {step} s; times here go on without a step"
+                ));
+                true
+            }
+            Interruption::InterfaceLost(name) => {
+                // Where nobody can say what there is, there may be something.
+                let Ok(now) = Interface::all() else { return true };
+                let still = |one: &Interface| now.iter().find(|other| other.index() == one.index());
+                let is_left = self.interfaces.iter().any(|one| still(one).is_some());
+                let there = self.interfaces.iter().find(|one| one.name() == name).and_then(still);
+                complain(&match there {
+                    Some(_) => {
+                        format!("note: the interface {name} went down; it is seen again when it is up")
+                    }
+                    None if is_left => {
+                        format!("note: the interface {name} went away; the others are still watched")
+                    }
+                    None => format!("error: the interface {name} went away, and nothing is left to watch"),
+                });
+                is_left
+            }
+        }
+    }
+
+    fn quiet(&mut self, received: Received) -> bool {
+        if received.dropped > self.lost {
+            complain(&format!(
+                "note: {} of {} packets were lost before they could be read",
+                received.dropped, received.seen
+            ));
+            self.lost = received.dropped;
+        }
+        true
+    }
+}
+
+/// When something that is told happened.
+fn time_of(told: &Told) -> Timestamp {
+    use crate::track::event::EventKind;
+    match told {
+        Told::Event { event, opened } => match &event.kind {
+            EventKind::Probe(probe) => probe.segment.at.time,
+            EventKind::Candidate(candidate) => candidate.segment.at.time,
+            EventKind::Answer(answer) => answer.at.time,
+            EventKind::LookAlike(seen) => seen.at.time,
+            EventKind::Retracted { evidence, .. } | EventKind::ResetIgnored { evidence, .. } => evidence.time,
+            EventKind::Reset { at, .. } | EventKind::Fin { at, .. } => at.time,
+            EventKind::Opened(_) | EventKind::Unanswered { .. } | EventKind::Dismissed { .. } => {
+                opened.first.time
+            }
+            EventKind::Final(summary) => summary.last.time,
+        },
+        Told::Settings { at, .. } | Told::Silence { at, .. } => *at,
+        Told::Final { record, .. } => record.summary.last.time,
+    }
+}
+
+/// A time of day in UTC, to the microsecond.
+fn clock_time(time: Timestamp) -> String {
+    let since = u64::try_from(time.as_nanos()).unwrap_or(0);
+    let stamp =
+        humantime::format_rfc3339_micros(SystemTime::UNIX_EPOCH + Duration::from_nanos(since)).to_string();
+    // The day is the user's own to know.
+    stamp.split_once('T').map_or(stamp.clone(), |(_, time)| time.to_owned())
+}
