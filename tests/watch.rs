@@ -3,6 +3,8 @@
 mod common;
 #[path = "watch/ends.rs"]
 mod ends;
+#[path = "watch/kept.rs"]
+mod kept;
 #[path = "live_wire/net.rs"]
 #[allow(dead_code)]
 mod net;

@@ -71,19 +71,16 @@ impl Net {
         Job(hear)
     }
 
+    /// Gives the server's firewall a rule.
+    pub fn nft(&self, rule: &str) {
+        let output =
+            Command::new("ip").args(["netns", "exec", &self.server, "nft", rule]).output().expect("nft");
+        assert!(output.status.success(), "{rule}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Runs `ip` on a host.
     pub fn ip(&self, host: &str, arguments: &'static str) {
         self.on(host, move || ip(arguments)).result();
-    }
-
-    /// Gives the server's firewall a rule.
-    pub fn nft(&self, rule: &str) {
-        let rule = rule.to_owned();
-        self.on(&self.server, move || {
-            let output = Command::new("nft").arg(&rule).output().expect("nft");
-            assert!(output.status.success(), "{rule}: {}", String::from_utf8_lossy(&output.stderr));
-        })
-        .result();
     }
 
     /// Opens an ordinary connection from a host.
@@ -104,8 +101,9 @@ impl Net {
     }
 
     /// Accepts one connection on a host.
-    pub fn listen(&self, host: &str, address: &str) -> (SocketAddr, Job<Vec<TcpStream>>) {
-        self.listen_for(host, address, 1)
+    pub fn listen(&self, host: &str, address: &str) -> (SocketAddr, Job<TcpStream>) {
+        let (address, accepting) = self.listen_for(host, address, 1);
+        (address, self.on(host, move || accepting.result().pop().expect("a connection")))
     }
 }
 
@@ -115,14 +113,12 @@ pub struct Job<T>(mpsc::Receiver<T>);
 impl<T> Job<T> {
     /// What came of it.
     pub fn result(self) -> T {
-        self.0.recv_timeout(Duration::from_secs(60)).expect("work that ends well")
+        self.join().expect("work that ends well")
     }
-}
 
-impl Job<Vec<TcpStream>> {
-    /// The one connection.
-    pub fn one(self) -> TcpStream {
-        self.result().pop().expect("a connection")
+    /// What came of it, if it ended well.
+    pub fn join(self) -> Result<T, mpsc::RecvTimeoutError> {
+        self.0.recv_timeout(Duration::from_secs(60))
     }
 }
 
