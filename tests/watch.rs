@@ -43,7 +43,7 @@ impl Probed {
             TcpStream::connect(address).expect("a connection")
         });
         let client = connecting.join().expect("a connection");
-        let server = accepting.one();
+        let server = accepting.join().expect("a connection");
         let keepalive = TcpKeepalive::new()
             .with_time(Duration::from_secs(idle))
             .with_interval(Duration::from_secs(interval))
