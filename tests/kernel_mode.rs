@@ -15,9 +15,8 @@ mod rights;
 mod times;
 
 use std::net::{SocketAddr, TcpStream};
-use std::thread::JoinHandle;
 
-use net::Net;
+use net::{Job, Net};
 use program::Program;
 
 /// Runs, tried again.
@@ -54,7 +53,7 @@ fn silence(net: &Net) {
 struct World {
     net: Net,
     address: SocketAddr,
-    accepting: JoinHandle<TcpStream>,
+    accepting: Job<Vec<TcpStream>>,
 }
 
 impl World {
