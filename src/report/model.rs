@@ -1,12 +1,11 @@
 //! The output model of `keepscope.analysis/1`: fields may be added, those here stay.
 
-mod inference;
+pub(super) mod inference;
 mod marks;
-
-pub(super) use inference::Inferred;
 
 use serde::Serialize;
 
+use self::inference::Inferred;
 use super::CaptureReport;
 use super::number::{Micros, Seconds};
 use crate::analysis::confounder::Confounder;
