@@ -5,7 +5,6 @@ mod marks;
 
 use serde::Serialize;
 
-use self::inference::Inferred;
 use super::CaptureReport;
 use super::number::{Micros, Seconds};
 use crate::analysis::confounder::Confounder;

@@ -56,6 +56,8 @@ impl Traffic {
             interface: 0,
             link: LinkType::Raw,
             fcs_len: 0,
+            flags: None,
+            names: None,
             wire_len: packet.len() as u32,
             data: &packet,
         });
