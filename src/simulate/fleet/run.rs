@@ -418,8 +418,10 @@ impl Fleet {
         // A SYN alone echoes nothing.
         let echo = outgoing.echo.or((syn && !outgoing.flags.ack()).then_some(0));
         let stamped = kind.timestamps && (outgoing.timestamps || syn);
-        let zero = self.zeros.get(kind.host(connection) as usize).copied().unwrap_or(self.start);
-        let stamps = echo.filter(|_| stamped).map(|echo| (stamp(now, zero, connection, end), echo));
+        let stamps = echo.filter(|_| stamped).map(|echo| {
+            let zero = self.zeros.get(kind.host(connection) as usize).copied().unwrap_or(self.start);
+            (stamp(now, zero, connection, end), echo)
+        });
         let is_probe = matches!(outgoing.purpose, Purpose::Probe(_));
         let flight = Flight {
             arrives: now.plus(self.delay),
