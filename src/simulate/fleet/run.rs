@@ -8,11 +8,12 @@ use crate::keepalive::{
 };
 use crate::segment::{Endpoint, Flags, Options, SeqNum, TcpTimestamps};
 use crate::simulate::packet::{Packet, TcpPacket};
+use crate::simulate::profile::Profile;
 use crate::stack::value::IpId;
 use crate::time::{Span, Timestamp};
 
-/// When data that is not acknowledged is sent again first (RFC 6298 §2.1).
-const FIRST_RTO: Span = Span::from_secs(1);
+/// No retransmission waits longer (Linux: `TCP_RTO_MAX`).
+const LONGEST_RTO: Span = Span::from_secs(120);
 
 /// An end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,13 +257,14 @@ impl Fleet {
         }
         let waits = slot.client.snd_una() != slot.client.snd_nxt();
         let Some(kind) = self.kinds.get(usize::from(slot.group)) else { return };
-        let (octets, every, retries) = (kind.data_octets, kind.data_every, {
-            let [ours, _] = &kind.profiles;
-            ours.retries
-        });
+        let [Profile { retries, least_rto, .. }, _] = kind.profiles;
+        let [settings, _] = &kind.settings;
+        let patience = settings.user_timeout_in_force();
+        let (octets, every) = (kind.data_octets, kind.data_every);
         let Some(writer) = self.writers.get_mut(&connection) else { return };
         self.tally.events += 1;
-        if waits && u32::from(writer.attempts) > retries {
+        let impatient = patience.is_some_and(|patience| now.since(writer.since) >= patience);
+        if waits && (u32::from(writer.attempts) > retries || impatient) {
             self.end_client(connection, How::Data);
             return;
         }
@@ -273,9 +275,17 @@ impl Fleet {
             self.wakes.push(now.plus(pause), Wake::Data.number(connection));
             return;
         }
-        let wait = FIRST_RTO.times(1 << writer.attempts.min(7)).min(Span::from_secs(120));
+        if !waits {
+            writer.since = now;
+        }
+        // The round trip is always the same, so that the time-out is that and the least for its variation.
+        let timeout = self.delay.times(2).plus(least_rto);
+        let mut wake = now.plus(timeout.times(1 << writer.attempts.min(16)).min(LONGEST_RTO));
+        if let Some(patience) = patience {
+            wake = wake.min(writer.since.plus(patience)).max(now.plus(Span::from_nanos(1)));
+        }
         writer.attempts = writer.attempts.saturating_add(1);
-        self.wakes.push(now.plus(wait), Wake::Data.number(connection));
+        self.wakes.push(wake, Wake::Data.number(connection));
         let length = u32::from(octets);
         self.with(connection, End::Client, sink, |machine, replies| {
             let at = machine.tcb().snd_una;
