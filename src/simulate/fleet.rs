@@ -26,6 +26,7 @@
 mod agenda;
 mod report;
 mod run;
+mod send;
 mod slot;
 
 use std::collections::{HashMap, VecDeque};
