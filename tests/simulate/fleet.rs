@@ -104,6 +104,17 @@ fn data_keeps_probes_away_and_finds_the_dead() {
     assert_eq!(report.probes_sent, 0);
     assert!(report.total.found_by_data > 200, "{}", report.total.found_by_data);
     assert_eq!(report.total.given_up_alive, 0);
+    // Fifteen retransmissions of Linux take 924.6 s from an RTO of 200 ms on, here of 220 ms, behind a pause of
+    // 20 s at most.
+    let least = report.total.detection.percentile(0).unwrap();
+    let most = report.total.detection.percentile(100).unwrap();
+    assert!(least > Span::from_secs(920) && most < Span::from_secs(1_000), "{least} to {most}");
+    // A user timeout holds for data too.
+    spec.groups[0].user_timeout = Some(Span::from_secs(30));
+    let mut fleet = Fleet::new(&spec).unwrap();
+    fleet.run_for(Span::from_secs(7_200), None);
+    let most = fleet.report().total.detection.percentile(100).unwrap();
+    assert!(most <= Span::from_secs(51), "{most}");
 }
 
 #[test]

@@ -1,22 +1,19 @@
 //! A fleet in motion: what wakes a connection, what arrives, what leaves.
 
-use super::slot::{EndState, Flight, Kind, NEVER, Slot, Writer};
+use super::send::{Reply, handshake, plain};
+use super::slot::{EndState, Flight, Kind, NEVER, Writer};
 use super::{Fleet, FrameSink, Wake};
-use crate::frame::{Frame, FrameId, LinkType};
-use crate::keepalive::{
-    Clock, Event, Incoming, Machine, Outgoing, Purpose, Setting, Tcb, answer_without_connection,
-};
-use crate::segment::{Endpoint, Flags, Options, SeqNum, TcpTimestamps};
-use crate::simulate::packet::{Packet, TcpPacket};
-use crate::stack::value::IpId;
+use crate::keepalive::{Clock, Event, Incoming, Machine, Setting, Tcb, answer_without_connection};
+use crate::segment::{Flags, SeqNum};
+use crate::simulate::profile::Profile;
 use crate::time::{Span, Timestamp};
 
-/// When data that is not acknowledged is sent again first (RFC 6298 §2.1).
-const FIRST_RTO: Span = Span::from_secs(1);
+/// No retransmission waits longer (Linux: `TCP_RTO_MAX`).
+const LONGEST_RTO: Span = Span::from_secs(120);
 
 /// An end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Client,
     Server,
 }
@@ -33,7 +30,7 @@ impl Fleet {
     /// Runs up to a time and what happens then; frames go to `sink`, if there is one.
     pub fn run_until(&mut self, until: Timestamp, mut sink: Option<FrameSink<'_>>) {
         loop {
-            let wake = self.wakes.peek().map(|entry| entry.0.0);
+            let wake = self.wakes.next_time();
             let flight = self.flights.front().map(|flight| flight.arrives);
             // What was sent before something is due arrives before it.
             let next = match (wake, flight) {
@@ -52,8 +49,8 @@ impl Fleet {
                     self.tally.events += 1;
                     self.arrive(&flight, &mut sink);
                 }
-            } else if let Some(entry) = self.wakes.pop() {
-                let (wake, connection) = Wake::from_number(entry.0.1);
+            } else if let Some((_, number)) = self.wakes.pop() {
+                let (wake, connection) = Wake::from_number(number);
                 self.wake(wake, connection, &mut sink);
             }
         }
@@ -90,7 +87,7 @@ impl Fleet {
             }
             Some(due) => {
                 slot.alarm = due;
-                self.wakes.push(Wake::Timer.of(due, connection));
+                self.wakes.push(due, Wake::Timer.number(connection));
             }
             None => {}
         }
@@ -205,11 +202,11 @@ impl Fleet {
             let every = kind.data_every;
             self.writers.insert(connection, Writer::default());
             let at = self.now.plus(self.chance.span(every.times(2)));
-            self.wakes.push(Wake::Data.of(at, connection));
+            self.wakes.push(at, Wake::Data.number(connection));
         }
         if dies < self.deaths {
             let at = self.now.plus(self.chance.span(self.dying));
-            self.wakes.push(Wake::Death.of(at, connection));
+            self.wakes.push(at, Wake::Death.number(connection));
         }
     }
 
@@ -256,13 +253,14 @@ impl Fleet {
         }
         let waits = slot.client.snd_una() != slot.client.snd_nxt();
         let Some(kind) = self.kinds.get(usize::from(slot.group)) else { return };
-        let (octets, every, retries) = (kind.data_octets, kind.data_every, {
-            let [ours, _] = &kind.profiles;
-            ours.retries
-        });
+        let [Profile { retries, least_rto, .. }, _] = kind.profiles;
+        let [settings, _] = &kind.settings;
+        let patience = settings.user_timeout_in_force();
+        let (octets, every) = (kind.data_octets, kind.data_every);
         let Some(writer) = self.writers.get_mut(&connection) else { return };
         self.tally.events += 1;
-        if waits && u32::from(writer.attempts) > retries {
+        let impatient = patience.is_some_and(|patience| now.since(writer.since) >= patience);
+        if waits && (u32::from(writer.attempts) > retries || impatient) {
             self.end_client(connection, How::Data);
             return;
         }
@@ -270,12 +268,20 @@ impl Fleet {
         if !waits && writer.attempts > 0 {
             writer.attempts = 0;
             let pause = self.chance.span(every.times(2));
-            self.wakes.push(Wake::Data.of(now.plus(pause), connection));
+            self.wakes.push(now.plus(pause), Wake::Data.number(connection));
             return;
         }
-        let wait = FIRST_RTO.times(1 << writer.attempts.min(7)).min(Span::from_secs(120));
+        if !waits {
+            writer.since = now;
+        }
+        // The round trip is always the same, so that the time-out is that and the least for its variation.
+        let timeout = self.delay.times(2).plus(least_rto);
+        let mut wake = now.plus(timeout.times(1 << writer.attempts.min(16)).min(LONGEST_RTO));
+        if let Some(patience) = patience {
+            wake = wake.min(writer.since.plus(patience)).max(now.plus(Span::from_nanos(1)));
+        }
         writer.attempts = writer.attempts.saturating_add(1);
-        self.wakes.push(Wake::Data.of(now.plus(wait), connection));
+        self.wakes.push(wake, Wake::Data.number(connection));
         let length = u32::from(octets);
         self.with(connection, End::Client, sink, |machine, replies| {
             let at = machine.tcb().snd_una;
@@ -328,7 +334,7 @@ impl Fleet {
             && due < slot.alarm
         {
             slot.alarm = due;
-            self.wakes.push(Wake::Timer.of(due, connection));
+            self.wakes.push(due, Wake::Timer.number(connection));
         }
         for reply in outgoing.drain(..) {
             self.send(connection, end, &reply, sink);
@@ -372,80 +378,7 @@ impl Fleet {
         }
     }
 
-    fn send_reply(
-        &mut self,
-        connection: u32,
-        end: End,
-        reply: &Reply,
-        data: u16,
-        sink: &mut Option<FrameSink<'_>>,
-    ) {
-        let (octets, flags) = match reply.data {
-            true => (data, Flags::ACK.with(Flags::PSH)),
-            false => (0, Flags::ACK),
-        };
-        let outgoing = Outgoing { flags, ..handshake(reply.seq, reply.ack, flags, reply.echo) };
-        self.send_with(connection, end, &outgoing, octets, sink);
-    }
-
-    fn send(&mut self, connection: u32, end: End, outgoing: &Outgoing, sink: &mut Option<FrameSink<'_>>) {
-        self.send_with(connection, end, outgoing, u16::from(outgoing.octets), sink);
-    }
-
-    /// A segment leaves.
-    fn send_with(
-        &mut self,
-        connection: u32,
-        end: End,
-        outgoing: &Outgoing,
-        octets: u16,
-        sink: &mut Option<FrameSink<'_>>,
-    ) {
-        let now = self.now;
-        let Some(slot) = self.slots.get_mut(connection as usize) else { return };
-        let Some(kind) = self.kinds.get(usize::from(slot.group)) else { return };
-        let [ours, theirs] = &kind.profiles;
-        let profile = if end == End::Client { ours } else { theirs };
-        let [client_id, server_id] = &mut slot.ip_ids;
-        let counter = if end == End::Client { client_id } else { server_id };
-        *counter = counter.wrapping_add(1);
-        let ip_id = match profile.ip_id {
-            IpId::NextOfConnection | IpId::OfTheSystem => *counter,
-            // Not to be told from random numbers, and never 0.
-            IpId::Random => counter.wrapping_mul(40_503) | 1,
-        };
-        let syn = outgoing.flags.syn();
-        // A SYN alone echoes nothing.
-        let echo = outgoing.echo.or((syn && !outgoing.flags.ack()).then_some(0));
-        let stamped = kind.timestamps && (outgoing.timestamps || syn);
-        let zero = self.zeros.get(kind.host(connection) as usize).copied().unwrap_or(self.start);
-        let stamps = echo.filter(|_| stamped).map(|echo| (stamp(now, zero, connection, end), echo));
-        let is_probe = matches!(outgoing.purpose, Purpose::Probe(_));
-        let flight = Flight {
-            arrives: now.plus(self.delay),
-            connection,
-            to_server: end == End::Client,
-            flags: outgoing.flags,
-            octets,
-            ip_id,
-            seq: outgoing.seq,
-            ack: outgoing.ack,
-            stamps,
-            dsack: outgoing.dsack,
-        };
-        self.tally.sent(now, flight.wire_len(), is_probe);
-        if flight.to_server {
-            self.capture(&flight, sink);
-        }
-        let opening = matches!(slot_state(&self.slots, connection, end), EndState::Opening);
-        if self.loss > 0.0 && !syn && !opening && self.chance.share() < self.loss {
-            self.tally.lost += 1;
-            return;
-        }
-        self.flights.push_back(flight);
-    }
-
-    fn kind(&self, connection: u32) -> Option<&Kind> {
+    pub(super) fn kind(&self, connection: u32) -> Option<&Kind> {
         let slot = self.slots.get(connection as usize)?;
         self.kinds.get(usize::from(slot.group))
     }
@@ -460,107 +393,4 @@ impl Fleet {
             _ => Clock::Exact,
         }
     }
-
-    /// A segment passes the clients' tap.
-    fn capture(&mut self, flight: &Flight, sink: &mut Option<FrameSink<'_>>) {
-        let Some(sink) = sink else { return };
-        let Some(packet) = self.packet(flight) else { return };
-        self.octets.clear();
-        if Packet::Tcp(packet).write(&mut self.octets).is_err() {
-            return;
-        }
-        self.frames += 1;
-        sink(&Frame {
-            id: FrameId { capture: 0, number: self.frames },
-            time: self.now,
-            interface: 0,
-            link: LinkType::Raw,
-            fcs_len: 0,
-            flags: None,
-            names: None,
-            wire_len: u32::try_from(self.octets.len()).unwrap_or(u32::MAX),
-            data: &self.octets,
-        });
-    }
-
-    fn packet(&self, flight: &Flight) -> Option<TcpPacket> {
-        let kind = self.kind(flight.connection)?;
-        let client = kind.client_end(flight.connection);
-        let (source, destination): (Endpoint, Endpoint) =
-            if flight.to_server { (client, kind.server_end) } else { (kind.server_end, client) };
-        let [ours, theirs] = &kind.profiles;
-        let profile = if flight.to_server { ours } else { theirs };
-        let syn = flight.flags.syn();
-        let scale = profile.window_scale.filter(|_| kind.scaled);
-        let shift = if syn { 0 } else { scale.unwrap_or(0) };
-        let window = if flight.flags.rst() { 0 } else { profile.window >> shift };
-        Some(TcpPacket {
-            source,
-            destination,
-            seq: flight.seq,
-            ack: flight.ack,
-            flags: flight.flags,
-            window: u16::try_from(window).unwrap_or(u16::MAX),
-            octets: flight.octets,
-            ttl: profile.ttl,
-            dont_fragment: profile.dont_fragment,
-            ip_id: flight.ip_id,
-            options: Options {
-                timestamps: flight.stamps.map(|(value, echo)| TcpTimestamps { value, echo }),
-                sack: flight.dsack,
-                window_scale: scale.filter(|_| syn),
-                mss: syn.then_some(profile.mss),
-                sack_permitted: syn && kind.sack,
-                incomplete: false,
-            },
-        })
-    }
-}
-
-fn slot_state(slots: &[Slot], connection: u32, end: End) -> EndState {
-    let Some(slot) = slots.get(connection as usize) else { return EndState::Closed };
-    match end {
-        End::Client => slot.client_state,
-        End::Server => slot.server_state,
-    }
-}
-
-/// A segment that the driver sends beside those of the machine.
-struct Reply {
-    seq: SeqNum,
-    ack: SeqNum,
-    echo: Option<u32>,
-    data: bool,
-}
-
-impl Reply {
-    fn with_data(self) -> Self {
-        Self { data: true, ..self }
-    }
-}
-
-/// An ACK from the state of an end.
-fn plain(tcb: &Tcb, seq: SeqNum) -> Reply {
-    Reply { seq, ack: tcb.rcv_nxt, echo: tcb.ts_recent, data: false }
-}
-
-/// A segment of a handshake.
-fn handshake(seq: SeqNum, ack: SeqNum, flags: Flags, echo: Option<u32>) -> Outgoing {
-    Outgoing {
-        purpose: Purpose::Answer,
-        seq,
-        ack,
-        flags,
-        octets: 0,
-        timestamps: echo.is_some(),
-        echo,
-        dsack: None,
-    }
-}
-
-/// The TSval of an end: milliseconds, from a beginning of its own.
-fn stamp(now: Timestamp, zero: Timestamp, connection: u32, end: End) -> u32 {
-    let millis = now.since(zero).as_nanos().div_euclid(1_000_000) as u32;
-    let offset = connection.wrapping_add(1).wrapping_mul(0x9e37_79b1).wrapping_add(end as u32 * 0x1234_5678);
-    millis.wrapping_add(offset)
 }

@@ -113,8 +113,10 @@ impl Flight {
 /// The data of a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Writer {
-    /// How often it was sent again.
+    /// How often what waits was sent.
     pub(super) attempts: u8,
+    /// When it was sent first.
+    pub(super) since: Timestamp,
 }
 
 #[cfg(test)]
