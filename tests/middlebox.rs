@@ -9,8 +9,6 @@ mod flows;
 mod haproxy;
 #[path = "middlebox/kit.rs"]
 mod kit;
-#[path = "middlebox/products.rs"]
-mod products;
 #[path = "middlebox/properties.rs"]
 mod properties;
 #[path = "middlebox/rules.rs"]

@@ -43,7 +43,7 @@ sources! {
     IBM_BLOG = "ibm-blog", "IBM Cloud blog, VPC public gateway";
     TWILIO = "twilio", "Twilio Super SIM documentation";
     ENVOY = "envoy", "Envoy 1.39 documentation, FAQ on timeouts";
-    HAPROXY_MEASURED = "haproxy-measured", "measured: HAProxy 2.6 of Debian 12 in tcp mode, timeout client 2 s and server 2 s";
+    HAPROXY_MEASURED = "haproxy-measured", "measured: HAProxy 2.6 of Debian 12 in tcp mode, timeouts of 2 to 4 s";
     BOUNDARY_3133 = "boundary-3133", "hashicorp/boundary issue 3133, and third-party pages";
     BELIEVED = "believed", "generally believed; no source was read";
 }

@@ -24,6 +24,7 @@ words! {
         ResetBoth = "reset_both", "RST to both ends";
         Closes = "closes", "FIN or RST: its connections are closed";
         Fin = "fin", "FIN: its connections are closed";
+        FinThenReset = "fin_then_reset", "FIN; to a silent server a RST behind it";
     }
 
     /// What becomes of the next packet of a connection that was forgotten.

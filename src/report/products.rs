@@ -83,7 +83,7 @@ fn short<T: Value>(cell: &Cell<T>) -> String {
         "RST to both ends" => "RST to both",
         "RST to its sender" => "RST",
         "FIN or RST: its connections are closed" => "FIN or RST",
-        "FIN: its connections are closed" => "FIN",
+        "FIN: its connections are closed" | "FIN; to a silent server a RST behind it" => "FIN",
         "passes, untranslated" => "passes",
         "makes the mapping anew" => "a new mapping",
         other => other,

@@ -1,9 +1,21 @@
 //! Packets that nobody in his senses sends.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use keepscope::segment::{Flags, IcmpKind};
+use keepscope::simulate::middlebox::description::{
+    Adaptive, AtExpiry, Direction, Input, Ports, Proxy, ProxyClose, Refresh, Router, Stray, Table, Towards,
+    Tracker, WhenFull,
+};
+use keepscope::simulate::middlebox::{BoxAction, BoxEvent, Description, Ends, Mapping, MappingId, Side};
+use keepscope::simulate::packet::{Packet, TcpPacket};
+use keepscope::time::{Span, Timestamp};
+use proptest::prelude::*;
 
 use crate::conntrack::{from, with_syn_options};
 use crate::flows::{Plan, Sent};
+use crate::kit::{CLIENT, Driven, ROUTER_OUTSIDE, SERVER, end, linux, nat, router, secs, tcp, tracker};
 
 /// Flows by chance: mostly a handshake, then whatever comes near the window or not near it at all.
 pub fn random_plan(name: &'static str, seed: u64) -> Plan {
@@ -101,5 +113,208 @@ impl Random {
             next[who] = own.wrapping_add(u32::from(sent.octets) + numbers);
         }
         sent
+    }
+}
+
+/// A packet for a box in the middle, from some of a few ends, at some time after the one before.
+fn any_packet() -> impl Strategy<Value = (i64, Side, TcpPacket)> {
+    let ends = (0_u16..3, 0_u16..3, 0_u8..4);
+    let numbers = (0_u32..12, 0_u32..12, prop_oneof![Just(0_u16), Just(1), Just(100)]);
+    let wait = prop_oneof![
+        0_i64..2_000_000_000,
+        Just(0_i64),
+        Just(30_000_000_000),
+        Just(350_000_000_000),
+        0_i64..400_000_000_000
+    ];
+    (wait, any::<bool>(), ends, 0_u8..64, numbers, prop_oneof![Just(64_u8), Just(1), Just(0)]).prop_map(
+        |(wait, inward, (client, server, to), bits, (seq, ack, octets), ttl)| {
+            let client = match to {
+                // The NAT's own address, or one that nobody has.
+                0 if inward => end(ROUTER_OUTSIDE, 4000 + client),
+                1 if inward => end(Ipv4Addr::new(203, 0, 113, 1), 4000 + client),
+                _ => end(CLIENT, 4000 + client),
+            };
+            let server = end(SERVER, 443 + server);
+            let (side, source, destination) =
+                if inward { (Side::Outside, server, client) } else { (Side::Inside, client, server) };
+            // Numbers near those of a handshake, and a few far away.
+            let near = |number: u32, base: u32| match number {
+                10 => base.wrapping_add(1 << 31),
+                11 => 0,
+                _ => base.wrapping_add(number).wrapping_sub(3),
+            };
+            let (seq, ack) =
+                if inward { (near(seq, 5000), near(ack, 1000)) } else { (near(seq, 1000), near(ack, 5000)) };
+            let packet =
+                TcpPacket { flags: Flags(bits), octets, ttl, ..tcp(source, destination, "A", seq, ack) };
+            (wait, side, packet)
+        },
+    )
+}
+
+fn any_description() -> impl Strategy<Value = Description> {
+    let router = prop_oneof![
+        Just(router()),
+        Just(nat(Ports::Preserved)),
+        Just(nat(Ports::Random)),
+        Just(Router { inside_is_routed: false, input: Input::Drop, ..nat(Ports::Preserved) }),
+    ];
+    let stray = || {
+        prop_oneof![
+            Just(Stray::Drop),
+            Just(Stray::Reset),
+            Just(Stray::Create),
+            Just(Stray::Pass),
+            Just(Stray::Icmp(IcmpKind::Unreachable(13)))
+        ]
+    };
+    let refresh = prop_oneof![Just(Direction::Both), Just(Direction::Outward), Just(Direction::Inward)];
+    let sweep = prop_oneof![Just(None), Just(Some(secs(10)))];
+    let expiry = prop_oneof![Just(AtExpiry::Nothing), Just(AtExpiry::Reset(Towards::Both))];
+    let table = prop_oneof![
+        Just(None),
+        Just(Some(Table { limit: 2, when_full: WhenFull::Refuse })),
+        Just(Some(Table { limit: 2, when_full: WhenFull::EvictLongestSilent })),
+    ];
+    let kind = 0..3;
+    (kind, router, (stray(), stray()), refresh, any::<bool>(), sweep, expiry, table, any::<bool>()).prop_map(
+        |(kind, router, (inside, outside), direction, flag, sweep, at_expiry, table, adaptive)| match kind {
+            0 => {
+                let mut rules = linux(router);
+                rules.tcp_loose = flag;
+                rules.drop_invalid = adaptive;
+                rules.max = table.map(|table| table.limit);
+                rules.opens = direction;
+                Description::Conntrack(rules)
+            }
+            1 => Description::Proxy(Proxy {
+                listen: end(SERVER, 443),
+                backends: vec![end(SERVER, 443), end(SERVER, 444)],
+                address: IpAddr::V4(ROUTER_OUTSIDE),
+                timeout_client: flag.then_some(secs(50)),
+                timeout_server: adaptive.then_some(secs(350)),
+                close_client: ProxyClose::Finish,
+                close_server: if flag { ProxyClose::FinishThenReset } else { ProxyClose::Reset },
+                keepalive_client: None,
+                keepalive_server: None,
+            }),
+            _ => Description::Tracker(Tracker {
+                stray_from_inside: inside,
+                stray_from_outside: outside,
+                refresh: Refresh { direction, only_data: flag },
+                sweep,
+                adaptive: sweep.filter(|_| adaptive).map(|_| Adaptive { start: 2, end: 6 }),
+                at_expiry,
+                table,
+                ..tracker(router)
+            }),
+        },
+    )
+}
+
+/// Mappings as events tell of them.
+#[derive(Default)]
+struct Live {
+    mappings: BTreeMap<MappingId, (Mapping, Timestamp)>,
+    told: usize,
+}
+
+impl Live {
+    fn read(&mut self, driven: &Driven) {
+        for BoxEvent { time, mapping, what } in driven.events.iter().skip(self.told) {
+            let Some(mapping) = mapping else { continue };
+            match *what {
+                BoxAction::Created { timeout, .. } => {
+                    for (other, _) in self.mappings.values() {
+                        assert_ne!(other.inside, mapping.inside, "two mappings of the same ends inside");
+                        assert_ne!(other.outside, mapping.outside, "two mappings of the same ends outside");
+                    }
+                    let before = self.mappings.insert(mapping.id, (*mapping, time.plus(timeout)));
+                    assert!(before.is_none(), "a number is used again");
+                }
+                BoxAction::Refreshed { timeout, .. } => {
+                    let known = self.mappings.get_mut(&mapping.id);
+                    let (_, deadline) = known.expect("a mapping that is refreshed is known");
+                    *deadline = time.plus(timeout);
+                }
+                BoxAction::Expired { .. } | BoxAction::Removed { .. } => {
+                    assert!(self.mappings.remove(&mapping.id).is_some(), "what is forgotten was known");
+                }
+                _ => {}
+            }
+        }
+        self.told = driven.events.len();
+    }
+}
+
+/// What passed must be what came, with one hop less and the ends of one and the same mapping.
+fn check_passed(mappings: &[Mapping], from: Side, packet: &TcpPacket, left: &[(Side, Packet)]) {
+    let passed = left.iter().filter_map(|(side, left)| match left {
+        Packet::Tcp(left) if *side == from.other() && left.ip_id == packet.ip_id => Some(left),
+        _ => None,
+    });
+    for left in passed {
+        let ends = |side: Side, packet: &TcpPacket| match side {
+            Side::Inside => Ends { client: packet.source, server: packet.destination },
+            Side::Outside => Ends { client: packet.destination, server: packet.source },
+        };
+        // Seen from the side it came from, and from the side it left on.
+        let (came, went) = match from {
+            Side::Inside => (ends(Side::Inside, packet), ends(Side::Inside, left)),
+            Side::Outside => (ends(Side::Outside, packet), ends(Side::Outside, left)),
+        };
+        let mapped = mappings.iter().any(|mapping| match from {
+            Side::Inside => (mapping.inside, mapping.outside) == (came, went),
+            Side::Outside => (mapping.outside, mapping.inside) == (came, went),
+        });
+        assert!(mapped || came == went, "{came:?} became {went:?}");
+        assert_eq!(left.ttl + 1, packet.ttl, "one hop");
+        let same =
+            TcpPacket { source: packet.source, destination: packet.destination, ttl: packet.ttl, ..*left };
+        assert_eq!(same, *packet, "nothing else is touched");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_comes_mappings_are_one_to_one_and_do_not_outlive_their_timers(
+        description in any_description(),
+        packets in proptest::collection::vec(any_packet(), 1..60),
+    ) {
+        let mut driven = Driven::new(&description);
+        let mut live = Live::default();
+        let mut now = Timestamp::default();
+        let slack = match &description {
+            Description::Tracker(rules) => rules.sweep.unwrap_or(Span::ZERO),
+            _ => Span::ZERO,
+        };
+        let is_proxy = matches!(description, Description::Proxy(_));
+        for (wait, side, packet) in packets {
+            now = now.plus(Span::from_nanos(wait));
+            driven.until(now);
+            live.read(&driven);
+            // A RST may be the last that its mapping translates.
+            let mut mappings: Vec<Mapping> = live.mappings.values().map(|(mapping, _)| *mapping).collect();
+            let left = driven.give(now, side, packet);
+            live.read(&driven);
+            if is_proxy {
+                continue;
+            }
+            mappings.extend(live.mappings.values().map(|(mapping, _)| *mapping));
+            check_passed(&mappings, side, &packet, &left);
+            for (mapping, deadline) in live.mappings.values() {
+                prop_assert!(deadline.plus(slack) > now, "{mapping:?} should be gone since {deadline}");
+            }
+            prop_assert!(live.mappings.is_empty() || driven.next_timeout().is_some());
+        }
+        // All is forgotten some time, and then nothing is left to wait for.
+        let end = now.plus(secs(1_000_000));
+        driven.until(end);
+        live.read(&driven);
+        prop_assert!(is_proxy || live.mappings.is_empty());
+        prop_assert!(is_proxy || driven.next_timeout().is_none());
     }
 }

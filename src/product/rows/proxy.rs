@@ -16,7 +16,11 @@ pub(super) const HAPROXY: Product = Product {
         configurable: Cell::measured(Configurable::Yes, &[source::HAPROXY_MEASURED]),
         ..Timers::UNKNOWN
     },
-    expiry: Expiry { sends: Cell::measured(AtExpiry::Fin, &[source::HAPROXY_MEASURED]), ..Expiry::UNKNOWN },
+    expiry: Expiry {
+        sends: Cell::measured(AtExpiry::FinThenReset, &[source::HAPROXY_MEASURED])
+            .note("a RST follows only if timeout server is not the longer one"),
+        ..Expiry::UNKNOWN
+    },
     refresh: Refresh::by_keepalive(Cell::measured(false, &[source::HAPROXY_MEASURED])),
     ..Product::PROXY
 };

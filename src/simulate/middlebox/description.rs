@@ -303,9 +303,9 @@ pub struct Proxy {
     pub timeout_client: Option<Span>,
     /// `timeout server`: the same for the server.
     pub timeout_server: Option<Span>,
-    /// How it closes towards the client when a timeout ran out.
+    /// How it closes towards the client, when a timeout ran out or the server broke off.
     pub close_client: ProxyClose,
-    /// How it closes towards the server.
+    /// How it closes towards the server when a timeout ran out; if the client broke off, the server gets a RST.
     pub close_server: ProxyClose,
     /// The keepalive of its own connection to the client (`option clitcpka`).
     pub keepalive_client: Option<crate::keepalive::Settings>,
@@ -320,4 +320,7 @@ pub enum ProxyClose {
     Finish,
     /// At once, with a RST.
     Reset,
+    /// In order; and if it was this end whose silence lasted too long, a RST right behind the FIN. HAProxy 2.6
+    /// does so towards its servers.
+    FinishThenReset,
 }

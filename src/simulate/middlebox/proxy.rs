@@ -54,7 +54,8 @@ impl Pair {
         }
         let client = rules.timeout_client.map(|timeout| (self.data.plus(timeout), Side::Inside));
         let server = rules.timeout_server.map(|timeout| (self.data.plus(timeout), Side::Outside));
-        [client, server].into_iter().flatten().min()
+        // Where both run out at once, it is the server that was too slow.
+        [server, client].into_iter().flatten().min_by_key(|(time, _)| *time)
     }
 
     fn next_timeout(&self, rules: &Proxy) -> Option<Timestamp> {
@@ -185,23 +186,44 @@ impl ProxyBox {
         }
         if let Some((_, silent)) = entry.state.silence_ends(&self.rules).filter(|(due, _)| *due <= now) {
             self.out.tell(now, Some(mapping), BoxAction::Closed { silent: Some(silent) });
-            self.close(now, key);
+            self.close(now, key, Some(silent));
         }
         self.settle(now, key);
     }
 
     /// Closes both connections, each in its way.
-    fn close(&mut self, now: Timestamp, key: Key) {
+    fn close(&mut self, now: Timestamp, key: Key, silent: Option<Side>) {
         let Some(entry) = self.table.get_mut(key) else { return };
         let pair = &mut entry.state;
         pair.closing = true;
         for (side, how) in [(Side::Inside, self.rules.close_client), (Side::Outside, self.rules.close_server)]
         {
-            match (pair.end_mut(side), how) {
-                (Some(end), ProxyClose::Finish) => end.close(now),
-                (Some(end), ProxyClose::Reset) => end.abort(now),
-                (None, _) => {}
+            let Some(end) = pair.end_mut(side) else { continue };
+            match how {
+                ProxyClose::Finish => end.close(now),
+                ProxyClose::Reset => end.abort(now),
+                ProxyClose::FinishThenReset => {
+                    end.close(now);
+                    if silent == Some(side) {
+                        end.abort(now);
+                    }
+                }
             }
+        }
+    }
+
+    /// One end broke off: a client's RST goes on to the server, a server's makes an end for the client.
+    fn break_off(&mut self, now: Timestamp, key: Key, from: Side) {
+        let Some(entry) = self.table.get_mut(key).filter(|entry| !entry.state.closing) else { return };
+        let mapping = entry.mapping;
+        self.out.tell(now, Some(mapping), BoxAction::Closed { silent: None });
+        if from == Side::Inside {
+            entry.state.closing = true;
+            if let Some(server) = &mut entry.state.server {
+                server.abort(now);
+            }
+        } else {
+            self.close(now, key, None);
         }
     }
 
@@ -252,10 +274,7 @@ impl ProxyBox {
                 self.pass_on(key, from, |end| end.send(now, octets));
             }
             EndEvent::PeerClosed => self.pass_on(key, from, |end| end.close(now)),
-            EndEvent::Closed(how) if !how.is_in_order() => {
-                self.out.tell(now, Some(mapping), BoxAction::Closed { silent: None });
-                self.close(now, key);
-            }
+            EndEvent::Closed(how) if !how.is_in_order() => self.break_off(now, key, from),
             EndEvent::Opened | EndEvent::Keepalive(_) | EndEvent::Closed(_) => {}
         }
     }

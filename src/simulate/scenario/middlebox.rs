@@ -231,8 +231,11 @@ impl Words for WhenFull {
 }
 
 impl Words for ProxyClose {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("fin", ProxyClose::Finish), ("reset", ProxyClose::Reset)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("fin", ProxyClose::Finish),
+        ("reset", ProxyClose::Reset),
+        ("fin_then_reset", ProxyClose::FinishThenReset),
+    ];
 }
 
 /// Timers that shrink as the table fills.

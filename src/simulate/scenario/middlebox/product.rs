@@ -65,8 +65,11 @@ fn proxy(
     };
     (proxy.timeout_client, proxy.timeout_server) = (idle, idle);
     let sends = known(product.expiry.sends.value, assumed, value::AtExpiry::Fin, "it closes with a FIN");
-    let close = if sends == value::AtExpiry::ResetBoth { ProxyClose::Reset } else { ProxyClose::Finish };
-    (proxy.close_client, proxy.close_server) = (close, close);
+    (proxy.close_client, proxy.close_server) = match sends {
+        value::AtExpiry::ResetBoth => (ProxyClose::Reset, ProxyClose::Reset),
+        value::AtExpiry::FinThenReset => (ProxyClose::Finish, ProxyClose::FinishThenReset),
+        _ => (ProxyClose::Finish, ProxyClose::Finish),
+    };
     Ok(description)
 }
 
@@ -100,7 +103,9 @@ fn tracker(
     ) {
         value::AtExpiry::Nothing => AtExpiry::Nothing,
         value::AtExpiry::ResetBoth => AtExpiry::Reset(Towards::Both),
-        value::AtExpiry::Closes | value::AtExpiry::Fin => AtExpiry::Finish(Towards::Both),
+        value::AtExpiry::Closes | value::AtExpiry::Fin | value::AtExpiry::FinThenReset => {
+            AtExpiry::Finish(Towards::Both)
+        }
     };
     let next = known(
         expiry.next_outbound.value,
