@@ -23,16 +23,17 @@
 //! assert!(report.probes_sent > 1_000);
 //! ```
 
+mod agenda;
 mod report;
 mod run;
 mod slot;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 
 use foldhash::fast::FixedState;
 
+use self::agenda::Agenda;
 use self::report::Tally;
 pub use self::report::{Distribution, FleetReport, GroupReport};
 use self::slot::{Kind, Slot};
@@ -195,9 +196,9 @@ enum Wake {
 }
 
 impl Wake {
-    /// An entry of the queue: times first, then numbers, so that the order is always the same.
-    fn of(self, time: Timestamp, connection: u32) -> Reverse<(Timestamp, u32)> {
-        Reverse((time, connection << 2 | self as u32))
+    /// As an entry of the agenda.
+    fn number(self, connection: u32) -> u32 {
+        connection << 2 | self as u32
     }
 
     fn from_number(number: u32) -> (Wake, u32) {
@@ -225,7 +226,7 @@ pub struct Fleet {
     slots: Vec<Slot>,
     /// When the counter of ticks of each client host stood at 0.
     zeros: Vec<Timestamp>,
-    wakes: BinaryHeap<Reverse<(Timestamp, u32)>>,
+    wakes: Agenda,
     /// On their way; all take equally long, so the first to leave is the first to arrive.
     flights: VecDeque<slot::Flight>,
     /// Of the connections that have data.
@@ -256,7 +257,7 @@ impl Fleet {
             kinds: Vec::with_capacity(spec.groups.len()),
             slots: Vec::with_capacity(spec.connections as usize),
             zeros: Vec::new(),
-            wakes: BinaryHeap::with_capacity(spec.connections as usize),
+            wakes: Agenda::new(spec.start),
             flights: VecDeque::new(),
             writers: HashMap::default(),
             dead: HashMap::default(),
@@ -338,7 +339,7 @@ impl Fleet {
         for connection in first..first + size {
             self.slots.push(slot);
             let at = spec.start.plus(chance.span(spec.opening));
-            self.wakes.push(Wake::Open.of(at, connection));
+            self.wakes.push(at, Wake::Open.number(connection));
         }
         Ok(())
     }
@@ -357,7 +358,7 @@ impl Fleet {
 
     /// Octets that a connection takes by itself, with its place in the queue.
     pub fn state_octets(&self) -> usize {
-        size_of::<Slot>() + size_of::<Reverse<(Timestamp, u32)>>()
+        size_of::<Slot>() + agenda::ENTRY
     }
 
     /// Runs for some time from now; frames go to `sink`, if there is one.

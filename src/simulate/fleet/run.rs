@@ -33,7 +33,7 @@ impl Fleet {
     /// Runs up to a time and what happens then; frames go to `sink`, if there is one.
     pub fn run_until(&mut self, until: Timestamp, mut sink: Option<FrameSink<'_>>) {
         loop {
-            let wake = self.wakes.peek().map(|entry| entry.0.0);
+            let wake = self.wakes.next_time();
             let flight = self.flights.front().map(|flight| flight.arrives);
             // What was sent before something is due arrives before it.
             let next = match (wake, flight) {
@@ -52,8 +52,8 @@ impl Fleet {
                     self.tally.events += 1;
                     self.arrive(&flight, &mut sink);
                 }
-            } else if let Some(entry) = self.wakes.pop() {
-                let (wake, connection) = Wake::from_number(entry.0.1);
+            } else if let Some((_, number)) = self.wakes.pop() {
+                let (wake, connection) = Wake::from_number(number);
                 self.wake(wake, connection, &mut sink);
             }
         }
@@ -90,7 +90,7 @@ impl Fleet {
             }
             Some(due) => {
                 slot.alarm = due;
-                self.wakes.push(Wake::Timer.of(due, connection));
+                self.wakes.push(due, Wake::Timer.number(connection));
             }
             None => {}
         }
@@ -205,11 +205,11 @@ impl Fleet {
             let every = kind.data_every;
             self.writers.insert(connection, Writer::default());
             let at = self.now.plus(self.chance.span(every.times(2)));
-            self.wakes.push(Wake::Data.of(at, connection));
+            self.wakes.push(at, Wake::Data.number(connection));
         }
         if dies < self.deaths {
             let at = self.now.plus(self.chance.span(self.dying));
-            self.wakes.push(Wake::Death.of(at, connection));
+            self.wakes.push(at, Wake::Death.number(connection));
         }
     }
 
@@ -270,12 +270,12 @@ impl Fleet {
         if !waits && writer.attempts > 0 {
             writer.attempts = 0;
             let pause = self.chance.span(every.times(2));
-            self.wakes.push(Wake::Data.of(now.plus(pause), connection));
+            self.wakes.push(now.plus(pause), Wake::Data.number(connection));
             return;
         }
         let wait = FIRST_RTO.times(1 << writer.attempts.min(7)).min(Span::from_secs(120));
         writer.attempts = writer.attempts.saturating_add(1);
-        self.wakes.push(Wake::Data.of(now.plus(wait), connection));
+        self.wakes.push(now.plus(wait), Wake::Data.number(connection));
         let length = u32::from(octets);
         self.with(connection, End::Client, sink, |machine, replies| {
             let at = machine.tcb().snd_una;
@@ -328,7 +328,7 @@ impl Fleet {
             && due < slot.alarm
         {
             slot.alarm = due;
-            self.wakes.push(Wake::Timer.of(due, connection));
+            self.wakes.push(due, Wake::Timer.number(connection));
         }
         for reply in outgoing.drain(..) {
             self.send(connection, end, &reply, sink);
