@@ -48,6 +48,12 @@ Exit codes:
   0 alive   1 silent, reset, refused, unreachable or closed by the peer   2 usage, or no such host
   3 rights missing   4 inconclusive   130 interrupted (the summary is written)";
 
+/// Linux answers probes without data at most once in this time (`net.ipv4.tcp_invalid_ratelimit`).
+const ANSWER_LIMIT: Span = Span::from_millis(500);
+
+const TOO_FAST: &str = "note: Linux answers probes without data at most once in 500 ms; of faster ones some stay \
+                        unanswered (--octets 1 is always answered)";
+
 /// What to probe, and how.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
@@ -269,6 +275,9 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
     };
     if arguments.kernel {
         return kernel::run(&arguments.kernel_mode(address));
+    }
+    if arguments.octets == OctetsChoice::Zero && arguments.idle.min(arguments.interval) < ANSWER_LIMIT {
+        complain(TOO_FAST);
     }
     let asked = arguments.asked(address);
     // Before rights are given up: under sudo they are what lets a file be made in somebody's folder.

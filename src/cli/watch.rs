@@ -175,7 +175,7 @@ fn summary(
         packets: tally.frames,
         counts: watch.counts(),
         problems: Vec::new(),
-        lost: Some(received.dropped),
+        dropped: received.dropped,
     };
     let captures = [capture];
     let totals = Totals {

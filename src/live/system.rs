@@ -170,9 +170,10 @@ impl<C: Clock> System<C> {
             [one] => Some(one.clone()),
             _ => None,
         };
+        let interfaces = chosen(&options.interfaces)?;
         let (sniffers, sender) = privilege::raised(|| {
+            let sniffers = open_sniffers(options, interfaces)?;
             let sender = open_sender(options.send, device.as_deref())?;
-            let sniffers = open_sniffers(options)?;
             Ok::<_, OpenError>((sniffers, sender))
         })?;
         privilege::give_up()?;
@@ -448,6 +449,8 @@ impl<C: Clock> Wire for System<C> {
             interface: u32::try_from(header.interface).unwrap_or(0),
             link: header.link,
             fcs_len: 0,
+            flags: None,
+            names: None,
             wire_len: u32::try_from(self.frame.len()).unwrap_or(u32::MAX),
             data: &self.frame,
         }))
@@ -478,12 +481,12 @@ fn open_sender(need: Need, device: Option<&str>) -> Result<Option<Sender>, OpenE
     }
 }
 
-fn open_sniffers(options: &Options) -> Result<Vec<Sniffer>, OpenError> {
+fn open_sniffers(options: &Options, interfaces: Vec<Interface>) -> Result<Vec<Sniffer>, OpenError> {
     if options.sniff == Need::No {
         return Ok(Vec::new());
     }
     let mut open = Vec::new();
-    for interface in chosen(&options.interfaces)? {
+    for interface in interfaces {
         match Sniffer::open(&interface, &options.filter.program(interface.is_loopback())) {
             Ok(sniffer) => open.push(sniffer),
             Err(error) if denied(&error) && options.sniff == Need::IfAllowed => return Ok(Vec::new()),

@@ -488,6 +488,8 @@ impl Wire for Fake {
                         interface: 0,
                         link: LinkType::Raw,
                         fcs_len: 0,
+                        flags: None,
+                        names: None,
                         wire_len: self.current.len() as u32,
                         data: &self.current,
                     }));

@@ -19,6 +19,8 @@ pub enum Manner {
     Words {
         /// Several connections.
         numbered: bool,
+        /// Probes without an answer after which a peer is called silent.
+        count: u32,
     },
     /// Absolute time, number of the connection, what, and values with their names.
     Plain,
@@ -98,7 +100,7 @@ impl Teller {
     /// The number of a connection, where there are several.
     fn number(&self, index: usize) -> String {
         match self.manner {
-            Manner::Words { numbered: true } => format!("#{:<3} ", index + 1),
+            Manner::Words { numbered: true, .. } => format!("#{:<3} ", index + 1),
             _ => String::new(),
         }
     }
@@ -183,7 +185,12 @@ impl Teller {
             return format!("probe packet={packet} run={run} seq={seq} ack={ack} {rest}");
         }
         let data = if octets == 0 { "no data" } else { "1 octet" };
-        format!("probe {run}, SEQ {seq} ACK {ack}, {data} [packet {packet}]")
+        let run = match self.manner {
+            // The first of a run is nothing to be counted yet.
+            Manner::Words { count, .. } if run > 1 && run <= count => format!(" {run} of {count}"),
+            _ => String::new(),
+        };
+        format!("probe{run}, SEQ {seq} ACK {ack}, {data} [packet {packet}]")
     }
 
     fn answer(&self, answer: &Answer) -> String {

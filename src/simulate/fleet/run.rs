@@ -476,6 +476,8 @@ impl Fleet {
             interface: 0,
             link: LinkType::Raw,
             fcs_len: 0,
+            flags: None,
+            names: None,
             wire_len: u32::try_from(self.octets.len()).unwrap_or(u32::MAX),
             data: &self.octets,
         });
