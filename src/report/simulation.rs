@@ -117,7 +117,7 @@ enum Line<'a> {
     Event(EventLine<'a>),
     End(EndLine),
     Expectation(VerdictLine<'a>),
-    Connection { at: &'a str, connection: Connection },
+    Connection { at: &'a str, connection: Box<Connection> },
     Simulation(Head<'a>),
 }
 
@@ -236,7 +236,7 @@ pub fn jsonl(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String]) -> io::
     }
     for captured in captures(run, at) {
         for record in &captured.records {
-            let connection = Connection::new(record, true);
+            let connection = Box::new(Connection::new(record, true));
             line(&Line::Connection { at: &captured.tap.name, connection })?;
         }
     }

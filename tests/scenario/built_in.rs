@@ -132,3 +132,12 @@ fn the_document_knows_settings_and_times() {
     assert!((ended - unanswered[8] - 15.104).abs() < 1e-6);
     assert!(unanswered[0] > 1200.0 && probes[probes.len() - 10] < 1200.0);
 }
+
+#[test]
+fn the_example_of_the_readme_is_right() {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("```toml\ntitle = ").expect("an example");
+    let (example, _) = rest.split_once("```").expect("its end");
+    let output = simulate_text(&format!("title = {example}"), &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}

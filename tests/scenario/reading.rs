@@ -74,3 +74,65 @@ proptest! {
         }
     }
 }
+
+/// Changes that make sense in any scenario, though not each with each other one.
+const CHANGES: &[&str] = &[
+    "client.stack=freebsd",
+    "client.stack=windows-10-1709",
+    "client.stack=lwip",
+    "client.stack=smoltcp",
+    "client.stack=illumos",
+    "client.stack=gvisor",
+    "client.idle=1s",
+    "client.idle=100s",
+    "client.interval=1s",
+    "client.count=1",
+    "client.user_timeout=20s",
+    "client.keepalive=false",
+    "client.silent_from=90s",
+    "client.power_off=95s",
+    "client.close_at=130s",
+    "client.abort_at=70s",
+    "client.timestamps=false",
+    "client.data=[{ at = '3s', octets = 70000, every = '50s' }]",
+    "client.address=[2001:db8::1]:40000",
+    "server.address=[2001:db8::2]:443",
+    "server.stack=macos",
+    "server.keepalive=true",
+    "server.idle=2s",
+    "server.answers=nothing",
+    "server.silent_from=80s",
+    "server.silent_until=120s",
+    "server.power_off=85s",
+    "server.power_on=86s",
+    "server.close_when_idle=40s",
+    "server.stays_half_open=true",
+    "server.data=[{ at = '0s', octets = 1, every = '7s' }]",
+    "opens=15s",
+    "length=400s",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is simulated comes to an end, in the order of time and within it.
+    #[test]
+    fn changed_scenarios_run(
+        which in 0..built_in::ALL.len(),
+        changes in prop::collection::vec(prop::sample::select(CHANGES), 0..6),
+        seed in any::<u32>(),
+    ) {
+        let seed = format!("seed={seed}");
+        let changes = changes.into_iter().chain([seed.as_str()]);
+        let changes: Vec<Override> = changes.map(|text| text.parse().expect("a change")).collect();
+        let Ok(plan) = Scenario::read(built_in::ALL[which].text, &changes) else { return Ok(()) };
+        let taps: Vec<usize> = (0..plan.taps.len()).collect();
+        let run = plan.run(&taps).expect("a world");
+        prop_assert!(!run.cut_short);
+        let times: Vec<_> = run.happenings.iter().map(|happening| happening.time).collect();
+        prop_assert!(times.is_sorted() && times.iter().all(|time| *time <= plan.scenario.length));
+        for captured in &run.captures {
+            prop_assert!(captured.frames.is_sorted_by_key(|frame| frame.time));
+        }
+    }
+}

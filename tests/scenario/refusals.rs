@@ -71,7 +71,7 @@ fn mistakes_are_told_with_their_line_and_what_would_be_right() {
         ("loss = \"0%\"", "loss = \"101%\"", "up to \"100%\""),
         ("loss = \"0%\"", "bursts = { begin = \"1%\" }", "end is missing"),
         ("\"nat\"", "\"nta\"", "there is no link and no box \"nta\"; did you mean nat?"),
-        ("[link.lan]", "[link.rack]", "write [link.lan] or [box.lan]"),
+        ("[link.lan]", "[link.rack]", "there is no link and no box \"lan\"; did you mean wan?"),
         ("kind = \"conntrack\"", "kind = \"contrack\"", "did you mean conntrack?"),
         (
             "kind = \"conntrack\"",
