@@ -10,6 +10,7 @@ pub mod diff;
 pub mod json;
 pub mod jsonl;
 pub mod ladder;
+pub mod marked;
 mod model;
 mod number;
 pub mod predict;

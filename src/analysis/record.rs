@@ -78,10 +78,10 @@ fn comes_after(one: Mark, other: Mark) -> bool {
 }
 
 /// What was gathered of a connection so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Draft {
-    client: Vec<ProbeRecord>,
-    server: Vec<ProbeRecord>,
+    client: ProberRecord,
+    server: ProberRecord,
     lookalikes: Vec<LookAlikeSeen>,
     reset: Option<ResetMarks>,
     /// The first FIN of either side after a silence.
@@ -91,8 +91,8 @@ struct Draft {
 impl Draft {
     fn probes(&mut self, party: Party) -> &mut Vec<ProbeRecord> {
         match party {
-            Party::Client => &mut self.client,
-            Party::Server => &mut self.server,
+            Party::Client => &mut self.client.probes,
+            Party::Server => &mut self.server.probes,
         }
     }
 
@@ -108,13 +108,13 @@ impl Draft {
                 probes.insert(index, record);
             }
             EventKind::Answer(answer) => {
-                let all = self.client.iter_mut().chain(&mut self.server);
+                let all = self.client.probes.iter_mut().chain(&mut self.server.probes);
                 if let Some(probe) = all.rev().find(|probe| probe.event == answer.probe) {
                     probe.answer = Some(*answer);
                 }
             }
             EventKind::Retracted { probe, kind, .. } => {
-                for probes in [&mut self.client, &mut self.server] {
+                for probes in [&mut self.client.probes, &mut self.server.probes] {
                     let taken_back = probes.extract_if(.., |other| other.event == *probe);
                     self.lookalikes.extend(taken_back.map(|other| LookAlikeSeen {
                         sender: other.segment.prober,
@@ -133,6 +133,27 @@ impl Draft {
             _ => {}
         }
     }
+
+    fn into_record(self, id: ConnectionId, summary: &Summary) -> ConnectionRecord {
+        let Draft { client, server, lookalikes, reset, quiet_fin } = self;
+        let verdict = outcome::judge(&client, &server, summary, reset);
+        let client_inference = inference::infer(&client, &server, Party::Client, summary, &verdict);
+        let server_inference = inference::infer(&server, &client, Party::Server, summary, &verdict);
+        let ends = Ends { reset: summary.reset.zip(reset), quiet_fin };
+        let confounders = confounder::find(&client, &server, summary, ends);
+        ConnectionRecord {
+            id,
+            opened: summary.opened,
+            client,
+            server,
+            lookalikes,
+            summary: *summary,
+            verdict,
+            confounders,
+            client_inference,
+            server_inference,
+        }
+    }
 }
 
 /// Gathers events into records.
@@ -149,24 +170,26 @@ impl Collector {
             return None;
         };
         let draft = self.drafts.remove(&event.connection).unwrap_or_default();
-        let client = ProberRecord { probes: draft.client };
-        let server = ProberRecord { probes: draft.server };
-        let verdict = outcome::judge(&client, &server, summary, draft.reset);
-        let client_inference = inference::infer(&client, &server, Party::Client, summary, &verdict);
-        let server_inference = inference::infer(&server, &client, Party::Server, summary, &verdict);
-        let ends = Ends { reset: summary.reset.zip(draft.reset), quiet_fin: draft.quiet_fin };
-        let confounders = confounder::find(&client, &server, summary, ends);
-        Some(ConnectionRecord {
-            id: event.connection,
-            opened: summary.opened,
-            client,
-            server,
-            lookalikes: draft.lookalikes,
-            summary: **summary,
-            verdict,
-            confounders,
-            client_inference,
-            server_inference,
-        })
+        Some(draft.into_record(event.connection, summary))
+    }
+
+    /// What would have become of a connection if the input ended now, as far as its events tell; `summary` is
+    /// what else is known of it. The probes of the client and of the server come with it.
+    pub fn verdict_so_far(
+        &self,
+        connection: ConnectionId,
+        summary: &Summary,
+    ) -> (Verdict, &ProberRecord, &ProberRecord) {
+        static NONE: ProberRecord = ProberRecord { probes: Vec::new() };
+        let draft = self.drafts.get(&connection);
+        let (client, server) = draft.map_or((&NONE, &NONE), |draft| (&draft.client, &draft.server));
+        let reset = draft.and_then(|draft| draft.reset);
+        (outcome::judge(client, server, summary, reset), client, server)
+    }
+
+    /// The record of a connection as it would be if the input ended now; `summary` is what is known of it
+    /// beside its events.
+    pub fn record_so_far(&self, connection: ConnectionId, summary: &Summary) -> ConnectionRecord {
+        self.drafts.get(&connection).cloned().unwrap_or_default().into_record(connection, summary)
     }
 }
