@@ -29,7 +29,7 @@ pub mod replay;
 pub mod run;
 pub mod store;
 pub mod svg;
-mod terminal;
+pub mod terminal;
 pub mod text;
 pub mod theme;
 pub mod update;

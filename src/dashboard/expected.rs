@@ -33,7 +33,8 @@ pub(super) fn of(store: &Store, id: ConnectionId) -> Option<Expected> {
         model,
         hz: explanation.hz,
         idle: explanation.idle.map(|setting| setting.value),
-        interval: explanation.interval.map(|setting| setting.value),
+        // Where no interval shows, it was never longer than the idle time: it would have held probes back.
+        interval: explanation.interval.or(explanation.idle).map(|setting| setting.value),
         count: explanation.count,
         user_timeout: None,
         jitter: Expectation::JITTER,

@@ -164,7 +164,9 @@ pub fn timeline(model: &Model) -> String {
              stroke=\"#ffffff\"/>",
             color(role)
         );
-        let label = format!("{} {}", if idle { "idle" } else { "interval" }, brief(to.since(from)));
+        let length = brief(to.since(from));
+        let full = format!("{} {length}", if idle { "idle" } else { "interval" });
+        let label = if wide > full.len() * 8 { full } else { length };
         if wide > label.len() * 8 {
             write_text(&mut body, from_x + wide / 2, 55, "middle", Role::Text, &label);
         }

@@ -17,13 +17,17 @@ use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_ra
 use super::message::{Key, Message, Mouse};
 
 /// Holds the terminal in our mode until it is dropped.
-pub(super) struct Guard(());
+#[derive(Debug)]
+pub struct Guard(());
 
 static HOOK: Once = Once::new();
 
 impl Guard {
     /// Takes the terminal over. From then on a panic gives it back before it says what happened.
-    pub(super) fn take() -> io::Result<Guard> {
+    ///
+    /// # Errors
+    /// If there is no terminal, or it cannot be written to.
+    pub fn take() -> io::Result<Guard> {
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {

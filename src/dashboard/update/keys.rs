@@ -229,19 +229,12 @@ fn move_in_time(session: &mut Session, action: Action) {
         Action::Begin => player.to_row(store, 1),
         Action::End => player.to_end(store),
         Action::Packet(step) => {
-            let rows =
-                session.selected.and_then(|id| store.connection(id)).map(|found| found.rows.as_slice());
-            let here = player.at.rows;
-            let target = rows.and_then(|rows| {
-                // A row of index i has been read when i + 1 rows have.
-                let read = rows.partition_point(|row| (*row as usize) < here);
-                let exact = read
-                    .checked_sub(1)
-                    .and_then(|last| rows.get(last))
-                    .is_some_and(|last| *last as usize + 1 == here);
-                let place = if step > 0 { read } else { read.checked_sub(if exact { 2 } else { 1 })? };
-                rows.get(place).map(|row| *row as usize + 1)
-            });
+            let target = session
+                .selected
+                .and_then(|id| store.connection(id))
+                .map_or(Some(player.at.rows.saturating_add_signed(step)), |found| {
+                    next_row(&found.rows, player.at.rows, step > 0)
+                });
             match (target, step > 0) {
                 (Some(rows), _) => player.to_row(store, rows),
                 (None, true) => player.to_end(store),
@@ -273,6 +266,16 @@ fn move_in_time(session: &mut Session, action: Action) {
     }
     session.ladder_back = 0;
     session.player.pause();
+}
+
+/// After how many rows the next row of a connection, or the one before the last, has been read. A row of index
+/// i has been read when i + 1 rows have.
+fn next_row(rows: &[u32], here: usize, forward: bool) -> Option<usize> {
+    let read = rows.partition_point(|row| (*row as usize) < here);
+    let last = read.checked_sub(1).and_then(|last| rows.get(last));
+    let exact = last.is_some_and(|last| *last as usize + 1 == here);
+    let place = if forward { read } else { read.checked_sub(if exact { 2 } else { 1 })? };
+    rows.get(place).map(|row| *row as usize + 1)
 }
 
 /// The chosen connection as text, as `analyze` has it.

@@ -43,7 +43,9 @@ fn sort(session: &mut Session) {
         let opened = store
             .record_at(id, standing.rows(), standing.at_end())
             .map_or(connection.opened, |record| record.opened);
-        (table.all || named || seen.probes > 0) && table.filter.passes(&opened, outcome)
+        // One that will have keepalives stands here from its beginning, so that it can be watched getting there.
+        let will = || connection.record.as_ref().is_some_and(|(_, record)| record.has_keepalives());
+        (table.all || named || seen.probes > 0 || will()) && table.filter.passes(&opened, outcome)
     };
     let count = u32::try_from(standing.begun()).unwrap_or(u32::MAX);
     let mut order = std::mem::take(&mut table.order);
@@ -76,8 +78,11 @@ fn sort(session: &mut Session) {
 fn choose(session: &mut Session) {
     let first = session.table.order.first().map(|index| id_of(*index));
     let listed = |id: ConnectionId| session.table.order.iter().any(|index| id_of(*index) == id);
+    // Before its first packet a connection is not in the table, but who looks at it goes on to do so.
+    let begun = session.standing.begun() as u64;
     session.selected = match session.selected {
-        Some(id) if session.chosen_by_hand && (session.table.order.is_empty() || listed(id)) => Some(id),
+        Some(id) if id.0 > begun => Some(id),
+        Some(id) if session.chosen_by_hand && (first.is_none() || listed(id)) => Some(id),
         _ => first,
     };
     let Some(id) = session.selected else {

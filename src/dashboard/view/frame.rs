@@ -22,7 +22,8 @@ pub(super) fn header(model: &Model, pen: &mut Pen<'_>) {
         pen.put_right(1, 0, "keepscope", Role::Faint);
         return;
     };
-    let badge = if session.player.playing { "RECORDED" } else { "PAUSED  RECORDED" };
+    let paused = !session.player.playing && !session.player.is_at_end(&session.store);
+    let badge = if paused { "PAUSED  RECORDED" } else { "RECORDED" };
     let packets = plural(session.store.reading().packets, "packet");
     let right = format!("{packets}   {badge}");
     let room = usize::from(pen.width()).saturating_sub(usize::from(x) + text::width(&right) + 5);

@@ -22,6 +22,9 @@ const LONGEST_SILENCE: u64 = 12;
 /// A probe without an answer for this long is shown as lost.
 const LOST_AFTER: Span = Span::from_secs(1);
 
+/// What stands before remarks.
+const INDENT: &str = "                   ";
+
 /// From this width on both ends have a column of their own.
 const WIDE: u16 = 92;
 
@@ -149,7 +152,7 @@ impl Writer<'_> {
                 "frame", "what", opened.server
             );
         }
-        format!("{:>6} {time:>12} {:<10} client>server", "frame", "what")
+        format!("{:>5} {time:>12} {:<8} client>server", "frame", "what")
     }
 
     pub(in crate::dashboard) fn row(&self, place: usize) -> Option<&Row> {
@@ -158,7 +161,7 @@ impl Writer<'_> {
 
     fn write(&self, line: &Line, y: u16, pen: &mut Pen<'_>) {
         let glyphs = pen.theme().glyphs();
-        let indent = if self.wide { 21 } else { 20 };
+        let indent = if self.wide { 21 } else { 19 };
         match line {
             Line::Silence(silence, 1) => {
                 pen.put(indent, y, &format!("~~ {} of silence ~~", seconds(*silence)), Role::Faint);
@@ -203,9 +206,9 @@ impl Writer<'_> {
             pen.put(x + 1, y, &told.note, role);
             return;
         }
-        let mut x = pen.put(0, y, &format!("{frame:>6} {time:>12} "), Role::Text);
-        x = pen.put(x, y, &fit(&told.what, 10, glyphs.cut), role);
-        x = pen.put(x + 1, y, &arrow(glyphs, row.sender, told.lost, 5), role);
+        let mut x = pen.put(0, y, &format!("{frame:>5} {time:>12} "), Role::Text);
+        x = pen.put(x, y, &fit(&told.what, 8, glyphs.cut), role);
+        x = pen.put(x + 1, y, &arrow(glyphs, row.sender, told.lost, 4), role);
         x = pen.put(x + 1, y, &numbers, Role::Text);
         if !told.note.is_empty() {
             pen.put(x + 1, y, &told.note, role);
@@ -260,7 +263,7 @@ impl Writer<'_> {
                 match answer.map(|answer| answer.kind) {
                     Some(AnswerKind::Reset) => told("RST", note, Role::Bad),
                     Some(AnswerKind::Icmp(_)) => told("ICMP", note, Role::Doubt),
-                    Some(AnswerKind::Data) => told("KA-ACK+data", note, Role::Good),
+                    Some(AnswerKind::Data) => told("KA-DATA", note, Role::Good),
                     _ => told("KA-ACK", note, Role::Good),
                 }
             }
@@ -281,13 +284,13 @@ impl Writer<'_> {
         let mut words = Vec::new();
         let quiet = now.since(last.time);
         if quiet >= MARKED_SILENCE {
-            words.push(format!("                    ~~ {} of silence so far ~~", seconds(quiet)));
+            words.push(format!("{INDENT}~~ {} of silence so far ~~", seconds(quiet)));
         }
         let first = self.session.store.span().map_or(now, |(first, _)| first);
         let next = super::timeline::next_due(self.session);
         words.extend(next.map(|due| {
             let (from, to) = (seconds(due.window.0.since(first)), seconds(due.window.1.since(first)));
-            format!("                    (next KA due {from} to {to})")
+            format!("{INDENT}(next KA due {from} to {to})")
         }));
         words
     }

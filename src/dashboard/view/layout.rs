@@ -68,6 +68,10 @@ pub fn places(model: &Model, size: Size, area: Rect) -> Vec<(Place, Rect)> {
         Size::Large => (6, 7, 3),
         Size::Huge => ((rest / 4).max(6), 7, (rest / 6).clamp(4, 8)),
     };
+    // A table of few connections leaves its room to the others. Their number is that of the source, so that
+    // nothing moves while a filter is typed.
+    let connections = model.session.as_ref().map_or(0, |session| session.store.connections().len());
+    let table = table.min(u16::try_from(connections).unwrap_or(u16::MAX).saturating_add(3).max(4));
     let verdict_line = u16::from(size == Size::Small);
     let middle = rest.saturating_sub(table + along + log + verdict_line);
     let mut places = vec![(Place::Panel(Panel::Connections), line(0, table))];

@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 const GAPS: usize = 48;
 
 /// A gap that would take more than one part in so many of the bar is folded.
-const FOLD_SHARE: i64 = 12;
+const FOLD_SHARE: i64 = 3;
 
 /// The axis of a bar of so many columns.
 pub fn axis(session: &Session, columns: u16) -> Axis {

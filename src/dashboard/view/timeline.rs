@@ -56,7 +56,10 @@ pub fn window(session: &Session) -> Option<(Timestamp, Timestamp)> {
 /// The axis of a timeline of so many columns.
 pub fn axis(session: &Session, columns: u16) -> Option<Axis> {
     let (from, to) = window(session)?;
-    let (_, prober) = prober(session)?;
+    let (party, prober) = prober(session)?;
+    // Of all probes where they are known, so that the axis stands still while time goes on.
+    let whole = session.selected.and_then(|id| session.store.connection(id)?.record.as_ref());
+    let prober = whole.map_or(prober, |(_, record)| record.prober(party));
     let mut times: Vec<Timestamp> = prober.probes.iter().map(|probe| probe.segment.at.time).collect();
     let first = prober.probes.first().and_then(begin_of_silence);
     times.extend(first);
@@ -177,14 +180,13 @@ fn draw_bands(axis: &Axis, prober: &ProberRecord, now: Timestamp, pen: &mut Pen<
         // The column of a probe is the end of the band before it.
         let begin = from_column + u16::from(from_column > 0);
         let wide = usize::from((to_column + 1).saturating_sub(begin).max(1));
-        let label = brief(to.since(from));
-        let filled = if wide >= text::width(&label) + 4 {
-            format!("{:^wide$}", format!(" {label} ")).replace("  ", &sign.repeat(2))
+        let label = format!(" {} ", brief(to.since(from)));
+        let room = wide.saturating_sub(text::width(&label));
+        let filled = if room >= 2 {
+            format!("{}{label}{}", sign.repeat(room / 2), sign.repeat(room - room / 2))
         } else {
             sign.repeat(wide)
         };
-        // What is left of the spaces at the edges belongs to the band.
-        let filled = edges(&filled, sign);
         pen.put(begin.min(to_column), 0, &filled, role);
     }
     let quiet = prober.probes.last().map(|probe| probe.segment.at.time).filter(|last| now > *last);
@@ -193,15 +195,6 @@ fn draw_bands(axis: &Axis, prober: &ProberRecord, now: Timestamp, pen: &mut Pen<
             pen.put(column, 0, ".", Role::Faint);
         }
     }
-}
-
-fn edges(filled: &str, sign: &str) -> String {
-    let trimmed = filled.trim();
-    if trimmed.starts_with(sign) || !filled.contains(sign) {
-        return filled
-            .replace(' ', if filled.contains(|letter: char| letter.is_ascii_digit()) { " " } else { sign });
-    }
-    filled.to_owned()
 }
 
 fn draw_probes(axis: &Axis, session: &Session, prober: &ProberRecord, pen: &mut Pen<'_>) {

@@ -51,6 +51,7 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
 fn paragraphs(session: &Session, chosen: &Chosen) -> Vec<(&'static str, String)> {
     let record = &chosen.record;
     let mut said = vec![("", record.verdict.reason.clone())];
+    said.push(("would change it", would_change(record).to_owned()));
     let evidence = &record.verdict.evidence;
     if !evidence.is_empty() {
         let named: Vec<String> = evidence.iter().take(NAMED).map(ToString::to_string).collect();
@@ -63,7 +64,6 @@ fn paragraphs(session: &Session, chosen: &Chosen) -> Vec<(&'static str, String)>
         said.push(("like", crate::dashboard::expected::words(best)));
     }
     said.extend(in_time(session).map(|words| ("due", words)));
-    said.push(("would change it", would_change(record).to_owned()));
     if let Some(life) = record.verdict.last_life {
         let base = session.store.span().map_or(life.time, |(first, _)| first);
         said.push(("last heard", format!("frame {} at {}", life.frame, seconds(life.time.since(base)))));
