@@ -278,8 +278,6 @@ pub struct Due {
     pub window: (Timestamp, Timestamp),
     /// How far outside of the window it may be seen.
     pub tolerance: Span,
-    /// It counts from the probe before it, and not from something the prober heard.
-    pub by_interval: bool,
 }
 
 impl Due {
@@ -298,8 +296,7 @@ pub fn due(
 ) -> Vec<Due> {
     let steps = replay::Replay::new(record, history, party, expectation).steps();
     let of = |step: &replay::Step| {
-        let by_interval = step.from.is_some() && !(step.after_receipt && !step.deaf);
-        step.window.map(|window| Due { probe: step.probe, window, tolerance: step.tolerance, by_interval })
+        step.window.map(|window| Due { probe: step.probe, window, tolerance: step.tolerance })
     };
     steps.iter().filter_map(of).collect()
 }

@@ -144,9 +144,9 @@ impl Player {
         was != self.at || !self.playing
     }
 
-    /// How long the clock outside may run before something changes on the screen by itself; nothing if never.
-    pub fn next_change(&self, store: &Store) -> Option<Span> {
-        (self.playing && self.speed != Speed::Fit && !self.is_at_end(store)).then_some(Span::ZERO)
+    /// Whether the moment shown changes by itself as the clock outside goes on.
+    pub fn runs(&self, store: &Store) -> bool {
+        self.playing && self.speed != Speed::Fit && !self.is_at_end(store)
     }
 
     /// Plays or pauses. At the end it begins again, at a speed that takes no more than a minute.

@@ -7,7 +7,7 @@ use std::io::{self, Stdout, stdout};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -113,10 +113,7 @@ impl Runner<'_> {
                 if let Some(interrupted) = self.perform(model, screen, effects)? {
                     return Ok(interrupted);
                 }
-                next = match self.receiver.try_recv() {
-                    Ok(message) => Some(message),
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-                };
+                next = self.receiver.try_recv().ok();
             }
             let elapsed = i64::try_from(self.began.elapsed().as_nanos()).unwrap_or(i64::MAX);
             update(model, Message::Tick(Span::from_nanos(elapsed)));
@@ -125,18 +122,12 @@ impl Runner<'_> {
 
     /// The next message; nothing if a frame is due first.
     fn wait(&self, model: &Model) -> Option<Message> {
-        let playing = model
-            .session
-            .as_ref()
-            .is_some_and(|session| session.player.next_change(&session.store).is_some());
+        let playing = model.session.as_ref().is_some_and(|session| session.player.runs(&session.store));
         if !model.dirty && !playing {
             return self.receiver.recv().ok();
         }
         let since = self.drawn.map_or(FRAME, |drawn| drawn.elapsed());
-        match self.receiver.recv_timeout(FRAME.saturating_sub(since)) {
-            Ok(message) => Some(message),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.receiver.recv_timeout(FRAME.saturating_sub(since)).ok()
     }
 
     /// Carries effects out; returns whether it was an interruption where one is to end.

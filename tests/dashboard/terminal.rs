@@ -62,7 +62,11 @@ impl Terminal {
         self.parser.screen().contents()
     }
 
-    /// Waits until the screen passes; the output so far is in the message otherwise.
+    /// Waits until the screen passes; what is on it is in the message otherwise.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a screen that keeps changing must not keep a test for ever"
+    )]
     fn wait(&mut self, what: &str, passes: impl Fn(&str) -> bool) {
         let began = Instant::now();
         while !passes(&self.contents()) {
