@@ -43,13 +43,23 @@ impl Screen {
     /// Captures, read to their end.
     pub fn replay(names: &[&str], columns: u16, rows: u16, theme: Theme) -> Screen {
         let mut screen = Screen::start(columns, rows, theme);
+        // What is shown must not depend on where the repository is.
+        screen.open(names, names);
+        screen
+    }
+
+    /// A capture under another name.
+    pub fn replay_as(name: &str, shown: &str, columns: u16, rows: u16, theme: Theme) -> Screen {
+        let mut screen = Screen::start(columns, rows, theme);
+        screen.open(&[name], &[shown]);
+        screen
+    }
+
+    fn open(&mut self, names: &[&str], shown: &[&str]) {
         let paths: Vec<PathBuf> = names.iter().map(|name| capture_path(name).into()).collect();
         let captures = Captures::open(&paths).expect("captures");
-        // What is shown must not depend on where the repository is.
-        let shown: Vec<PathBuf> = names.iter().map(PathBuf::from).collect();
-        screen.effects = open(&mut screen.model, shown);
-        screen.read(captures);
-        screen
+        self.effects = open(&mut self.model, shown.iter().map(PathBuf::from).collect());
+        self.read(captures);
     }
 
     /// Reads a source to its end.

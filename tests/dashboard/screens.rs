@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use keepscope::dashboard::keymap;
 use keepscope::dashboard::message::Key;
 use keepscope::dashboard::theme::Theme;
 
@@ -75,4 +76,18 @@ fn moments_and_overlays() {
     log.keys("L");
     check("log_100x30", &mut log);
     all_same(wrong);
+}
+
+/// What the README shows is what is drawn, and what keys do is what the table says.
+#[test]
+fn the_readme_shows_the_screen_and_the_keys() {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "README.md"].iter().collect();
+    let readme = std::fs::read_to_string(path).expect("a README");
+    let mut screen = Screen::replay_as("lossy.pcap", "captures/lossy.pcap", 100, 30, COLOR);
+    screen.keys(":8.5s");
+    screen.key(Key::Enter);
+    let drawn = screen.text();
+    assert!(readme.contains(drawn.trim_end()), "the README should have this screen:\n{drawn}");
+    let keys = keymap::markdown();
+    assert!(readme.contains(&keys), "the README should have this list:\n{keys}");
 }

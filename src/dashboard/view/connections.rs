@@ -127,6 +127,9 @@ fn row(
     let seen = session.standing.seen(id);
     let record = session.store.record_at(id, session.standing.rows(), session.standing.at_end());
     let opened = record.map_or(connection.opened, |record| record.opened);
+    // Of the chosen one more is known before its last word than of the others.
+    let so_far = session.chosen.as_ref().map(|chosen| &chosen.record).filter(|record| record.id == id);
+    let record = record.or(so_far);
     let last = seen.last.checked_sub(1).and_then(|row| session.store.row(row));
     let base = session.store.span().map_or(opened.first.time, |(first, _)| first);
     let mut text = format!("{} ", if chosen { glyphs.pointer } else { " " });

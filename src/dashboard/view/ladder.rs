@@ -246,10 +246,9 @@ impl Writer<'_> {
                     return told("KA", String::new(), Role::Text);
                 };
                 let what = format!("KA {}", probe.segment.run);
-                let waited = self.session.player.at.time.since(row.time);
                 match &probe.answer {
                     Some(_) => Told { what, note: String::new(), role: Role::Good, lost: false },
-                    None if waited < LOST_AFTER && !self.session.standing.at_end() => {
+                    None if is_waiting(self.session, row.time) => {
                         Told { what, note: "waiting".to_owned(), role: Role::Text, lost: false }
                     }
                     None => Told { what, note: "no answer".to_owned(), role: Role::Doubt, lost: true },
@@ -294,6 +293,11 @@ impl Writer<'_> {
         }));
         words
     }
+}
+
+/// Whether the answer to a probe sent at this time may still come.
+pub(super) fn is_waiting(session: &Session, sent: Timestamp) -> bool {
+    session.player.at.time.since(sent) < LOST_AFTER && !session.standing.at_end()
 }
 
 /// Seconds with six digits.

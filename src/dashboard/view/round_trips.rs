@@ -1,5 +1,6 @@
 //! Round trips of the last probes, one column each: a loss is a mark at the foot, and no line goes through it.
 
+use super::ladder::is_waiting;
 use super::pen::Pen;
 use super::timeline::prober;
 use crate::analysis::median;
@@ -39,6 +40,9 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
                 let step = i128::from(rows.saturating_sub(1)) * i128::from(above) / i128::from(range);
                 let y = rows.saturating_sub(1).saturating_sub(step as u16);
                 pen.put(column, y, point, Role::Good);
+            }
+            None if is_waiting(session, probe.segment.at.time) => {
+                pen.put(column, rows, "?", Role::Text);
             }
             None => {
                 pen.put(column, rows, "x", Role::Doubt);

@@ -1,6 +1,7 @@
 //! The timeline of the chosen connection: idle times and intervals as bands, probes and answers, and when each
 //! probe was due beside when it came.
 
+use super::ladder::is_waiting;
 use super::pen::Pen;
 use crate::analysis::verification::Due;
 use crate::analysis::{ProbeRecord, ProberRecord};
@@ -120,7 +121,7 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
             Line::Axis => draw_axis(&axis, base, &mut part),
             Line::Bands => draw_bands(&axis, prober, now, &mut part),
             Line::Probes => draw_probes(&axis, session, prober, &mut part),
-            Line::Answers => draw_answers(&axis, prober, &mut part),
+            Line::Answers => draw_answers(&axis, session, prober, &mut part),
             Line::Due => draw_due(&axis, session, &mut part),
         }
         for piece in axis.pieces().iter().filter(|piece| piece.folded) {
@@ -217,11 +218,12 @@ fn draw_probes(axis: &Axis, session: &Session, prober: &ProberRecord, pen: &mut 
     }
 }
 
-fn draw_answers(axis: &Axis, prober: &ProberRecord, pen: &mut Pen<'_>) {
+fn draw_answers(axis: &Axis, session: &Session, prober: &ProberRecord, pen: &mut Pen<'_>) {
     for probe in &prober.probes {
         let (time, sign, role) = match &probe.answer {
             Some(answer) if probe.is_answered_by_peer() => (answer.at.time, "a", Role::Good),
             Some(answer) => (answer.at.time, "!", Role::Doubt),
+            None if is_waiting(session, probe.segment.at.time) => (probe.segment.at.time, "?", Role::Text),
             None => (probe.segment.at.time, "x", Role::Doubt),
         };
         if let Some(column) = axis.column(time) {
