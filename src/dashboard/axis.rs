@@ -7,6 +7,12 @@ use crate::time::{Span, Timestamp};
 /// Columns that a folded silence takes.
 const FOLDED: u16 = 2;
 
+/// How many times as long as the others a silence is that is folded.
+const STANDS_OUT: i64 = 4;
+
+/// What is left when all long silences are folded is not worth more room if it is less than this: round trips.
+const WORTH_SEEING: Span = Span::from_millis(500);
+
 /// Where a stretch of time stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece {
@@ -34,38 +40,31 @@ impl Axis {
         Axis { pieces: vec![Piece { from, to, column: 0, columns: columns.max(1), folded: false }] }
     }
 
-    /// An axis from one time to another on which a gap is folded that would take one part in `share`, or more, of
-    /// what is left when the longer ones are folded.
-    pub fn folding(
-        from: Timestamp,
-        to: Timestamp,
-        gaps: &[(Timestamp, Timestamp)],
-        columns: u16,
-        share: i64,
-    ) -> Axis {
+    /// An axis from one time to another on which the longest of `gaps` are folded, where they take most of the
+    /// room and are much longer than the others: two hours of silence between probes a minute apart.
+    pub fn folding(from: Timestamp, to: Timestamp, gaps: &[(Timestamp, Timestamp)], columns: u16) -> Axis {
         let columns = columns.max(1);
         let total = to.since(from).as_nanos().max(1);
         let mut inside: Vec<(Timestamp, Timestamp)> =
             gaps.iter().copied().filter(|(begin, end)| *begin >= from && *end <= to && end > begin).collect();
         inside.sort_by_key(|(begin, end)| (std::cmp::Reverse(end.since(*begin)), *begin));
-        let mut folds: Vec<(Timestamp, Timestamp)> = Vec::new();
+        let length = |index: usize| inside.get(index).map_or(0, |(begin, end)| end.since(*begin).as_nanos());
+        // Half of the columns at least is for what is not folded.
+        let most = inside.len().min(usize::from(columns / 2 / (FOLDED + 1)));
         let mut left = total;
-        for gap in inside {
-            let room = columns.saturating_sub((folds.len() as u16 + 1).saturating_mul(FOLDED));
-            let length = gap.1.since(gap.0).as_nanos();
-            if room < columns / 2 || length < left / share.max(1) {
-                break;
-            }
-            left -= length;
-            folds.push(gap);
-        }
-        if folds.is_empty() || left < 0 {
-            return Axis::plain(from, to, columns);
-        }
-        folds.sort_unstable();
+        let folded = (0..most).find(|index| {
+            left = left.saturating_sub(length(*index));
+            let stands_out = length(*index) >= length(index + 1).saturating_mul(STANDS_OUT);
+            // Many silences of a kind are the matter itself where little else is left.
+            let least = if *index == 0 { 0 } else { (total - left) / 100 };
+            stands_out && left <= total / 3 && left >= least.max(WORTH_SEEING.as_nanos())
+        });
+        let Some(last) = folded else { return Axis::plain(from, to, columns) };
+        inside.truncate(last + 1);
+        inside.sort_unstable();
         // Each stretch between folds has one column at least.
-        let room = columns.saturating_sub(folds.len() as u16 * (FOLDED + 1) + 1);
-        Axis { pieces: lay_out(from, to, &folds, room, left.max(1)) }
+        let room = columns.saturating_sub(inside.len() as u16 * (FOLDED + 1) + 1);
+        Axis { pieces: lay_out(from, to, &inside, room, left.max(1)) }
     }
 
     /// The pieces from left to right.
@@ -144,8 +143,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_even_stays_even() {
+        let gaps: Vec<(Timestamp, Timestamp)> = (0..9).map(|gap| (at(gap * 60), at(gap * 60 + 60))).collect();
+        assert_eq!(Axis::folding(at(0), at(541), &gaps, 100), Axis::plain(at(0), at(541), 100));
+        // Two hours before each of three runs of probes 75 s apart.
+        let run =
+            |begin: i64| [(begin, begin + 7200), (begin + 7200, begin + 7275), (begin + 7275, begin + 7350)];
+        let gaps: Vec<(Timestamp, Timestamp)> =
+            [0, 7350, 14_700].into_iter().flat_map(run).map(|(from, to)| (at(from), at(to))).collect();
+        let axis = Axis::folding(at(0), at(22_050), &gaps, 100);
+        assert_eq!(axis.pieces().iter().filter(|piece| piece.folded).count(), 3, "{axis:?}");
+    }
+
+    #[test]
     fn long_silences_are_folded_and_times_keep_their_order() {
-        let axis = Axis::folding(at(0), at(100_000), &[(at(10), at(90_000))], 60, 12);
+        let axis = Axis::folding(at(0), at(100_000), &[(at(10), at(90_000))], 60);
         assert!(axis.pieces().iter().any(|piece| piece.folded), "{axis:?}");
         let columns: Vec<u16> =
             [0, 5, 10, 50_000, 90_000, 95_000, 100_000].map(|time| axis.column(at(time)).unwrap()).to_vec();

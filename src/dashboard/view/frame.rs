@@ -49,6 +49,9 @@ pub(super) fn status(model: &Model, session: &Session, pen: &mut Pen<'_>) {
         parts.push(format!("{} of {}", seconds(player.at.time.since(first)), seconds(last.since(first))));
         let frame = player.at.rows.checked_sub(1).and_then(|row| store.rows().get(row));
         parts.push(match frame {
+            Some(row) if session.paths.len() > 1 => {
+                format!("packet {}, {} in all", row.frame(), store.reading().packets)
+            }
             Some(row) => format!("packet {}/{}", row.frame(), store.reading().packets),
             None => format!("packet 0/{}", store.reading().packets),
         });

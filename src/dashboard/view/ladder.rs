@@ -26,7 +26,7 @@ const LOST_AFTER: Span = Span::from_secs(1);
 const INDENT: &str = "                   ";
 
 /// From this width on both ends have a column of their own.
-const WIDE: u16 = 92;
+const WIDE: u16 = 98;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,7 +148,7 @@ impl Writer<'_> {
         if self.wide {
             let client = opened.client.to_string();
             return format!(
-                "{:>7} {time:>12} {:<14}{client:>26}           {}",
+                "{:>7} {time:>12} {:<12}{client:>24}          {}",
                 "frame", "what", opened.server
             );
         }
@@ -191,18 +191,18 @@ impl Writer<'_> {
         let time = self.time(row.time, before);
         let frame = match row.frame().capture {
             0 => row.frame().number.to_string(),
-            capture => format!("{capture}:{}", row.frame().number),
+            capture => format!("{}:{}", u64::from(capture) + 1, row.frame().number),
         };
         let numbers = self.numbers(row);
         let role = told.role;
         if self.wide {
             let mut x = pen.put(0, y, &format!("{frame:>7} {time:>12} "), Role::Text);
-            x = pen.put(x, y, &fit(&told.what, 14, glyphs.cut), role);
+            x = pen.put(x, y, &fit(&told.what, 12, glyphs.cut), role);
             let (client, server) =
                 if row.sender == Party::Client { (numbers.as_str(), "") } else { ("", numbers.as_str()) };
-            x = pen.put(x, y, &fit_right(client, 26, glyphs.cut), Role::Text);
-            x = pen.put(x + 1, y, &arrow(glyphs, row.sender, told.lost, 9), role);
-            x = pen.put(x + 1, y, &fit(server, 22, glyphs.cut), Role::Text);
+            x = pen.put(x, y, &fit_right(client, 24, glyphs.cut), Role::Text);
+            x = pen.put(x + 1, y, &arrow(glyphs, row.sender, told.lost, 8), role);
+            x = pen.put(x + 1, y, &fit(server, 19, glyphs.cut), Role::Text);
             pen.put(x + 1, y, &told.note, role);
             return;
         }

@@ -10,15 +10,10 @@ use crate::time::Timestamp;
 /// Gaps that may be folded.
 const GAPS: usize = 48;
 
-/// A gap that would take more than one part in so many of the bar is folded.
-const FOLD_SHARE: i64 = 3;
-
 /// The axis of a bar of so many columns.
 pub fn axis(session: &Session, columns: u16) -> Axis {
     match session.store.span() {
-        Some((first, last)) => {
-            Axis::folding(first, last, &session.store.longest_gaps(GAPS), columns, FOLD_SHARE)
-        }
+        Some((first, last)) => Axis::folding(first, last, &session.store.longest_gaps(GAPS), columns),
         None => Axis::plain(Timestamp::default(), Timestamp::default(), columns),
     }
 }

@@ -15,9 +15,6 @@ use crate::track::event::Party;
 /// Columns for the names of the lines.
 const NAMES: u16 = 6;
 
-/// A gap between probes that would take more than one part in so many of the axis is folded.
-const FOLD_SHARE: i64 = 3;
-
 /// The next probe that is due after the moment shown, or was due and did not come.
 pub(super) fn next_due(session: &Session) -> Option<&Due> {
     let expected =
@@ -69,7 +66,7 @@ pub fn axis(session: &Session, columns: u16) -> Option<Axis> {
     times.sort_unstable();
     let gaps: Vec<(Timestamp, Timestamp)> =
         times.iter().copied().zip(times.iter().skip(1).copied()).collect();
-    Some(Axis::folding(from, to, &gaps, columns, FOLD_SHARE))
+    Some(Axis::folding(from, to, &gaps, columns))
 }
 
 /// When the silence before a probe began.
