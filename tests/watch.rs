@@ -17,7 +17,6 @@ mod shows;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use keepscope::live::netns::NetNs;
 use net::Net;
 use program::Program;
 use socket2::{SockRef, TcpKeepalive};
@@ -37,13 +36,8 @@ struct Probed {
 impl Probed {
     fn new(net: &Net, server: &str, idle: u64, interval: u64, count: u32) -> Probed {
         let (address, accepting) = net.listen(&net.server, server);
-        let host = NetNs::Name(net.client.clone());
-        let connecting = std::thread::spawn(move || {
-            host.enter().expect("the namespace");
-            TcpStream::connect(address).expect("a connection")
-        });
-        let client = connecting.join().expect("a connection");
-        let server = accepting.join().expect("a connection");
+        let client = net.connect(&net.client, address);
+        let server = accepting.one();
         let keepalive = TcpKeepalive::new()
             .with_time(Duration::from_secs(idle))
             .with_interval(Duration::from_secs(interval))

@@ -190,6 +190,9 @@ impl Arguments {
         if self.octets == OctetsChoice::Both && self.count < 2 {
             return Some("--octets both needs a --count of 2 at least, so that either kind is tried");
         }
+        if self.span.is_some_and(|span| span <= self.idle) {
+            return Some("--for is no longer than --idle, so no probe would be due");
+        }
         let source_v4 = self.source.map(|source| source.is_ipv4());
         if (source_v4 == Some(true) && self.ipv6) || (source_v4 == Some(false) && self.ipv4) {
             return Some("the source address is of the other IP version");
@@ -198,6 +201,12 @@ impl Arguments {
             return Some("--plain is a form of text; leave out --format");
         }
         None
+    }
+
+    /// How often a connection is probed at most, in seconds, where the rate is what slows it down.
+    fn slowed_to(&self) -> Option<u32> {
+        let every = Span::from_nanos(1_000_000_000 / i64::from(self.max_rate)).times(self.connections.into());
+        (every > self.idle).then(|| u32::from(self.connections).div_ceil(self.max_rate))
     }
 
     /// Which addresses will do: IPv4 (true), IPv6 (false), or either.
@@ -278,6 +287,12 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
     }
     if arguments.octets == OctetsChoice::Zero && arguments.idle.min(arguments.interval) < ANSWER_LIMIT {
         complain(TOO_FAST);
+    }
+    if let Some(every) = arguments.slowed_to() {
+        let (packets, all) = (arguments.max_rate, arguments.connections);
+        complain(&format!(
+            "note: at {packets} packets a second each of {all} connections is probed every {every} s at most (--max-rate)"
+        ));
     }
     let asked = arguments.asked(address);
     // Before rights are given up: under sudo they are what lets a file be made in somebody's folder.

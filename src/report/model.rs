@@ -1,8 +1,6 @@
 //! The output model of `keepscope.analysis/1`: fields may be added, those here stay.
 
-mod inference;
-
-pub(super) use inference::Inferred;
+pub(super) mod inference;
 
 use serde::Serialize;
 

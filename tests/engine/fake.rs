@@ -41,6 +41,8 @@ pub enum Path {
     Forgotten,
     /// This system does not let it out.
     Kept,
+    /// The interface is gone: nothing leaves and nothing says so.
+    Gone,
 }
 
 /// What the script does to the connection.
@@ -418,7 +420,9 @@ impl Wire for Fake {
             let error = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
             return Err(WireError::System { operation: "sendto", error });
         }
-        self.seen(index, now, copy.clone());
+        if path != Path::Gone {
+            self.seen(index, now, copy.clone());
+        }
         let arrives = Incoming {
             seq: segment.seq,
             ack: segment.ack,
@@ -430,7 +434,7 @@ impl Wire for Fake {
         let there = now.plus(Span::from_nanos(round_trip.as_nanos() / 2));
         let back = now.plus(round_trip);
         match path {
-            Path::Drops | Path::Kept => {}
+            Path::Drops | Path::Kept | Path::Gone => {}
             Path::Refuses(kind) => self.icmp(index, back, kind, &copy),
             Path::Resets => self.reset_by(index, &arrives, TTL_OF_BOX, now.plus(Span::from_micros(50))),
             Path::Forgotten => self.reset_by(index, &arrives, TTL_OF_PEER, back),

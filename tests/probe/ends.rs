@@ -152,6 +152,7 @@ fn wrong_usage_is_refused_before_anything_is_opened() {
         (&["probe", "-6", "192.0.2.1:1"], "has no IPv6 address"),
         (&["probe", "--idle", "5", "192.0.2.1:1"], "say the unit"),
         (&["probe", "--idle", "0s", "192.0.2.1:1"], "a time of nothing"),
+        (&["probe", "--for", "5s", "--idle", "9s", "192.0.2.1:1"], "no probe would be due"),
         (&["probe", "--octets", "both", "--count", "1", "192.0.2.1:1"], "--count of 2"),
         (&["probe", "--source", "2001:db8::1", "-4", "192.0.2.1:1"], "other IP version"),
         (&["probe", "--write", "run.txt", "192.0.2.1:1"], "run.txt"),

@@ -1,7 +1,7 @@
 //! How a watch ends: its time, the user, interfaces that go away, missing rights, readers that have seen enough.
 
 use crate::common::{has, scratch, text};
-use crate::net::{SERVER, ip};
+use crate::net::SERVER;
 use crate::program::Program;
 use crate::{Probed, watch, world};
 
@@ -18,7 +18,7 @@ fn an_interface_that_goes_away_ends_the_watch_of_it_alone() {
     let Some(net) = world() else { return };
     let alone = watch(&net.client, &["--interface", "c0", "--format", "jsonl"]);
     let mut both = watch(&net.client, &["--format", "jsonl"]);
-    ip(&format!("-n {} link del c0", net.client));
+    net.ip(&net.client, "link del c0");
     let ended = alone.end();
     assert_eq!(ended.code, Some(2), "{}", ended.complaints);
     let wanted = "error: the interface c0 went away, and nothing is left to watch";
@@ -33,9 +33,9 @@ fn an_interface_that_goes_away_ends_the_watch_of_it_alone() {
 fn an_interface_that_comes_back_is_seen_again() {
     let Some(net) = world() else { return };
     let mut program = watch(&net.client, &["--interface", "c0", "--format", "jsonl"]);
-    ip(&format!("-n {} link set c0 down", net.client));
+    net.ip(&net.client, "link set c0 down");
     program.wait_for_complaint("note: the interface c0 went down; it is seen again when it is up");
-    ip(&format!("-n {} link set c0 up", net.client));
+    net.ip(&net.client, "link set c0 up");
     let probed = Probed::new(&net, SERVER[0], 1, 1, 2);
     let line = program.wait_for("\"opened\"");
     assert!(line.contains(&probed.address.to_string()), "{line}");

@@ -1,60 +1,30 @@
 //! The same probers, settings and outcomes as in tcpdump's capture of the same, and each as soon as it is known.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::path::Path;
 
 use serde_json::Value;
 
 use crate::common::{analyze_json, scratch, text};
-use crate::net::{Net, SERVER};
+use crate::net::{SERVER, Tcpdump, Witnessed};
 use crate::{Probed, silence, watch, world};
 
-/// The witness: tcpdump into a file.
-struct Witness(std::process::Child);
-
-impl Witness {
-    fn on(net: &Net, file: &str) -> Witness {
-        let mut child = Command::new("ip")
-            .args([
-                "netns",
-                "exec",
-                &net.client,
-                "tcpdump",
-                "-i",
-                "c0",
-                "--immediate-mode",
-                "-U",
-                "-Z",
-                "root",
-            ])
-            .args(["-w", file, "tcp"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("tcpdump");
-        let mut said = std::io::BufReader::new(child.stderr.take().expect("a pipe"));
-        let mut line = String::new();
-        while !line.contains("listening on") {
-            line.clear();
-            let read = std::io::BufRead::read_line(&mut said, &mut line).expect("a line");
-            assert!(read > 0, "tcpdump ended");
-        }
-        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-        Witness(child)
+/// Writes what tcpdump saw as a capture.
+fn write(file: &Path, packets: &[Witnessed]) {
+    let mut octets = Vec::new();
+    // pcap with nanoseconds, version 2.4, Ethernet.
+    for word in [0xa1b2_3c4d_u32, 0x0004_0002, 0, 0, 262_144, 1] {
+        octets.extend(word.to_le_bytes());
     }
-
-    /// Ends it once it has so many segments.
-    fn end(mut self, file: &str, segments: u64) {
-        for _ in 0..1000 {
-            let found = analyze_json(&["--all", file])["captures"][0]["tcp_segments"].as_u64();
-            if found >= Some(segments) {
-                break;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(20));
+    for packet in packets {
+        let length = packet.octets.len() as u32;
+        let (seconds, nanos) = (packet.nanos / 1_000_000_000, packet.nanos % 1_000_000_000);
+        for word in [seconds as u32, nanos as u32, length, length] {
+            octets.extend(word.to_le_bytes());
         }
-        let sent = Command::new("kill").args(["-s", "INT", &self.0.id().to_string()]).status().expect("kill");
-        assert!(sent.success());
-        self.0.wait().expect("the end of tcpdump");
+        octets.extend(&packet.octets);
     }
+    std::fs::write(file, octets).expect("a file");
 }
 
 /// What two views of the same connections must agree in: all but frame numbers and the last digits of times.
@@ -91,7 +61,7 @@ fn a_watch_sees_what_tcpdump_sees() {
     let Some(net) = world() else { return };
     let folder = scratch("watch-witness");
     let (file, recording) = (folder.join("tcpdump.pcap"), folder.join("watch.pcapng"));
-    let witness = Witness::on(&net, text(&file));
+    let mut witness = Tcpdump::on(&net.client, "c0", "tcp");
     let options = ["--interface", "c0", "--format", "json", "--write", text(&recording)];
     let program = watch(&net.client, &options);
     // Over both versions of IP: one dies, one is closed after answers, one sends data and is not probed.
@@ -116,7 +86,7 @@ fn a_watch_sees_what_tcpdump_sees() {
     let seen = ended.document();
     assert_eq!(seen["captures"][0]["lost"], 0);
     let segments = seen["captures"][0]["tcp_segments"].as_u64().expect("a number");
-    witness.end(text(&file), segments);
+    write(&file, &witness.packets(segments as usize));
     let captured = analyze_json(&[text(&file)]);
     assert_eq!(gist(&seen), gist(&captured));
     assert_eq!(gist(&seen), gist(&analyze_json(&[text(&recording)])));
