@@ -9,7 +9,7 @@ use keepscope::live::clock::{Clock, SystemClock};
 use keepscope::live::netns::NetNs;
 use keepscope::live::privilege;
 use keepscope::live::system::{Need, OpenError, Options, System};
-use keepscope::live::wire::{Arrival, Wire};
+use keepscope::live::wire::{Arrival, Connect, Wire, WireError};
 use keepscope::time::Span;
 
 use crate::net::{Net, SERVER, apart};
@@ -33,6 +33,14 @@ fn an_interface_that_goes_down_or_away_is_told_once_and_nothing_hangs() {
         net.ip(&net.client, "link del c0");
         assert_eq!(world.told(), Told::Lost("c0".to_owned()));
         world.quiet(Span::from_millis(50));
+        // Another one of its name is not the one that is listened to.
+        net.ip(&net.client, "link add c0 type veth peer name c1");
+        net.ip(&net.client, "addr add 192.0.2.1/24 dev c0");
+        net.ip(&net.client, "link set c0 up");
+        match world.system.connect(&Connect { peer: address, source: None }) {
+            Err(WireError::NoInterface(peer)) => assert_eq!(peer, address.ip()),
+            other => panic!("{other:?}"),
+        }
         drop(accepting);
     });
 }
