@@ -101,8 +101,9 @@ impl Net {
     }
 
     /// Accepts one connection on a host.
-    pub fn listen(&self, host: &str, address: &str) -> (SocketAddr, Job<Vec<TcpStream>>) {
-        self.listen_for(host, address, 1)
+    pub fn listen(&self, host: &str, address: &str) -> (SocketAddr, Job<TcpStream>) {
+        let (address, accepting) = self.listen_for(host, address, 1);
+        (address, self.on(host, move || accepting.result().pop().expect("a connection")))
     }
 }
 
@@ -112,14 +113,12 @@ pub struct Job<T>(mpsc::Receiver<T>);
 impl<T> Job<T> {
     /// What came of it.
     pub fn result(self) -> T {
-        self.0.recv_timeout(Duration::from_secs(60)).expect("work that ends well")
+        self.join().expect("work that ends well")
     }
-}
 
-impl Job<Vec<TcpStream>> {
-    /// The one connection.
-    pub fn one(self) -> TcpStream {
-        self.result().pop().expect("a connection")
+    /// What came of it, if it ended well.
+    pub fn join(self) -> Result<T, mpsc::RecvTimeoutError> {
+        self.0.recv_timeout(Duration::from_secs(60))
     }
 }
 
@@ -202,7 +201,7 @@ impl Drop for Net {
 }
 
 /// Runs `ip`.
-fn ip(arguments: &str) {
+pub fn ip(arguments: &str) {
     let output = Command::new("ip").args(arguments.split_whitespace()).output().expect("ip");
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
