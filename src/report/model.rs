@@ -2,6 +2,7 @@
 
 mod inference;
 
+#[cfg(feature = "live")]
 pub(super) use inference::Inferred;
 
 use serde::Serialize;
