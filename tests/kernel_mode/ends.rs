@@ -17,7 +17,7 @@ fn a_peer_that_is_gone_answers_by_reset() {
         program.wait_for("\"answer\"");
         // Closed by a RST that nobody hears.
         silence(&world.net);
-        let stream = world.accepting.result();
+        let stream = world.accepting.one();
         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
         drop(stream);
         world.net.nft("delete table inet silence");
@@ -38,7 +38,7 @@ fn a_peer_that_closes_is_not_probed_any_more() {
     let Some(world) = World::new(SERVER[1]) else { return };
     let mut program = world.probe("--idle 1s --rounds 9");
     program.wait_for("\"answer\"");
-    drop(world.accepting.result());
+    drop(world.accepting.one());
     let ended = program.end();
     assert_eq!(
         (ended.code, &ended.last_line()["verdict"]),
