@@ -53,7 +53,7 @@ fn silence(net: &Net) {
 struct World {
     net: Net,
     address: SocketAddr,
-    accepting: Job<TcpStream>,
+    accepting: Job<Vec<TcpStream>>,
 }
 
 impl World {

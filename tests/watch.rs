@@ -37,7 +37,7 @@ impl Probed {
     fn new(net: &Net, server: &str, idle: u64, interval: u64, count: u32) -> Probed {
         let (address, accepting) = net.listen(&net.server, server);
         let client = net.connect(&net.client, address);
-        let server = accepting.result();
+        let server = accepting.one();
         let keepalive = TcpKeepalive::new()
             .with_time(Duration::from_secs(idle))
             .with_interval(Duration::from_secs(interval))

@@ -17,7 +17,7 @@ fn a_peer_that_is_gone_answers_by_reset() {
         program.wait_for("\"answer\"");
         // Closed by a RST that nobody hears.
         silence(&world.net);
-        let stream = world.accepting.result();
+        let stream = world.accepting.one();
         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
         drop(stream);
         world.net.nft("delete table inet silence");
@@ -38,7 +38,7 @@ fn a_peer_that_closes_is_not_probed_any_more() {
     let Some(world) = World::new(SERVER[1]) else { return };
     let mut program = world.probe("--idle 1s --rounds 9");
     program.wait_for("\"answer\"");
-    drop(world.accepting.result());
+    drop(world.accepting.one());
     let ended = program.end();
     assert_eq!(
         (ended.code, &ended.last_line()["verdict"]),
@@ -78,14 +78,19 @@ fn ctrl_c_ends_with_what_is_known() {
     assert_eq!(last["verdict"], "alive");
 }
 
+/// The wheel fires after the idle time and up to 32 ms later; in one of thirty phases it is sooner than our end.
 #[test]
 fn a_run_that_is_too_short_for_a_probe_is_inconclusive() {
-    let Some(world) = World::new(SERVER[0]) else { return };
-    let source = format!("--idle 60s --for 300ms --interface c0 --source {}", CLIENT[0]);
-    let ended = world.probe(&source).end();
-    assert_eq!(ended.code, Some(4), "{}{}", ended.out, ended.complaints);
-    assert_eq!(ended.last_line()["verdict"], "inconclusive");
-    assert!(ended.last_line()["local"].as_str().is_some_and(|local| local.starts_with(CLIENT[0])));
+    attempts(|| {
+        let Some(world) = World::new(SERVER[0]) else { return Ok(()) };
+        let options = format!("--idle 1s --for 1001ms --interface c0 --source {}", CLIENT[0]);
+        let ended = world.probe(&options).end();
+        let last = ended.last_line();
+        check(ended.code == Some(4), format!("{}{}", ended.out, ended.complaints))?;
+        assert_eq!(last["verdict"], "inconclusive");
+        assert!(last["local"].as_str().is_some_and(|local| local.starts_with(CLIENT[0])));
+        Ok(())
+    });
 }
 
 #[test]

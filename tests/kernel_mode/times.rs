@@ -28,7 +28,7 @@ fn a_live_peer_is_probed_as_was_set() {
             }
             let found = &last["analysis"]["connections"][0];
             check(found["outcome"] == "alive" && found["probers"][0]["answered"] == 2, &said)?;
-            world.accepting.result();
+            world.accepting.one();
             Ok(())
         });
     }

@@ -60,7 +60,7 @@ fn the_source_is_the_one_that_is_asked_for() {
             Told::Opened(_, local, _) => assert_eq!(local.address, source),
             other => panic!("{other:?}"),
         }
-        assert_eq!(accepting.result().peer_addr().expect("an address").ip(), source);
+        assert_eq!(accepting.one().peer_addr().expect("an address").ip(), source);
     });
 }
 
@@ -101,7 +101,7 @@ fn what_the_peer_says_is_read_and_thrown_away() {
     apart(|| {
         let mut world = World::open(&options(&net.client));
         let (handle, ..) = world.connect(address);
-        let mut peer = accepting.result();
+        let mut peer = accepting.one();
         let talking = std::thread::spawn(move || {
             peer.write_all(&vec![7; 8 << 20]).expect("a window that stays open");
             peer
@@ -184,6 +184,6 @@ fn a_peer_behind_an_interface_that_came_later_is_refused() {
         net.ip(&net.server, "addr add 198.51.100.2/24 dev s0");
         let (address, accepting) = net.listen(&net.server, "198.51.100.2");
         world.connect(address);
-        accepting.result();
+        accepting.one();
     });
 }

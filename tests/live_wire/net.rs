@@ -101,9 +101,8 @@ impl Net {
     }
 
     /// Accepts one connection on a host.
-    pub fn listen(&self, host: &str, address: &str) -> (SocketAddr, Job<TcpStream>) {
-        let (address, accepting) = self.listen_for(host, address, 1);
-        (address, self.on(host, move || accepting.result().pop().expect("a connection")))
+    pub fn listen(&self, host: &str, address: &str) -> (SocketAddr, Job<Vec<TcpStream>>) {
+        self.listen_for(host, address, 1)
     }
 }
 
@@ -113,12 +112,14 @@ pub struct Job<T>(mpsc::Receiver<T>);
 impl<T> Job<T> {
     /// What came of it.
     pub fn result(self) -> T {
-        self.join().expect("work that ends well")
+        self.0.recv_timeout(Duration::from_secs(60)).expect("work that ends well")
     }
+}
 
-    /// What came of it, if it ended well.
-    pub fn join(self) -> Result<T, mpsc::RecvTimeoutError> {
-        self.0.recv_timeout(Duration::from_secs(60))
+impl Job<Vec<TcpStream>> {
+    /// The one connection.
+    pub fn one(self) -> TcpStream {
+        self.result().pop().expect("a connection")
     }
 }
 
@@ -201,7 +202,7 @@ impl Drop for Net {
 }
 
 /// Runs `ip`.
-pub fn ip(arguments: &str) {
+fn ip(arguments: &str) {
     let output = Command::new("ip").args(arguments.split_whitespace()).output().expect("ip");
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }

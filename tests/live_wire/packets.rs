@@ -21,7 +21,7 @@ fn what_is_seen_over_veth_is_what_tcpdump_sees() {
         apart(|| {
             let mut world = World::open(&options(&net.client));
             let (handle, local, remote) = world.connect(address);
-            let peer = accepting.result();
+            let peer = accepting.one();
             assert_eq!(peer.peer_addr().expect("an address").port(), local.port);
             world.probe(0, b"\0");
             world.frames(5);
@@ -59,7 +59,7 @@ fn the_double_view_of_the_loopback_is_folded() {
         apart(|| {
             let mut world = World::open(&options(&net.server));
             world.connect(address);
-            let _peer = accepting.result();
+            let _peer = accepting.one();
             world.probe(0, b"\0");
             world.frames(5);
             world.quiet(Span::from_millis(100));
@@ -81,7 +81,7 @@ fn packets_of_a_tun_device_begin_with_ip() {
         apart(|| {
             let mut world = World::open(&options(&net.client));
             world.connect(address);
-            let _peer = accepting.result();
+            let _peer = accepting.one();
             world.probe(0, b"");
             world.frames(5);
             assert!(world.frames.iter().all(|seen| seen.link == LinkType::Raw));
@@ -101,12 +101,12 @@ fn unrelated_packets_are_not_even_delivered() {
     apart(|| {
         let mut world = World::open(&options(&net.client));
         let unrelated = net.connect(&net.client, other);
-        let _unrelated = (other_accepting.result(), unrelated);
+        let _unrelated = (other_accepting.one(), unrelated);
         world.quiet(Span::from_millis(50));
         assert!(world.frames.is_empty());
         assert_eq!(world.system.received().seen, 0);
         world.connect(address);
-        let _peer = accepting.result();
+        let _peer = accepting.one();
         assert_eq!(world.frames.len(), 3);
 
         world.system.set_filter(Filter::Tcp).expect("a filter");
@@ -125,7 +125,7 @@ fn a_tagged_frame_is_read_through_its_tag() {
     apart(|| {
         let mut world = World::open(&options(&net.client));
         world.connect(address);
-        let _peer = accepting.result();
+        let _peer = accepting.one();
         // The SYN and ACK of the peer once more, from its side, in VLAN 7.
         let plain = world.frames[1].octets.clone();
         let tagged = [&plain[..12], &[0x81, 0, 0, 7], &plain[12..]].concat();
@@ -157,7 +157,7 @@ fn what_the_kernel_had_to_drop_is_counted() {
         wanted.filter = Filter::Tcp;
         let mut world = World::open(&wanted);
         let mut stream = net.connect(&net.client, address);
-        let mut peer = accepting.result();
+        let mut peer = accepting.one();
         let reading = std::thread::spawn(move || std::io::copy(&mut peer, &mut std::io::sink()));
         // More than any buffer that is asked for holds, while nobody looks.
         std::io::Write::write_all(&mut stream, &vec![0; 64 << 20]).expect("a peer that reads");
