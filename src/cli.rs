@@ -67,6 +67,8 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
   keepscope analyze capture.pcapng                who probes whom, who no longer answers
   tcpdump -w - tcp | keepscope analyze -          the same, from a pipe
   keepscope probe example.net:443                 whether a peer answers keepalive probes
+  keepscope probe --kernel example.net:443        what this machine's own kernel does, against what was set
+  keepscope watch                                 every keepalive on the interfaces, as it comes
   keepscope replay capture.pcapng                 the same on a screen, packet by packet
   keepscope diff before.pcap after.pcap           what changed, or what was lost between two ends
   keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
@@ -85,7 +87,8 @@ Exit codes:
   0    done; all input was read, whatever was found (verify: all that could be seen was as promised;
        diff: no difference; probe: every connection is alive)
   1    verify: a rule was broken; diff: the captures differ; simulate: something expected did not come about;
-       probe: a connection is dead (silent, reset, refused, unreachable, closed by the peer); doctor: probing
+       probe: a connection is dead (silent, reset, refused, unreachable, closed by the peer; with --kernel
+       also: a rule was broken); doctor: probing
        does not work for another reason than rights
   2    wrong usage, or a capture that cannot be read or is damaged (what could be read is reported)
   3    rights are missing (doctor: and so probing does not work)

@@ -78,14 +78,19 @@ fn ctrl_c_ends_with_what_is_known() {
     assert_eq!(last["verdict"], "alive");
 }
 
+/// The wheel fires after the idle time and up to 32 ms later; in one of thirty phases it is sooner than our end.
 #[test]
 fn a_run_that_is_too_short_for_a_probe_is_inconclusive() {
-    let Some(world) = World::new(SERVER[0]) else { return };
-    let source = format!("--idle 60s --for 300ms --interface c0 --source {}", CLIENT[0]);
-    let ended = world.probe(&source).end();
-    assert_eq!(ended.code, Some(4), "{}{}", ended.out, ended.complaints);
-    assert_eq!(ended.last_line()["verdict"], "inconclusive");
-    assert!(ended.last_line()["local"].as_str().is_some_and(|local| local.starts_with(CLIENT[0])));
+    attempts(|| {
+        let Some(world) = World::new(SERVER[0]) else { return Ok(()) };
+        let options = format!("--idle 1s --for 1001ms --interface c0 --source {}", CLIENT[0]);
+        let ended = world.probe(&options).end();
+        let last = ended.last_line();
+        check(ended.code == Some(4), format!("{}{}", ended.out, ended.complaints))?;
+        assert_eq!(last["verdict"], "inconclusive");
+        assert!(last["local"].as_str().is_some_and(|local| local.starts_with(CLIENT[0])));
+        Ok(())
+    });
 }
 
 #[test]

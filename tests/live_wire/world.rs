@@ -135,6 +135,28 @@ impl World {
         }
     }
 
+    /// Waits until the peers have closed what we closed, and a moment for the last packets.
+    pub fn until_closed(&mut self) {
+        let start = self.system.now();
+        while self.system.closing() > 0 {
+            self.quiet(Span::from_millis(20));
+            assert!(self.system.now().since(start) < PATIENCE, "a peer does not close");
+        }
+        self.quiet(Span::from_millis(50));
+    }
+
+    /// Both ends of the connections to a port have sent a FIN, and we no RST. (A FIN may have been sent again, and
+    /// a peer whose FIN was acknowledged twice may answer the second time by RST.)
+    pub fn ended_in_order(&self, peer: u16) {
+        let segments: Vec<Segment> = self.frames.iter().map(Seen::segment).collect();
+        let flags = |ours: bool| {
+            let sent = segments.iter().filter(move |segment| (segment.destination.port == peer) == ours);
+            sent.map(|segment| segment.flags)
+        };
+        assert!(flags(true).any(Flags::fin) && flags(false).any(Flags::fin), "{segments:#?}");
+        assert!(!flags(true).any(Flags::rst), "{segments:#?}");
+    }
+
     /// Sends a keepalive probe beside the connection whose handshake begins at frame `first`.
     pub fn probe(&mut self, first: usize, payload: &[u8]) {
         let (syn, syn_ack) = (self.frames[first].segment(), self.frames[first + 1].segment());

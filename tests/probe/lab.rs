@@ -15,7 +15,7 @@ use crate::common::skip;
 pub const SERVER: [&str; 2] = ["198.51.100.2", "2001:db8:2::2"];
 
 /// How long a test waits for what must come.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The namespaces; they go away with the value.
 pub struct Lab {

@@ -1,7 +1,7 @@
 //! What became of a probed connection, with the evidence.
 //!
 //! Owns the verdict. Who sent a RST is judged as for captures ([`crate::analysis`]). Pure. Uses the story of the
-//! connection ([`super::link`]) beside its packets, since a system call knows what no packet shows.
+//! connection beside its packets, since a system call knows what no packet shows.
 
 use super::link::Story;
 use crate::analysis::{ConnectionRecord, Origin, ProbeRecord, ResetOrigin};

@@ -75,6 +75,8 @@ pub fn compare(run: &Run, hz: u32) -> Option<Comparison> {
     let steps = prediction
         .steps
         .iter()
+        // Beyond, the prediction is about another course of things.
+        .filter(|step| until.is_none() || step.earliest <= last)
         .map(|step| {
             let observed = observed(run, established, step.what).filter(|(after, _)| *after <= last);
             let outcome = match observed {
