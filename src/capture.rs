@@ -71,6 +71,9 @@ pub struct Progress<'a> {
     pub octets_read: u64,
     /// Octets in the stored file when it was found; unknown for pipes.
     pub octets_total: Option<u64>,
+    /// Packets that the capture says were dropped before they could be written; only pcapng says so, as a rule
+    /// at its end.
+    pub dropped: u64,
 }
 
 /// Any number of captures as one stream of frames in time order.
@@ -160,6 +163,7 @@ impl Captures {
             frames: slot.frames(),
             octets_read: slot.raw_count(),
             octets_total: slot.size(),
+            dropped: slot.dropped(),
         })
     }
 

@@ -41,8 +41,21 @@ pub struct Frame<'a> {
     pub fcs_len: u8,
     /// Length on the wire, in octets; more than `data.len()` when the capture cut the frame.
     pub wire_len: u32,
+    /// The packet flags of a pcapng file (`epb_flags`), if it has any.
+    pub flags: Option<u32>,
+    /// What a pcapng file calls the interface.
+    pub names: Option<&'a InterfaceNames>,
     /// The captured octets.
     pub data: &'a [u8],
+}
+
+/// What a capture calls one of its interfaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceNames {
+    /// As the system does.
+    pub name: Option<String>,
+    /// For people.
+    pub description: Option<String>,
 }
 
 /// The link layer a frame begins with (numbers: the tcpdump.org link-type registry).

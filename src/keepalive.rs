@@ -39,7 +39,7 @@ mod tests;
 pub mod wheel;
 
 pub use clock::Clock;
-pub use machine::{Event, Machine, Setting};
+pub use machine::{Event, Machine, Setting, Snapshot};
 pub use responder::{Habits, answer_without_connection};
 pub use rules::{Assumption, Model, Rules};
 pub use settings::Settings;

@@ -9,6 +9,8 @@ pub mod csv;
 pub mod diff;
 #[cfg(feature = "live")]
 pub mod doctor;
+#[cfg(feature = "scenario")]
+pub mod fleet;
 pub mod json;
 pub mod jsonl;
 #[cfg(feature = "live")]
@@ -38,12 +40,12 @@ pub struct CaptureReport {
     pub path: String,
     /// Frames read.
     pub packets: u64,
+    /// Packets that the capture, or live the system, says were dropped before they could be read.
+    pub dropped: u64,
     /// What they turned out to be.
     pub counts: Counts,
     /// What was wrong or odd.
     pub problems: Vec<Problem>,
-    /// Live: frames that were lost before they could be read.
-    pub lost: Option<u64>,
 }
 
 impl CaptureReport {
@@ -54,9 +56,9 @@ impl CaptureReport {
             CaptureReport {
                 path: progress.name.to_owned(),
                 packets: progress.frames,
+                dropped: progress.dropped,
                 counts: pipeline.counts(index),
                 problems: captures.problems().filter(of_this).cloned().collect(),
-                lost: None,
             }
         };
         captures.progress().enumerate().map(report).collect()

@@ -5,6 +5,7 @@
 
 pub mod chance;
 pub mod end;
+pub mod fleet;
 pub mod host;
 pub mod link;
 pub mod middlebox;

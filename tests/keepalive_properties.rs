@@ -175,7 +175,18 @@ impl Watched {
         if was_over {
             prop_assert!(self.machine.has_ended());
         }
+        self.moves_into_another();
         Ok(())
+    }
+
+    /// Another machine of the same kind that takes the state over is the same in every part.
+    fn moves_into_another(&self) {
+        let tcb = Tcb::quiet(SeqNum(1), SeqNum(2));
+        let mut other =
+            Machine::new(self.model.rules, *self.machine.settings(), Clock::Exact, tcb, Timestamp::default());
+        other.set(Timestamp::default(), Setting::Enabled(true));
+        other.restore(self.clock, &self.machine.snapshot());
+        assert_eq!(format!("{other:?}"), format!("{:?}", self.machine));
     }
 
     fn set(&mut self, setting: Setting) -> Result<(), TestCaseError> {

@@ -5,6 +5,8 @@ mod common;
 mod machine;
 #[path = "verify/promises.rs"]
 mod promises;
+#[path = "verify/silence.rs"]
+mod silence;
 
 use std::path::Path;
 

@@ -77,6 +77,8 @@ pub struct Settings {
     pub tolerance: Tolerance,
     /// The client's address and port may differ: connections are told by server and sequence numbers.
     pub nat: bool,
+    /// The first capture says itself that it dropped packets; the second.
+    pub dropped: (bool, bool),
 }
 
 /// How two connections were found to belong together.
@@ -213,7 +215,7 @@ pub fn compare<'a>(
     match agreement {
         Some(agreement) => {
             let drafts: Vec<_> = drafts.collect();
-            let (clocks, found) = views::look(&drafts, &agreement, (a, b), settings.tolerance);
+            let (clocks, found) = views::look(&drafts, &agreement, (a, b), settings);
             let pairs = drafts.into_iter().zip(found);
             comparison.pairs = pairs.map(|(draft, views)| draft.with(Found::Views(views))).collect();
             comparison.relation = Relation::SamePackets(clocks);

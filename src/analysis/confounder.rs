@@ -33,6 +33,8 @@ pub enum Kind {
     /// It ended by a RST or FIN after a silence, with nothing that prompted it: a timer of that end or of a
     /// box, such as a proxy's idle timeout, and no failed keepalive.
     UnpromptedEnd,
+    /// Octets were acknowledged that are not in the capture: it left out packets, and may have left out others.
+    PacketsMissing,
     /// ICMP errors came for probes: something on the path refuses them, which tells nothing of the peer.
     RefusedByPath,
 }
@@ -48,6 +50,7 @@ impl Kind {
             Kind::Copies => "copies",
             Kind::StartNotCaptured => "start_not_captured",
             Kind::UnpromptedEnd => "unprompted_end",
+            Kind::PacketsMissing => "packets_missing",
             Kind::RefusedByPath => "refused_by_path",
         }
     }
@@ -62,6 +65,9 @@ impl Kind {
             Kind::Copies => "packets were captured more than once; times are those of the first copy",
             Kind::StartNotCaptured => "which end is the client is a guess by ports",
             Kind::UnpromptedEnd => "nothing prompted its end: a timer of that end or of a box on the way",
+            Kind::PacketsMissing => {
+                "the capture left out packets: octets were acknowledged that it does not have"
+            }
             Kind::RefusedByPath => "ICMP errors come from the path and tell nothing of the peer",
         }
     }
@@ -122,6 +128,9 @@ pub(super) fn find(
     }
     if summary.opened.start == Start::Midstream {
         add(Kind::StartNotCaptured, Vec::new());
+    }
+    if !one_direction && (summary.client.octets_missing || summary.server.octets_missing) {
+        add(Kind::PacketsMissing, Vec::new());
     }
     let refused = frames(&|probe| probe.answer.is_some() && !probe.is_answered_by_peer());
     if !refused.is_empty() {

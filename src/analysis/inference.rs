@@ -22,7 +22,7 @@
 //!   of 10 ms, 0.03 of 1 ms.
 //! - *precision*: `1 / (1 + log10(1 + width / 12 ms) / 8)`, where width is how late the first probe may be.
 //! - *end*, where the prober gave up: what the better explanation of it is worth. A count that is a default, a
-//!   preset or 3, 4, 5, 6, 8, 9 or 10 is worth 1, another 0.8, two probes 0.4, one 0.2; a user timeout, on
+//!   preset or 3, 4, 5, 6, 8, 9 or 10 is worth 1, another 0.8, two probes 0.4, one 0.3; a user timeout, on
 //!   stacks that have one, half of how round the roundest in its range is, or 1 if an application asks for it.
 //! - *marks*: the product of what each of its [marks](Inference::marks) is [worth](Worth::factor) to the
 //!   stack: 0 refutes, 0.05, 0.3 and 0.6 weaken, 1 supports; 0.9 if how its timer rounds is not verified, 0.8
@@ -40,7 +40,7 @@ mod plain;
 mod round;
 mod wheel;
 
-pub use marks::{Mark, Opinion, Worth};
+pub use marks::{Mark, Worth};
 
 use super::outcome::Verdict;
 use super::prober::{ProberRecord, median};

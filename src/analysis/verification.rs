@@ -9,6 +9,8 @@
 //! captured, an answer that may not have reached the prober, a count that the capture does not see the end of.
 
 mod history;
+mod presence;
+mod quiet;
 mod replay;
 mod standard;
 mod timing;
@@ -95,6 +97,8 @@ impl Outcome {
 /// A rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RuleId {
+    /// A probe at all, where a silence was long enough.
+    ProbeSent,
     /// No probe before the idle time is over.
     IdleNotEarly,
     /// A probe when the idle time and the rounding of the timer are over.
@@ -131,6 +135,7 @@ impl RuleId {
     /// The name used in output.
     pub const fn name(self) -> &'static str {
         match self {
+            RuleId::ProbeSent => "probe_sent",
             RuleId::IdleNotEarly => "idle_not_early",
             RuleId::IdleNotLate => "idle_not_late",
             RuleId::IntervalNotEarly => "interval_not_early",
@@ -185,7 +190,7 @@ impl RuleId {
         let stack = model.stack;
         let (cell, sources): (&str, &[Source]) = match self {
             RuleId::IdleNotEarly => ("idle_clock.reset_by", stack.idle_clock.reset_by.sources),
-            RuleId::IdleNotLate => ("timing.rounding", stack.timing.rounding.sources),
+            RuleId::ProbeSent | RuleId::IdleNotLate => ("timing.rounding", stack.timing.rounding.sources),
             RuleId::IntervalNotEarly | RuleId::IntervalNotLate => {
                 ("timing.shape", stack.timing.shape.sources)
             }
@@ -383,7 +388,8 @@ fn judge(
     let replay = replay::Replay::new(record, history, party, expectation);
     let (steps, trip) = (replay.steps(), replay.trip());
     let case = Case { record, history, party, expectation, steps, trip, rates };
-    let mut verdicts = timing::judge(&case);
+    let mut verdicts = vec![presence::judge(&case)];
+    verdicts.extend(timing::judge(&case));
     verdicts.extend(until::judge(&case));
     verdicts.extend(standard::judge(&case));
     verdicts

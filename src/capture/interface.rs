@@ -8,13 +8,15 @@ use std::marker::PhantomData;
 
 use byteorder_slice::ByteOrder;
 
-use crate::frame::LinkType;
+use crate::frame::{InterfaceNames, LinkType};
 use crate::time::Timestamp;
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
 /// Octets of an interface description before its options.
 const FIXED: usize = 8;
+const IF_NAME: u16 = 2;
+const IF_DESCRIPTION: u16 = 3;
 const IF_TSRESOL: u16 = 9;
 const IF_FCSLEN: u16 = 13;
 const IF_TSOFFSET: u16 = 14;
@@ -80,19 +82,23 @@ impl Interface {
 
     /// Reads the body of an interface description block. The error says what is wrong with it; with it comes
     /// what can be used all the same.
-    pub(super) fn parse<B: ByteOrder>(body: &[u8]) -> (Self, Result<(), String>) {
+    pub(super) fn parse<B: ByteOrder>(body: &[u8]) -> (Self, InterfaceNames, Result<(), String>) {
         let mut interface = Self::UNDECLARED;
         let Some((fixed, options)) = body.split_first_chunk::<FIXED>() else {
-            return (interface, Err(format!("an interface description of {} octets", body.len())));
+            let what = format!("an interface description of {} octets", body.len());
+            return (interface, InterfaceNames::default(), Err(what));
         };
         let [link @ .., _, _, _, _, _, _] = fixed;
         let [_, _, _, _, snaplen @ ..] = fixed;
         interface.link = LinkType::from_number(B::read_u16(link));
         interface.snaplen = B::read_u32(snaplen);
-        let mut problem = Ok(());
+        let (mut problem, mut names) = (Ok(()), InterfaceNames::default());
         let mut options = Options::<B>::new(options);
         for (code, value) in options.by_ref() {
+            let text = || Some(String::from_utf8_lossy(value).trim_end_matches('\0').to_owned());
             match (code, value) {
+                (IF_NAME, _) => names.name = text(),
+                (IF_DESCRIPTION, _) => names.description = text(),
                 (IF_TSRESOL, [octet]) => interface.scale = Scale::from_octet(*octet),
                 (IF_FCSLEN, [length]) => interface.fcs_len = fcs_octets(*length),
                 (IF_TSOFFSET, [_, _, _, _, _, _, _, _]) => interface.offset_seconds = B::read_i64(value),
@@ -105,7 +111,7 @@ impl Interface {
         if options.broken {
             problem = Err("an interface option that is longer than its block".to_owned());
         }
-        (interface, problem)
+        (interface, names, problem)
     }
 
     /// The time of `units` of this interface, rounded down to the nanosecond, and whether it had to be forced
@@ -243,7 +249,7 @@ mod tests {
             0, 1, 0, 0, 0, 0, 0, 96, 0, 2, 0, 3, 0xff, 0xfe, 0x80, 0, 0, 9, 0, 1, 9, 0, 0, 0, 0, 13, 0, 1,
             32, 0, 0, 0,
         ];
-        let (interface, problem) = Interface::parse::<BigEndian>(&body);
+        let (interface, _, problem) = Interface::parse::<BigEndian>(&body);
         assert_eq!(problem, Ok(()));
         assert_eq!((interface.link, interface.snaplen, interface.fcs_len), (LinkType::Ethernet, 96, 4));
         assert_eq!(interface.scale, Scale::Times(1));
@@ -252,12 +258,12 @@ mod tests {
     #[test]
     fn what_is_wrong_with_options_is_told_and_the_rest_is_used() {
         let body = [113, 0, 0, 0, 0, 0, 0, 0, 13, 0, 1, 0, 4, 0, 0, 0, 9, 0, 2, 0, 9, 9, 0, 0];
-        let (interface, problem) = Interface::parse::<LittleEndian>(&body);
+        let (interface, _, problem) = Interface::parse::<LittleEndian>(&body);
         assert_eq!(problem, Err("an interface option 9 of 2 octets".to_owned()));
         assert_eq!((interface.link, interface.fcs_len), (LinkType::LinuxSll, 4));
-        let (_, problem) = Interface::parse::<LittleEndian>(&[1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 200, 0, 6]);
+        let (_, _, problem) = Interface::parse::<LittleEndian>(&[1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 200, 0, 6]);
         assert!(problem.is_err());
-        let (interface, problem) = Interface::parse::<LittleEndian>(&[1, 0, 0]);
+        let (interface, _, problem) = Interface::parse::<LittleEndian>(&[1, 0, 0]);
         assert!(problem.is_err());
         assert_eq!(interface.link, LinkType::Other(u16::MAX));
     }

@@ -130,6 +130,7 @@ impl Pcap {
         let scale = if self.nanos { 1 } else { 1_000 };
         let nanos = i64::from(raw.seconds) * 1_000_000_000 + i64::from(fraction) * scale;
         Some(Record {
+            flags: None,
             time: Timestamp::from_nanos(nanos),
             interface: 0,
             link: self.link,

@@ -4,19 +4,24 @@
 //! [`super::interface`] and [`super::problem`]. pcap-file splits the blocks; their bodies are read by hand,
 //! because pcap-file takes the padding of a simple packet for data and gives up on small errors in options.
 
+mod drops;
+
 use byteorder_slice::{BigEndian, ByteOrder, LittleEndian};
 use pcap_file::pcapng::RawBlock;
 
+use self::drops::Drops;
 use super::buffer::Buffer;
 use super::interface::{Interface, Options};
 use super::problem::{Log, Place, ProblemKind};
 use super::record::{MAX_CAPTURED, Record, report_shortage};
+use crate::frame::InterfaceNames;
 use crate::time::Timestamp;
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
+const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 
 /// Type and length at the start of a block.
@@ -31,6 +36,8 @@ const MAX_INTERFACES: usize = 65_536;
 const PACKET_FIXED: usize = 20;
 /// The flags option of both packet blocks.
 const PACKET_FLAGS: u16 = 2;
+/// The option of the enhanced one that counts packets dropped since the one before.
+const PACKET_DROPS: u16 = 4;
 
 #[derive(Debug)]
 pub(super) struct Pcapng {
@@ -39,6 +46,9 @@ pub(super) struct Pcapng {
     interfaces: Vec<Interface>,
     /// Interfaces of the sections before this one.
     earlier_interfaces: u32,
+    drops: Drops,
+    /// Names of all interfaces so far, over sections.
+    names: Vec<InterfaceNames>,
 }
 
 /// What a block came to.
@@ -59,13 +69,33 @@ struct Parsed {
     skip: usize,
     captured: usize,
     fcs_len: Option<u8>,
+    flags: Option<u32>,
+    /// Packets dropped since the one before.
+    drops: u64,
 }
 
 impl Pcapng {
     pub(super) const MAGIC: [u8; 4] = SECTION_HEADER.to_be_bytes();
 
     pub(super) fn new() -> Self {
-        Self { big_endian: false, in_section: false, interfaces: Vec::new(), earlier_interfaces: 0 }
+        Self {
+            big_endian: false,
+            in_section: false,
+            interfaces: Vec::new(),
+            earlier_interfaces: 0,
+            drops: Drops::default(),
+            names: Vec::new(),
+        }
+    }
+
+    /// How many packets it says were dropped before they could be written.
+    pub(super) fn dropped(&self) -> u64 {
+        self.drops.total()
+    }
+
+    /// What the capture calls an interface.
+    pub(super) fn names(&self, interface: u32) -> Option<&InterfaceNames> {
+        self.names.get(usize::try_from(interface).ok()?)
     }
 
     /// The next packet; `None` at the end, whatever the reason.
@@ -114,7 +144,12 @@ impl Pcapng {
                 buffer.consume(length);
                 return Block::Passed;
             }
-            // Names, statistics, secrets, journal entries, custom and unknown blocks are no frames.
+            INTERFACE_STATISTICS => {
+                self.drops.learn_statistics::<B>(body, self.earlier_interfaces);
+                buffer.consume(length);
+                return Block::Passed;
+            }
+            // Names, secrets, journal entries, custom and unknown blocks are no frames.
             _ => {
                 buffer.consume(length);
                 return Block::Passed;
@@ -126,7 +161,10 @@ impl Pcapng {
         buffer.consume(length);
         let place = Place::packet(*number, offset);
         match parsed {
-            Ok(parsed) => Block::Packet(self.record(&parsed, data_start, log, place)),
+            Ok(parsed) => {
+                self.drops.learn_packet(parsed.drops);
+                Block::Packet(self.record(&parsed, data_start, log, place))
+            }
             Err(Nonsense(what)) => {
                 log.report(ProblemKind::BadRecord, place, || what);
                 Block::Passed
@@ -179,6 +217,7 @@ impl Pcapng {
             interface,
             link: known.link,
             fcs_len: parsed.fcs_len.unwrap_or(known.fcs_len),
+            flags: parsed.flags,
             wire_len: wire_len.max(captured),
             data: start..start + parsed.captured,
         }
@@ -249,8 +288,9 @@ impl Pcapng {
             return;
         }
         // A description that makes no sense still takes its number, or the packets of the next would be its.
-        let (interface, problem) = Interface::parse::<B>(body);
+        let (interface, names, problem) = Interface::parse::<B>(body);
         self.interfaces.push(interface);
+        self.names.push(names);
         if let Err(what) = problem {
             log.report(ProblemKind::BadRecord, Place::offset(offset), || what);
         }
@@ -266,7 +306,16 @@ impl Pcapng {
         let limit = if snaplen == 0 { wire_len } else { wire_len.min(snaplen) };
         let captured = data.len().min(usize::try_from(limit).unwrap_or(usize::MAX));
         check_captured(captured)?;
-        Ok(Parsed { interface: 0, units: None, wire_len, skip: 4, captured, fcs_len: None })
+        Ok(Parsed {
+            interface: 0,
+            units: None,
+            wire_len,
+            skip: 4,
+            captured,
+            fcs_len: None,
+            flags: None,
+            drops: 0,
+        })
     }
 }
 
@@ -342,7 +391,11 @@ fn enhanced_packet<B: ByteOrder>(body: &[u8]) -> Result<Parsed, Nonsense> {
 /// As the enhanced one, but for a short interface number and a count of drops in its place.
 #[cold]
 fn obsolete_packet<B: ByteOrder>(body: &[u8]) -> Result<Parsed, Nonsense> {
-    packet::<B>(body, |[a, b, _, _]| u32::from(B::read_u16(&[*a, *b])))
+    let mut parsed = packet::<B>(body, |[a, b, _, _]| u32::from(B::read_u16(&[*a, *b])))?;
+    // All ones where the writer does not know.
+    let count = body.get(2..4).map_or(u16::MAX, B::read_u16);
+    parsed.drops = if count == u16::MAX { 0 } else { u64::from(count) };
+    Ok(parsed)
 }
 
 #[inline]
@@ -360,21 +413,37 @@ fn packet<B: ByteOrder>(body: &[u8], interface: impl Fn(&[u8; 4]) -> u32) -> Res
     }
     check_captured(captured)?;
     let options = rest.get(captured.next_multiple_of(4)..).unwrap_or_default();
+    let (flags, drops) = if options.is_empty() { (None, 0) } else { packet_options::<B>(options) };
     Ok(Parsed {
         interface: interface(first),
         units: Some(u64::from(B::read_u32(high)) << 32 | u64::from(B::read_u32(low))),
         wire_len: B::read_u32(wire_len),
         skip: PACKET_FIXED,
         captured,
-        fcs_len: if options.is_empty() { None } else { packet_fcs::<B>(options) },
+        fcs_len: flags.and_then(packet_fcs),
+        flags,
+        drops,
     })
 }
 
-/// Octets of frame check sequence as the packet's own flags give them. Whatever else is in its options, or
-/// wrong with them, does not touch the frame.
-fn packet_fcs<B: ByteOrder>(options: &[u8]) -> Option<u8> {
-    let (_, flags) = Options::<B>::new(options).find(|(code, _)| *code == PACKET_FLAGS)?;
-    let flags = B::read_u32(flags.first_chunk::<4>()?);
+/// The flags of a packet and how many were dropped before it. Whatever else is in its options, or wrong with
+/// them, does not touch the frame.
+fn packet_options<B: ByteOrder>(options: &[u8]) -> (Option<u32>, u64) {
+    let (mut flags, mut drops) = (None, 0);
+    for (code, value) in Options::<B>::new(options) {
+        match code {
+            PACKET_FLAGS if flags.is_none() => {
+                flags = value.first_chunk::<4>().map(|flags| B::read_u32(flags))
+            }
+            PACKET_DROPS => drops = value.first_chunk::<8>().map_or(0, |count| B::read_u64(count)),
+            _ => {}
+        }
+    }
+    (flags, drops)
+}
+
+/// Octets of frame check sequence as the packet's own flags give them.
+fn packet_fcs(flags: u32) -> Option<u8> {
     let octets = u8::try_from(flags >> 5 & 0x0f).ok()?;
     (octets != 0).then_some(octets)
 }

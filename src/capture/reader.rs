@@ -9,6 +9,7 @@ use super::pcapng::Pcapng;
 use super::problem::{Log, Place, ProblemKind};
 use super::record::{Record, report_shortage};
 use super::source::Raw;
+use crate::frame::InterfaceNames;
 
 enum Format {
     Unknown,
@@ -22,6 +23,8 @@ pub(super) struct Reader {
     format: Format,
     number: u64,
     record: Record,
+    /// Of a capture that has ended.
+    dropped: u64,
 }
 
 impl Reader {
@@ -31,6 +34,7 @@ impl Reader {
             format: Format::Unknown,
             number: 0,
             record: Record::NONE,
+            dropped: 0,
         }
     }
 
@@ -52,8 +56,16 @@ impl Reader {
             self.record = record;
             return true;
         }
+        self.dropped = self.counted_drops();
         self.format = Format::Ended;
         false
+    }
+
+    fn counted_drops(&self) -> u64 {
+        match &self.format {
+            Format::Pcapng(pcapng) => pcapng.dropped(),
+            _ => self.dropped,
+        }
     }
 
     /// The packet that [`Reader::advance`] went to.
@@ -72,6 +84,20 @@ impl Reader {
     #[inline]
     pub(super) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// What the capture calls the interface of the packet.
+    #[inline]
+    pub(super) fn names(&self) -> Option<&InterfaceNames> {
+        match &self.format {
+            Format::Pcapng(pcapng) => pcapng.names(self.record.interface),
+            _ => None,
+        }
+    }
+
+    /// How many packets the capture says were dropped before they could be written.
+    pub(super) fn dropped(&self) -> u64 {
+        self.counted_drops()
     }
 
     /// Octets taken from the stored file so far.

@@ -21,6 +21,8 @@ pub(super) struct Record {
     pub(super) interface: u32,
     pub(super) link: LinkType,
     pub(super) fcs_len: u8,
+    /// The packet flags of pcapng.
+    pub(super) flags: Option<u32>,
     pub(super) wire_len: u32,
     pub(super) data: Range<usize>,
 }
@@ -31,6 +33,7 @@ impl Record {
         interface: 0,
         link: LinkType::Null,
         fcs_len: 0,
+        flags: None,
         wire_len: 0,
         data: 0..0,
     };

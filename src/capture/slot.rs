@@ -23,6 +23,7 @@ pub(super) struct Slot {
     log: Log,
     frames: u64,
     raw_count: u64,
+    dropped: u64,
     size: Option<u64>,
 }
 
@@ -31,12 +32,21 @@ impl Slot {
         let name = if path.as_os_str() == "-" { "standard input".into() } else { path.to_string_lossy() };
         let mut log = Log::new(index, &name);
         let (source, size) = Source::locate(path, &mut log);
-        Self { index, source, reader: None, log, frames: 0, raw_count: 0, size }
+        Self { index, source, reader: None, log, frames: 0, raw_count: 0, dropped: 0, size }
     }
 
     pub(super) fn for_stream(index: u32, name: &str, stream: Box<dyn Read + Send>) -> Self {
         let log = Log::new(index, name);
-        Self { index, source: Source::Stream(stream), reader: None, log, frames: 0, raw_count: 0, size: None }
+        Self {
+            index,
+            source: Source::Stream(stream),
+            reader: None,
+            log,
+            frames: 0,
+            raw_count: 0,
+            dropped: 0,
+            size: None,
+        }
     }
 
     /// Whether there is anything to read.
@@ -72,6 +82,7 @@ impl Slot {
     fn finish(&mut self) {
         self.log.finish();
         self.raw_count = self.raw_count();
+        self.dropped = self.dropped();
         self.reader = None;
     }
 
@@ -87,6 +98,8 @@ impl Slot {
             link: record.link,
             fcs_len: record.fcs_len,
             wire_len: record.wire_len,
+            flags: record.flags,
+            names: reader.names(),
             data: reader.data(),
         })
     }
@@ -106,6 +119,11 @@ impl Slot {
     /// Octets taken from the stored file so far.
     pub(super) fn raw_count(&self) -> u64 {
         self.reader.as_ref().map_or(self.raw_count, Reader::raw_count)
+    }
+
+    /// How many packets the capture says, so far, were dropped before they could be written.
+    pub(super) fn dropped(&self) -> u64 {
+        self.reader.as_ref().map_or(self.dropped, Reader::dropped)
     }
 
     pub(super) fn size(&self) -> Option<u64> {

@@ -5,9 +5,10 @@
 //!
 //! Frames are written as they were read: their octets, their length on the wire and their time to the
 //! nanosecond. pcapng gets an interface for each source of frames, declared before its first frame, so that
-//! nothing need be known in advance. Not written, because it is not read: packet flags and the other options of
-//! a pcapng source, among them interface names, which only a recorder is told. The blocks are written by hand,
-//! as they are read by hand: these are five, and the library's form of them has no times before 1970.
+//! nothing need be known in advance. The names of the interfaces and the packet flags of a pcapng source are
+//! kept, and a recorder is told names; not written, because they are not read, are a source's other options. The
+//! blocks are written by hand, as they are read by hand: these are five, and the library's form of them has no
+//! times before 1970.
 
 mod file;
 mod pcap;

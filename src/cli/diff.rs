@@ -101,7 +101,8 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
         arguments.tolerance.map_or_else(Tolerance::default, |absolute| Tolerance { absolute, percent: 0 });
     let filter = arguments.filter.clone().unwrap_or_default();
     let wanted = |record: &ConnectionRecord| filter.passes(&record.opened, record.verdict.outcome);
-    let settings = Settings { tolerance, nat: arguments.nat };
+    let [of_a, of_b] = &reports;
+    let settings = Settings { tolerance, nat: arguments.nat, dropped: (of_a.dropped > 0, of_b.dropped > 0) };
     let comparison = compare(&in_a, &in_b, settings, wanted);
     let mut out = io::stdout().lock();
     match arguments.format {
@@ -114,7 +115,7 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
     }
     if comparison.relation == Relation::NothingInCommon {
         if !arguments.nat {
-            suggest_nat(compare(&in_a, &in_b, Settings { tolerance, nat: true }, wanted).pairs.len());
+            suggest_nat(compare(&in_a, &in_b, Settings { nat: true, ..settings }, wanted).pairs.len());
         }
         return Ok(Exit::Inconclusive);
     }
@@ -145,11 +146,11 @@ fn read(path: &Path, quiet: bool) -> Result<(CaptureReport, Vec<ConnectionRecord
     progress.clear();
     let name = path.to_string_lossy().into_owned();
     let report = CaptureReport::of(&captures, &pipeline).pop().unwrap_or_else(|| CaptureReport {
+        dropped: 0,
         path: name,
         packets: 0,
         counts: pipeline.counts(0),
         problems: Vec::new(),
-        lost: None,
     });
     Ok((report, records))
 }

@@ -48,6 +48,12 @@ Exit codes:
   0 alive   1 silent, reset, refused, unreachable or closed by the peer   2 usage, or no such host
   3 rights missing   4 inconclusive   130 interrupted (the summary is written)";
 
+/// Linux answers probes without data at most once in this time (`net.ipv4.tcp_invalid_ratelimit`).
+const ANSWER_LIMIT: Span = Span::from_millis(500);
+
+const TOO_FAST: &str = "note: Linux answers probes without data at most once in 500 ms; of faster ones some stay \
+                        unanswered (--octets 1 is always answered)";
+
 /// What to probe, and how.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
@@ -184,6 +190,9 @@ impl Arguments {
         if self.octets == OctetsChoice::Both && self.count < 2 {
             return Some("--octets both needs a --count of 2 at least, so that either kind is tried");
         }
+        if self.span.is_some_and(|span| span <= self.idle) {
+            return Some("--for is no longer than --idle, so no probe would be due");
+        }
         let source_v4 = self.source.map(|source| source.is_ipv4());
         if (source_v4 == Some(true) && self.ipv6) || (source_v4 == Some(false) && self.ipv4) {
             return Some("the source address is of the other IP version");
@@ -192,6 +201,12 @@ impl Arguments {
             return Some("--plain is a form of text; leave out --format");
         }
         None
+    }
+
+    /// How often a connection is probed at most, in seconds, where the rate is what slows it down.
+    fn slowed_to(&self) -> Option<u32> {
+        let every = Span::from_nanos(1_000_000_000 / i64::from(self.max_rate)).times(self.connections.into());
+        (every > self.idle).then(|| u32::from(self.connections).div_ceil(self.max_rate))
     }
 
     /// Which addresses will do: IPv4 (true), IPv6 (false), or either.
@@ -269,6 +284,15 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
     };
     if arguments.kernel {
         return kernel::run(&arguments.kernel_mode(address));
+    }
+    if arguments.octets == OctetsChoice::Zero && arguments.idle.min(arguments.interval) < ANSWER_LIMIT {
+        complain(TOO_FAST);
+    }
+    if let Some(every) = arguments.slowed_to() {
+        let (packets, all) = (arguments.max_rate, arguments.connections);
+        complain(&format!(
+            "note: at {packets} packets a second each of {all} connections is probed every {every} s at most (--max-rate)"
+        ));
     }
     let asked = arguments.asked(address);
     // Before rights are given up: under sudo they are what lets a file be made in somebody's folder.

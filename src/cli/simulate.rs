@@ -1,5 +1,6 @@
 //! `keepscope simulate`: a scenario on a virtual clock.
 
+mod fleet;
 mod input;
 
 use std::io::{self, BufWriter, Write};
@@ -17,49 +18,57 @@ use crate::simulate::scenario::{Override, Plan, Scenario, built_in};
 
 const HELP: &str = "\
 Examples:
-  keepscope simulate --list                              the questions that scenarios come for
-  keepscope simulate linux-340s-behind-350s              one of them: what happens, and what a capture shows
-  keepscope simulate linux-340s-behind-350s --phases 1000   in how many phases of the timer the probe is too late
-  keepscope simulate nat-forgets --set client.idle=60s --set box.nat.established=30s
-  keepscope simulate --print nat-forgets > mine.toml     a scenario of your own to begin with
+  keepscope simulate --list                      scenarios, and the questions they answer
+  keepscope simulate linux-340s-behind-350s      one of them: what happens, what a capture shows
+  keepscope simulate linux-340s-behind-350s --phases 1000    in how many phases a probe is late
+  keepscope simulate nat-recreates-mapping --set client.idle=50s --set box.nat.established=40s
+  keepscope simulate --print go-through-azure > mine.toml    a scenario of your own to begin with
   keepscope simulate mine.toml --runs 500 --format json
-  keepscope simulate mine.toml --at after_nat --write outside.pcapng
+  keepscope simulate mine.toml --at after_balancer --write outside.pcapng
+  keepscope simulate --fleet --connections 100000 --mix linux@60s/10s/5=70 --mix go=30
 
-A scenario is a TOML document:
+A scenario is a TOML document (all fields: README):
 
   title = \"Linux behind a load balancer that forgets after 350 s\"
-  length = \"30m\"                      # how long to simulate
-  path = [\"lan\", \"balancer\"]          # links and boxes by name, from the client to the server
-  [client]                            # [server] likewise; keepscope stacks lists stacks and presets
+  length = \"30m\"                # how long to simulate
+  path = [\"lan\", \"balancer\"]    # links and boxes by name, from the client to the server
+  [client]                      # [server] likewise; keepscope stacks lists stacks and presets
   stack = \"linux\"
   hz = 250
-  idle = \"340s\"                       # interval, count, user_timeout, preset, keepalive, uptime
+  idle = \"340s\"                 # interval, count, user_timeout, preset, keepalive, uptime
   data = [{ at = \"1s\", octets = 100, every = \"10m\" }]
   [server]
-  power_off = \"20m\"                   # power_on, silent_from, silent_until, answers, close_when_idle
+  power_off = \"20m\"             # power_on, silent_from, silent_until, answers, close_when_idle
   [link.lan]
-  delay = \"10ms\"                      # jitter, loss, bursts, duplicate, reorder, rate, outages, lose_probes
+  delay = \"10ms\"                # jitter, loss, bursts, duplicate, reorder, rate, outages
   [box.balancer]
-  product = \"aws-nlb\"                 # keepscope products lists them; or kind = \"tracker\"|\"conntrack\"|\"proxy\"
+  product = \"aws-nlb\"           # keepscope products; or kind = \"tracker\", \"conntrack\", \"proxy\"
   established = \"350s\"
   [[expect.events]]
   what = \"probe\"
   by = \"client\"
   number = 1
-  at = \"340s..361s\"                   # or \"350s ± 12ms\"; or count = 4
+  at = \"340s..361s\"             # or \"350s ± 12ms\"; or count = 4
   [expect.client]
-  outcome = \"open\"                    # error = \"ETIMEDOUT\", at, idle, interval, count
-  [expect.capture.client]             # client, server, before_BOX, after_BOX
-  outcome = \"alive\"                   # as keepscope analyze says; probes, answered
+  outcome = \"open\"              # error = \"ETIMEDOUT\", at, idle, interval, count
+  [expect.capture.client]       # or server, before_BOX, after_BOX
+  outcome = \"alive\"             # as keepscope analyze says it; probes, answered
 
-Exit codes: 0 all that was expected came about, 1 something did not, 2 wrong usage or a scenario that is wrong.";
+A Windows host sets its options by calls, and says which errors it expects of them:
+
+  [client.windows]
+  version = \"10-1709\"
+  calls = [{ call = \"SO_KEEPALIVE\", value = 1, at = \"5ms\", error = \"WSAEINVAL\" }]
+
+Exit codes: 0 all that was expected came about (or it was run many times), 1 something did not,
+2 wrong usage or a scenario that is wrong.";
 
 /// What to simulate and how to show it.
 #[derive(Debug, Args)]
 #[command(after_help = HELP, after_long_help = HELP)]
 pub(super) struct Arguments {
     /// A scenario that comes with the program (--list), a file, or - for standard input
-    #[arg(value_name = "SCENARIO", required_unless_present = "list")]
+    #[arg(value_name = "SCENARIO", required_unless_present_any = ["list", "fleet"])]
     scenario: Option<String>,
 
     /// List the scenarios that come with the program
@@ -105,6 +114,9 @@ pub(super) struct Arguments {
     /// Colour the text
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     color: Color,
+
+    #[command(flatten)]
+    fleet: fleet::FleetArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -121,6 +133,15 @@ enum Format {
 pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let outcome = match &arguments.scenario {
+        None if arguments.fleet.fleet => {
+            let common = fleet::Common {
+                seed: arguments.seed.unwrap_or(1),
+                write: arguments.write.as_deref(),
+                force: arguments.force,
+                format: arguments.format,
+            };
+            fleet::run(&arguments.fleet, &common, &mut out)?
+        }
         None => list(arguments, &mut out).map(Ok)?,
         Some(name) => simulate(arguments, name, &mut out)?,
     };
@@ -226,8 +247,8 @@ fn simulate_once(arguments: &Arguments, plan: &Plan, out: &mut dyn Write) -> io:
         return Ok(Err(problem));
     }
     show(arguments, plan, &run, &[name], out)?;
-    if run.cut_short {
-        return Ok(Err(format!("stopped after {} events; simulate a shorter time or less data", run.events)));
+    if let Some(trouble) = run.trouble() {
+        return Ok(Err(trouble));
     }
     Ok(Ok(if report::is_unexpected(&run) { Exit::Failed } else { Exit::Done }))
 }

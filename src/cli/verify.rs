@@ -15,7 +15,7 @@ use self::expectations::{Promise, Promises};
 use super::progress::Progress;
 use super::{Exit, complain, duration, live_input};
 use crate::analysis::filter::Filter;
-use crate::analysis::verification::{Expectation, Histories, Outcome, verify};
+use crate::analysis::verification::{Expectation, Histories, Outcome, RuleId, RuleVerdict, verify};
 use crate::analysis::{Collector, ConnectionRecord};
 use crate::capture::{Captures, ProblemKind};
 use crate::pipeline::Pipeline;
@@ -261,6 +261,9 @@ impl Run {
     fn report(&mut self, captures: &Captures, pipeline: &Pipeline, format: Format) -> io::Result<Exit> {
         self.judged.sort_by_key(|judged| (judged.connection, judged.party));
         let read = CaptureReport::of(captures, pipeline);
+        if read.iter().any(|capture| capture.dropped > 0) {
+            self.judged.iter_mut().flat_map(|judged| &mut judged.rules).for_each(doubt_after_drops);
+        }
         let mut out = BufWriter::new(io::stdout().lock());
         match format {
             Format::Text => report::text(&mut out, &read, &self.judged, self.unmatched)?,
@@ -278,6 +281,14 @@ impl Run {
             Outcome::Pass => Exit::Done,
             Outcome::NotObservable => Exit::Inconclusive,
         })
+    }
+}
+
+/// That nothing was seen shows nothing where the capture itself says that it dropped packets.
+fn doubt_after_drops(verdict: &mut RuleVerdict) {
+    if verdict.rule == RuleId::ProbeSent && verdict.outcome == Outcome::Fail {
+        verdict.outcome = Outcome::NotObservable;
+        verdict.reason = "no probe was captured, but the capture says that it dropped packets".to_owned();
     }
 }
 

@@ -17,7 +17,7 @@ use crate::live::interface::Interface;
 use crate::live::netns::NetNs;
 use crate::live::recording::Recording;
 use crate::live::system::{Need, Options, System};
-use crate::live::watch::{self, End, Interruption, Listener, Told, Watch};
+use crate::live::watch::{self, End, Interruption, Limits, Listener, Told, Watch};
 use crate::live::wire::{Received, Wire};
 use crate::report::text::Totals;
 use crate::report::{CaptureReport, json, jsonl, text, watch as report};
@@ -137,6 +137,7 @@ fn watch(arguments: &Arguments, mut system: System, recording: Option<Recording>
         arguments.filter.clone().unwrap_or_default(),
         // Unpredictable, so that no packets can be made to collide; results do not depend on it.
         RandomState::new().hash_one(0),
+        Limits::default(),
     );
     let until = arguments.time.map(|time| system.now().plus(time));
     let ended = watch::run(&mut system, &mut watch, until, &mut terminal);
@@ -175,7 +176,7 @@ fn summary(
         packets: tally.frames,
         counts: watch.counts(),
         problems: Vec::new(),
-        lost: Some(received.dropped),
+        dropped: received.dropped,
     };
     let captures = [capture];
     let totals = Totals {

@@ -4,6 +4,8 @@
 //! data ([`Rules`], from [`crate::stack`]); no stack is named here. Sans-IO: segments, settings and times go
 //! in; segments, events and the next time come out.
 
+mod snapshot;
+
 use std::collections::VecDeque;
 
 use super::clock::Clock;
@@ -17,6 +19,8 @@ use crate::stack::value::{
     ProbeOptions, Rearm, Reset, ResetSeq, SeqRule, UserTimeout,
 };
 use crate::time::{Span, Timestamp};
+
+pub use snapshot::Snapshot;
 
 /// What the machine tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

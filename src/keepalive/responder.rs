@@ -34,6 +34,15 @@ impl Responder {
         Self { habits, last_limited: None }
     }
 
+    /// When the last answer left that is limited in number.
+    pub(super) fn last_limited(&self) -> Option<Timestamp> {
+        self.last_limited
+    }
+
+    pub(super) fn set_last_limited(&mut self, last: Option<Timestamp>) {
+        self.last_limited = last;
+    }
+
     /// The answer to a probe, if one leaves.
     pub(super) fn answer(&mut self, now: Timestamp, tcb: &mut Tcb, probe: &Incoming) -> Option<Outgoing> {
         if probe.octets > 0 {

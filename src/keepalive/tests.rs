@@ -355,3 +355,22 @@ fn predictions_for_other_peers() {
     let detection = silent.detection.unwrap();
     assert!(detection.best >= secs(135.0) && detection.worst >= secs(151.0) && detection.worst < secs(152.1));
 }
+
+/// A peer that falls silent after some answers: the last answer begins the idle time anew, and the timer's own steps
+/// go on. Measured on Linux 6.18 at HZ=250 with 2/1/2: probes at 2.015 s, 4.032 s, 5.057 s, end at 6.075 s.
+#[test]
+fn predictions_for_peers_that_answer_at_first() {
+    let silent = ask(250, settings(2.0, 1.0, 2), Peer::SilentAfter(1));
+    let what: Vec<What> = silent.steps.iter().map(|step| step.what).collect();
+    assert_eq!(what, [What::Probe(1), What::Probe(2), What::Probe(3), What::GiveUp { reset: true }]);
+    for (step, seen) in silent.steps.iter().zip([2.015, 4.032, 5.057, 6.075]) {
+        assert!(step.earliest <= secs(seen) && secs(seen) <= step.latest, "{step:?}");
+    }
+    // It is alive until its last answer.
+    let detection = silent.detection.unwrap();
+    assert!(detection.worst < secs(4.1) && detection.best < secs(2.1), "{detection:?}");
+    assert!(!silent.goes_on);
+    let gone = ask(250, settings(2.0, 1.0, 2), Peer::GoneAfter(1));
+    let what: Vec<What> = gone.steps.iter().map(|step| step.what).collect();
+    assert_eq!(what, [What::Probe(1), What::Probe(2), What::ResetByPeer]);
+}

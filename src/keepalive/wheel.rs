@@ -8,6 +8,12 @@ use crate::time::{Span, Timestamp};
 /// Levels of the wheel; each is eight times as coarse as the one below.
 const LEVELS: u32 = 9;
 
+/// Nanoseconds in a second.
+const NANOS: i64 = 1_000_000_000;
+
+/// From here on less than a second of jiffies may be too much for 64 bits.
+const MOST_HZ: i64 = 1_000_000_000;
+
 /// The kernel's clock tick and where the wheel stands relative to it.
 ///
 /// A timer never fires early. It fires when the jiffies counter reaches a multiple of the granule of its
@@ -43,24 +49,42 @@ impl Wheel {
 
     /// The jiffies counter at a time.
     pub fn jiffies_at(&self, time: Timestamp) -> i64 {
+        // Whole seconds apart, so that 64 bits are enough and nothing is divided by what is not constant; times
+        // further apart than 292 years need more.
+        if let Some(nanos) = time.as_nanos().checked_sub(self.zero.as_nanos()) {
+            let (seconds, rest) = (nanos.div_euclid(NANOS), nanos.rem_euclid(NANOS));
+            let hz = i64::from(self.hz);
+            if let Some(jiffies) = seconds.checked_mul(hz).filter(|_| hz < MOST_HZ) {
+                return jiffies.saturating_add(rest * hz / NANOS);
+            }
+        }
         let nanos = i128::from(time.as_nanos()) - i128::from(self.zero.as_nanos());
-        let jiffies = (nanos * i128::from(self.hz)).div_euclid(1_000_000_000);
+        let jiffies = (nanos * i128::from(self.hz)).div_euclid(i128::from(NANOS));
         i64::try_from(jiffies).unwrap_or(if jiffies < 0 { i64::MIN } else { i64::MAX })
     }
 
     /// When the counter reaches `jiffies`.
     pub fn time_at(&self, jiffies: i64) -> Timestamp {
-        let hz = i128::from(self.hz);
+        let hz = i64::from(self.hz);
+        let (seconds, rest) = (jiffies.div_euclid(hz), jiffies.rem_euclid(hz));
         // Rounded up, so that the counter has reached it.
-        let nanos = (i128::from(jiffies) * 1_000_000_000 + hz - 1).div_euclid(hz);
+        let within = (rest * NANOS + hz - 1) / hz;
+        let near = seconds.checked_mul(NANOS).and_then(|nanos| nanos.checked_add(within));
+        if let Some(time) = near.and_then(|nanos| nanos.checked_add(self.zero.as_nanos())) {
+            return Timestamp::from_nanos(time);
+        }
+        let nanos = i128::from(seconds) * i128::from(NANOS) + i128::from(within);
         let time = i128::from(self.zero.as_nanos()) + nanos;
         Timestamp::from_nanos(i64::try_from(time).unwrap_or(if time < 0 { i64::MIN } else { i64::MAX }))
     }
 
     /// A span in jiffies, rounded up as `msecs_to_jiffies` does.
     pub fn to_jiffies(&self, span: Span) -> i64 {
-        let jiffies =
-            (i128::from(span.as_nanos().max(0)) * i128::from(self.hz) + 999_999_999) / 1_000_000_000;
+        let (nanos, hz) = (span.as_nanos().max(0), i64::from(self.hz));
+        if let Some(jiffies) = (nanos / NANOS).checked_mul(hz).filter(|_| hz < MOST_HZ) {
+            return jiffies.saturating_add((nanos % NANOS * hz + NANOS - 1) / NANOS);
+        }
+        let jiffies = (i128::from(nanos) * i128::from(hz) + i128::from(NANOS) - 1) / i128::from(NANOS);
         i64::try_from(jiffies).unwrap_or(i64::MAX)
     }
 
@@ -149,6 +173,33 @@ mod tests {
                 let fires = wheel.fires_at(now, delay);
                 assert!(fires > now + delay && fires <= now + delay + granule, "{delay} at {now}: {fires}");
                 assert_eq!(fires % granule, 0);
+            }
+        }
+    }
+
+    /// The arithmetic in its plain form.
+    #[test]
+    fn jiffies_are_exact_for_any_time() {
+        let far = [i64::MIN, i64::MIN + 1, -1, 0, 1, 999_999_999, 1_000_000_000, i64::MAX - 1, i64::MAX];
+        for hz in [1, 100, 250, 300, 1000, 1024, 999_999_999, 1_000_000_000, u32::MAX] {
+            for zero in far {
+                let wheel = Wheel::new(hz, Timestamp::from_nanos(zero));
+                for time in far.iter().copied().chain((0..200).map(|step| step * 7_777_777 - 3_333)) {
+                    let nanos = i128::from(time) - i128::from(zero);
+                    let jiffies = (nanos * i128::from(hz)).div_euclid(1_000_000_000);
+                    let clamp = |value: i128| value.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+                    assert_eq!(
+                        wheel.jiffies_at(Timestamp::from_nanos(time)),
+                        clamp(jiffies),
+                        "{time} {zero} {hz}"
+                    );
+                    let up =
+                        (i128::from(time) * 1_000_000_000 + i128::from(hz) - 1).div_euclid(i128::from(hz));
+                    let at = clamp(i128::from(zero) + up);
+                    assert_eq!(wheel.time_at(time), Timestamp::from_nanos(at), "{time} {zero} {hz}");
+                    let span = (i128::from(time.max(0)) * i128::from(hz) + 999_999_999) / 1_000_000_000;
+                    assert_eq!(wheel.to_jiffies(Span::from_nanos(time)), clamp(span), "{time} {hz}");
+                }
             }
         }
     }

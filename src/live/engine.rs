@@ -195,7 +195,7 @@ pub fn run(wire: &mut dyn Wire, plan: &Plan, listener: &mut dyn Listener) -> Res
     let rules = rules().ok_or(PlanError::NoRules)?;
     let core = Core::new(plan, rules, wire.now());
     let mut run = Run { wire, core, listener, unheard: None };
-    let broken = run.to_the_end().err();
+    let broken = run.until_done().err();
     Ok(run.report(broken))
 }
 
@@ -207,7 +207,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn to_the_end(&mut self) -> Result<(), WireError> {
+    fn until_done(&mut self) -> Result<(), WireError> {
         loop {
             let now = self.wire.now();
             self.core.on_time(now);

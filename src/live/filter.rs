@@ -39,6 +39,8 @@ const OUTGOING: u32 = 4;
 const TCP: u32 = 6;
 const ICMP: u32 = 1;
 const ICMPV6: u32 = 58;
+/// Hop-by-hop options, routing, fragment, destination options.
+const EXTENSIONS: [u32; 4] = [0, 43, 44, 60];
 
 /// Scratch memory in which a packet's addresses (four words each, IPv4 in the first) and ports are kept.
 const SOURCE: u32 = 0;
@@ -130,7 +132,7 @@ impl Filter {
         program.load_octet(6);
         program.if_equal(TCP, tcp);
         program.if_equal(ICMPV6, icmp);
-        for header in [0, 43, 44, 60] {
+        for header in EXTENSIONS {
             program.if_equal(header, extended);
         }
         program.drop();
@@ -147,7 +149,16 @@ impl Filter {
         program.load_octet(40 + 8 + 6);
         program.keep_if_equal(TCP);
 
+        // One header is looked behind: the reports of multicast listeners have one, too.
+        let maybe = program.label();
         program.place(extended);
+        program.load_octet(40);
+        program.if_equal(TCP, maybe);
+        for header in EXTENSIONS {
+            program.if_equal(header, maybe);
+        }
+        program.drop();
+        program.place(maybe);
         self.addresses(program);
         self.fragment::<Ipv6Addr>(program);
 

@@ -146,11 +146,10 @@ impl Run {
 
     /// How many probes waited for an answer at the end.
     pub fn outstanding(&self) -> u32 {
-        let last = self.seen.iter().rev().find_map(|seen| match seen {
-            Seen::Probe { outstanding, .. } => Some(*outstanding),
-            Seen::Answer { .. } | Seen::Data { .. } => Some(0),
-        });
-        last.unwrap_or(0)
+        match self.seen.last() {
+            Some(Seen::Probe { outstanding, .. }) => *outstanding,
+            Some(Seen::Answer { .. } | Seen::Data { .. }) | None => 0,
+        }
     }
 
     /// What became of the peer.

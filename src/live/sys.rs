@@ -49,6 +49,24 @@ pub fn packet_statistics(socket: impl AsFd) -> io::Result<(u32, u32)> {
     Ok((found.packets, found.drops))
 }
 
+/// Leaves out packets that leave (PACKET_IGNORE_OUTGOING, Linux 4.20): cheaper than a filter, since the kernel
+/// does not even make a copy for us.
+///
+/// # Errors
+/// ENOPROTOOPT if the kernel does not know it.
+pub fn ignore_outgoing(socket: impl AsFd) -> io::Result<()> {
+    /// linux/if_packet.h.
+    const PACKET_IGNORE_OUTGOING: c_int = 23;
+    let on: c_int = 1;
+    let place: *const c_void = (&raw const on).cast();
+    let size = socklen_t::try_from(size_of::<c_int>()).unwrap_or(0);
+    // SAFETY: the kernel reads `size` octets of a number that outlives the call.
+    let result = unsafe {
+        libc::setsockopt(socket.as_fd().as_raw_fd(), libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, place, size)
+    };
+    succeeded(result)
+}
+
 /// What the kernel says of a TCP connection (TCP_INFO of tcp(7), linux/tcp.h).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TcpInfo {

@@ -170,9 +170,10 @@ impl<C: Clock> System<C> {
             [one] => Some(one.clone()),
             _ => None,
         };
+        let interfaces = chosen(&options.interfaces)?;
         let (sniffers, sender) = privilege::raised(|| {
+            let sniffers = open_sniffers(options, interfaces)?;
             let sender = open_sender(options.send, device.as_deref())?;
-            let sniffers = open_sniffers(options)?;
             Ok::<_, OpenError>((sniffers, sender))
         })?;
         privilege::give_up()?;
@@ -275,15 +276,14 @@ impl<C: Clock> System<C> {
     }
 
     /// Whether an address is one of an interface that is listened to, or of none, as behind a foreign source.
+    /// An interface that came anew has another number than the one of its name that went away.
     fn is_listened_to(&self, source: IpAddr) -> bool {
-        if self.listening().any(|interface| interface.addresses().any(|address| address == source)) {
-            return true;
-        }
-        // An address that came later, or an interface that came later.
-        let Ok(now) = Interface::all() else { return true };
-        let has_it = now.iter().filter(|interface| interface.addresses().any(|address| address == source));
-        let mut names = has_it.map(Interface::name).peekable();
-        names.peek().is_none() || names.any(|name| self.listening().any(|interface| interface.name() == name))
+        let now = pnet::datalink::interfaces();
+        let has_it =
+            now.iter().filter(|interface| interface.ips.iter().any(|network| network.ip() == source));
+        let mut numbers = has_it.map(|interface| interface.index).peekable();
+        numbers.peek().is_none()
+            || numbers.any(|number| self.listening().any(|interface| interface.index() == number))
     }
 
     /// Reads one frame from the sniffers that may have one.
@@ -448,6 +448,8 @@ impl<C: Clock> Wire for System<C> {
             interface: u32::try_from(header.interface).unwrap_or(0),
             link: header.link,
             fcs_len: 0,
+            flags: None,
+            names: None,
             wire_len: u32::try_from(self.frame.len()).unwrap_or(u32::MAX),
             data: &self.frame,
         }))
@@ -478,12 +480,15 @@ fn open_sender(need: Need, device: Option<&str>) -> Result<Option<Sender>, OpenE
     }
 }
 
-fn open_sniffers(options: &Options) -> Result<Vec<Sniffer>, OpenError> {
+fn open_sniffers(options: &Options, interfaces: Vec<Interface>) -> Result<Vec<Sniffer>, OpenError> {
     if options.sniff == Need::No {
         return Ok(Vec::new());
     }
+    if interfaces.is_empty() && options.sniff == Need::Required {
+        return Err(OpenError::NothingUp);
+    }
     let mut open = Vec::new();
-    for interface in chosen(&options.interfaces)? {
+    for interface in interfaces {
         match Sniffer::open(&interface, &options.filter.program(interface.is_loopback())) {
             Ok(sniffer) => open.push(sniffer),
             Err(error) if denied(&error) && options.sniff == Need::IfAllowed => return Ok(Vec::new()),
@@ -501,8 +506,7 @@ fn chosen(names: &[String]) -> Result<Vec<Interface>, OpenError> {
     let all =
         Interface::all().map_err(|error| OpenError::System { operation: "listing the interfaces", error })?;
     if names.is_empty() {
-        let up: Vec<Interface> = all.into_iter().filter(Interface::is_up).collect();
-        return if up.is_empty() { Err(OpenError::NothingUp) } else { Ok(up) };
+        return Ok(all.into_iter().filter(Interface::is_up).collect());
     }
     names
         .iter()

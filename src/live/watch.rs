@@ -5,8 +5,8 @@
 //! [`crate::analysis`] and [`crate::track`] (its events).
 //!
 //! # What is kept
-//! A watch has no end, so it keeps no more than [`MOST_CONNECTIONS`] connections and about [`MOST_PROBES`] probes of
-//! them. Of more connections those without keepalives that were quiet longest go first, with a last word if somebody
+//! A watch has no end, so it keeps no more connections than its [`Limits`] say, and about so many probes of them. Of
+//! more connections those without keepalives that were quiet longest go first, with a last word if somebody
 //! was told of them; of more probes the earlier half of each connection. What is gone is counted.
 
 use std::collections::{HashMap, VecDeque};
@@ -20,11 +20,20 @@ use crate::pipeline::{Counts, Pipeline};
 use crate::time::{Span, Timestamp};
 use crate::track::event::{AnswerKind, ConnectionId, Event, EventKind, Opened, Party};
 
-/// Connections that are followed at once.
-pub const MOST_CONNECTIONS: usize = 50_000;
+/// How much a watch keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections that are followed at once.
+    pub connections: usize,
+    /// Probes that are kept of connections that go on, and at most twice as many of those that ended.
+    pub probes: usize,
+}
 
-/// Probes that are kept of connections that go on, and again of those that ended.
-pub const MOST_PROBES: usize = 200_000;
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 50_000, probes: 200_000 }
+    }
+}
 
 /// Events of a connection without a probe that are kept until there is one.
 const MOST_WAITING: usize = 16;
@@ -32,8 +41,14 @@ const MOST_WAITING: usize = 16;
 /// Probes of each side that settings are drawn from while a connection goes on.
 const LATEST: usize = 64;
 
-/// Of the first so many probes each is looked at for the settings, then every eighth.
-const EACH_PROBE: u32 = 12;
+/// Whether to look for the settings once there are so many probes: at each at first, then ever more seldom.
+const fn is_worth_a_look(probes: u32) -> bool {
+    match probes {
+        0..12 => true,
+        12..64 => probes.is_multiple_of(8),
+        _ => probes.is_multiple_of(64),
+    }
+}
 
 /// Something to tell.
 #[derive(Debug)]
@@ -85,6 +100,7 @@ pub enum Told {
 /// What happens on some interfaces.
 #[derive(Debug)]
 pub struct Watch {
+    limits: Limits,
     pipeline: Pipeline,
     collector: Collector,
     filter: Filter,
@@ -151,10 +167,11 @@ impl From<&Explanation> for Gist {
 
 impl Watch {
     /// Begins. `filter` chooses connections as for captures; `hash_seed` should be unpredictable.
-    pub fn new(filter: Filter, hash_seed: u64) -> Self {
+    pub fn new(filter: Filter, hash_seed: u64, limits: Limits) -> Self {
         Self {
+            limits,
             pipeline: Pipeline::new(hash_seed),
-            collector: Collector::keeping(MOST_PROBES),
+            collector: Collector::keeping(limits.probes),
             filter,
             known: HashMap::new(),
             told: VecDeque::new(),
@@ -169,7 +186,7 @@ impl Watch {
         self.tally.frames += 1;
         self.pipeline.frame(frame);
         self.take_events(frame.time);
-        let let_go = self.pipeline.keep_at_most(MOST_CONNECTIONS) as u64;
+        let let_go = self.pipeline.keep_at_most(self.limits.connections) as u64;
         if let_go > 0 {
             self.tally.let_go += let_go;
             self.take_events(frame.time);
@@ -270,7 +287,7 @@ impl Watch {
                 }
                 side.unanswered = run;
                 let probes = side.probes;
-                if probes <= EACH_PROBE || probes.is_multiple_of(8) {
+                if is_worth_a_look(probes) {
                     self.settings(id, opened, party, now);
                 }
             }
@@ -328,7 +345,7 @@ impl Watch {
     fn keep(&mut self, record: ConnectionRecord) {
         self.finished_probes += weight(&record);
         self.finished.push_back(record);
-        while self.finished_probes > MOST_PROBES && self.finished.len() > 1 {
+        while self.finished_probes > 2 * self.limits.probes && self.finished.len() > 1 {
             if let Some(earliest) = self.finished.pop_front() {
                 self.finished_probes = self.finished_probes.saturating_sub(weight(&earliest));
                 self.tally.left_out += 1;

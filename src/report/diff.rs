@@ -175,7 +175,9 @@ fn missing_words(missing: &Missing) -> String {
         Fate::Unknown => format!("not in {there}"),
     };
     let answered = if missing.answered { format!(", though {here} has an answer") } else { String::new() };
-    let unsure = if missing.unsure {
+    let unsure = if missing.left_out {
+        format!("; not sure: {there} itself left out packets")
+    } else if missing.unsure {
         format!("; not sure: {there} may not have been capturing then, or shows too little to tell")
     } else {
         String::new()

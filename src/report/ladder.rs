@@ -18,6 +18,9 @@ use crate::track::{Class, Observed};
 /// Rows of data at either end of a run that are not folded.
 const SHOWN_OF_RUN: usize = 3;
 
+/// The same of probes and answers, where those are folded: two of each.
+const SHOWN_OF_PROBES: usize = 4;
+
 /// Silences shorter than this are not marked.
 const MARKED_SILENCE: Span = Span::from_secs(1);
 
@@ -31,6 +34,8 @@ pub struct Ladder {
     rows: Vec<Row>,
     /// Segments beyond the most that are kept.
     left_out: u64,
+    /// Long runs of probes that were answered are folded too.
+    folds_probes: bool,
 }
 
 /// One segment of the connection.
@@ -51,7 +56,14 @@ struct Row {
 impl Ladder {
     /// An empty ladder of this connection.
     pub fn new(connection: ConnectionId) -> Self {
-        Self { connection, rows: Vec::new(), left_out: 0 }
+        Self { connection, rows: Vec::new(), left_out: 0, folds_probes: false }
+    }
+
+    /// The same, which folds long runs of probes that were answered at once, too.
+    #[must_use]
+    pub fn folding_probes(mut self) -> Self {
+        self.folds_probes = true;
+        self
     }
 
     /// Takes a segment if it belongs to the connection.
@@ -147,7 +159,7 @@ impl Ladder {
             "client"
         )?;
         let mut before: Option<Timestamp> = None;
-        for item in self.folded() {
+        for item in self.folded(record) {
             match item {
                 Item::Row(row) => {
                     let gap = before.map(|before| row.time.since(before));
@@ -161,7 +173,16 @@ impl Ladder {
                 Item::Folded(rows) => {
                     let octets: u64 = rows.iter().map(|row| u64::from(row.len)).sum();
                     let what = plural(rows.len() as u64, "segment");
-                    writeln!(out, "{:>9} {:>15}  ... {what} with {octets} octets of data ...", "", "")?;
+                    let probes = rows.iter().filter(|row| matches!(row.class, Class::Probe { .. })).count();
+                    let folded = match (probes, octets) {
+                        (0, _) => format!("{what} with {octets} octets of data"),
+                        (_, 0) => format!("{what}: {} and their answers", plural(probes as u64, "keepalive")),
+                        _ => format!(
+                            "{what} with {octets} octets of data, among them {}",
+                            plural(probes as u64, "keepalive")
+                        ),
+                    };
+                    writeln!(out, "{:>9} {:>15}  ... {folded} ...", "", "")?;
                     before = rows.last().map(|row| row.time);
                 }
             }
@@ -173,15 +194,25 @@ impl Ladder {
     }
 
     /// The rows with the middle of each long run of ordinary ones folded.
-    fn folded(&self) -> Vec<Item<'_>> {
+    fn folded(&self, record: &ConnectionRecord) -> Vec<Item<'_>> {
         let mut items = Vec::new();
-        for run in self.rows.chunk_by(|one, two| is_ordinary(one) && is_ordinary(two)) {
-            let hidden = run.len().saturating_sub(2 * SHOWN_OF_RUN);
+        let answered = |event: u32| {
+            let mut probes = record.probers().flat_map(|(_, prober)| &prober.probes);
+            probes.find(|probe| probe.event == event).is_some_and(|probe| probe.is_answered_by_peer())
+        };
+        let folds = |row: &Row| match row.class {
+            Class::Probe { probe, run: 1 } if self.folds_probes => answered(probe).then_some(SHOWN_OF_PROBES),
+            Class::Answer { kind: AnswerKind::Ack, .. } if self.folds_probes => Some(SHOWN_OF_PROBES),
+            _ => is_ordinary(row).then_some(SHOWN_OF_RUN),
+        };
+        for run in self.rows.chunk_by(|one, two| folds(one).is_some() && folds(one) == folds(two)) {
+            let shown = run.first().and_then(folds).unwrap_or(SHOWN_OF_RUN);
+            let hidden = run.len().saturating_sub(2 * shown);
             if hidden < 2 {
                 items.extend(run.iter().map(Item::Row));
                 continue;
             }
-            let (head, rest) = run.split_at(SHOWN_OF_RUN);
+            let (head, rest) = run.split_at(shown);
             let (middle, tail) = rest.split_at(hidden);
             items.extend(head.iter().map(Item::Row));
             items.push(Item::Folded(middle));

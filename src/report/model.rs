@@ -1,9 +1,7 @@
 //! The output model of `keepscope.analysis/1`: fields may be added, those here stay.
 
-mod inference;
+pub(super) mod inference;
 mod marks;
-
-pub(super) use inference::Inferred;
 
 use serde::Serialize;
 
@@ -14,7 +12,9 @@ use crate::analysis::inference::Mark;
 use crate::analysis::{ConnectionRecord, ProbeRecord, ResetOrigin};
 use crate::capture::Problem;
 use crate::frame::FrameId;
+use crate::pipeline::Counts;
 use crate::segment::IcmpKind;
+use crate::segment::decode::Skip;
 use crate::track::event::{
     Answer, AnswerKind, LookAlike, LookAlikeSeen, Mark as FrameMark, Party, ProbeSegment, SideSummary,
 };
@@ -29,10 +29,34 @@ pub(super) struct Capture<'a> {
     tcp_segments: u64,
     copies: u64,
     icmp_errors: u64,
+    /// Packets that the capture says were dropped before they could be written.
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    lost: Option<u64>,
+    fragments: Option<Fragments>,
     skipped: Vec<Skipped>,
     problems: Vec<ProblemLine<'a>>,
+}
+
+/// Frames that hold a part of an IP packet.
+#[derive(Serialize)]
+struct Fragments {
+    /// Those put together to a segment, which counts in the frame that completed it, beside that frame.
+    put_together: u64,
+    /// Those that waited for others in vain.
+    incomplete: u64,
+}
+
+impl Fragments {
+    fn of(counts: &Counts) -> Option<Self> {
+        let incomplete = counts.skipped.get(&Skip::Fragment).copied().unwrap_or(0);
+        let some = counts.fragments > 0 || incomplete > 0;
+        some.then_some(Self { put_together: counts.fragments, incomplete })
+    }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[derive(Serialize)]
@@ -62,7 +86,8 @@ impl<'a> From<&'a CaptureReport> for Capture<'a> {
             tcp_segments: counts.segments,
             copies: counts.copies,
             icmp_errors: counts.icmp_errors,
-            lost: report.lost,
+            dropped: report.dropped,
+            fragments: Fragments::of(counts),
             skipped: counts
                 .skipped
                 .iter()
@@ -385,10 +410,6 @@ impl From<&ProbeSegment> for Probe {
             answer: None,
         }
     }
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 impl Connection {

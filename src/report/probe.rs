@@ -143,6 +143,20 @@ pub fn summary(out: &mut dyn Write, report: &Report, style: Style) -> io::Result
     Ok(())
 }
 
+/// The verdicts, a line each, as [`Manner::Plain`] has it.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn plain_summary(out: &mut dyn Write, report: &Report, now: Timestamp) -> io::Result<()> {
+    for (index, probed) in report.connections.iter().enumerate() {
+        let verdict = &probed.verdict;
+        let packets: Vec<String> = verdict.evidence.iter().map(|frame| frame.number.to_string()).collect();
+        let (state, packets, reason) = (verdict.state.name(), packets.join(","), &verdict.reason);
+        writeln!(out, "{now} {} verdict={state} packets={packets} reason={reason:?}", index + 1)?;
+    }
+    Ok(())
+}
+
 fn connection(
     out: &mut dyn Write,
     index: usize,

@@ -15,7 +15,7 @@
 //!
 //! As JSON lines the first names the schema, lines of `"type": "event"` come as they happened, then one for each
 //! end, expectation and connection, and the last of `"type": "simulation"` has the rest. A scenario that was run
-//! many times has `"runs"` in place of ends, expectations, captures and events. Times are decimal literals with
+//! many times has `"runs"` in place of the outcome, ends, expectations, captures and events. Times are decimal literals with
 //! nine digits, counted from the start. Fields may be added; these stay.
 
 mod many;
@@ -62,8 +62,10 @@ struct Head<'a> {
     seed: u64,
     length_s: Seconds,
     path: Vec<&'a str>,
-    outcome: &'static str,
-    cut_short: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut_short: Option<bool>,
     assumed: &'a [String],
 }
 
@@ -115,11 +117,12 @@ enum Line<'a> {
     Event(EventLine<'a>),
     End(EndLine),
     Expectation(VerdictLine<'a>),
-    Connection { at: &'a str, connection: Connection },
+    Connection { at: &'a str, connection: Box<Connection> },
     Simulation(Head<'a>),
 }
 
-fn head<'a>(plan: &'a Plan, unexpected: bool, cut_short: bool) -> Head<'a> {
+/// What all documents begin with; `run` where there is a single one.
+fn head<'a>(plan: &'a Plan, run: Option<&Run>) -> Head<'a> {
     let scenario = &plan.scenario;
     let path = scenario.path.iter().map(String::as_str);
     Head {
@@ -129,8 +132,8 @@ fn head<'a>(plan: &'a Plan, unexpected: bool, cut_short: bool) -> Head<'a> {
         seed: scenario.seed,
         length_s: scenario.length.into(),
         path: ["client"].into_iter().chain(path).chain(["server"]).collect(),
-        outcome: if unexpected { "unexpected" } else { "as_expected" },
-        cut_short,
+        outcome: run.map(|run| if is_unexpected(run) { "unexpected" } else { "as_expected" }),
+        cut_short: run.map(|run| run.cut_short),
         assumed: &plan.assumed,
     }
 }
@@ -196,7 +199,7 @@ pub fn json(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String]) -> io::R
     let connections =
         |captured: &Captured| captured.records.iter().map(|record| Connection::new(record, true)).collect();
     let document = Document {
-        head: head(plan, is_unexpected(run), run.cut_short),
+        head: head(plan, Some(run)),
         ends: ends(run).map(end_line).collect(),
         expectations: run.verdicts.iter().map(VerdictLine::from).collect(),
         captures: captures(run, at)
@@ -233,11 +236,11 @@ pub fn jsonl(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String]) -> io::
     }
     for captured in captures(run, at) {
         for record in &captured.records {
-            let connection = Connection::new(record, true);
+            let connection = Box::new(Connection::new(record, true));
             line(&Line::Connection { at: &captured.tap.name, connection })?;
         }
     }
-    line(&Line::Simulation(head(plan, is_unexpected(run), run.cut_short)))
+    line(&Line::Simulation(head(plan, Some(run))))
 }
 
 /// Writes the simulation for people: what happened, the ladder of a capture at each of the places `at`, what
@@ -342,7 +345,7 @@ fn happened(out: &mut dyn Write, run: &Run) -> io::Result<()> {
 /// The ladder of each connection of a capture.
 fn ladders(out: &mut dyn Write, captured: &Captured, style: Style) -> io::Result<()> {
     for record in &captured.records {
-        let mut ladder = Ladder::new(record.id);
+        let mut ladder = Ladder::new(record.id).folding_probes();
         let mut pipeline = Pipeline::new(0);
         for frame in captured.frames() {
             pipeline.frame_shown(&frame, |segment, observed| ladder.segment(segment, observed));

@@ -93,15 +93,19 @@ pub fn captures_read(out: &mut dyn Write, captures: &[CaptureReport]) -> io::Res
             write!(out, " ({} of them copies)", capture.counts.copies)?;
         }
         writeln!(out)?;
-        if let Some(lost) = capture.lost.filter(|lost| *lost > 0) {
-            writeln!(out, "  {} more lost before they could be read", plural(lost, "packet"))?;
-        }
         let skipped = |may_hide: bool| {
             let chosen =
                 capture.counts.skipped.iter().filter(move |(skip, _)| skip.may_hide_tcp() == may_hide);
             chosen.map(|(skip, count)| format!("{count} {}", skip.name())).collect::<Vec<_>>().join(", ")
         };
         let (hidden, other) = (skipped(true), skipped(false));
+        if capture.counts.fragments > 0 {
+            let fragments = plural(capture.counts.fragments, "IP fragment");
+            writeln!(out, "  put together in a later frame: {fragments}")?;
+        }
+        if capture.dropped > 0 {
+            writeln!(out, "  {} dropped before they could be written", plural(capture.dropped, "packet"))?;
+        }
         if !hidden.is_empty() {
             writeln!(out, "  not read, may hold TCP: {hidden}")?;
         }

@@ -292,6 +292,7 @@ fn line(out: &mut dyn Write, verdict: &RuleVerdict) -> io::Result<()> {
     if let Some(expected) = &verdict.expected {
         let bound = match verdict.rule {
             RuleId::IdleNotEarly | RuleId::IntervalNotEarly | RuleId::Must28 => "from ",
+            RuleId::ProbeSent => "a probe within ",
             RuleId::IdleNotLate | RuleId::IntervalNotLate => "up to ",
             _ => "",
         };

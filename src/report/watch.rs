@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::jsonl;
-use super::model::Inferred;
+use super::model::inference::Inferred;
 use super::number::Seconds;
 use super::text::{inference, plural, round_trip, silence};
 use crate::live::watch::{Tally, Told};

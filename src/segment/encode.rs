@@ -297,6 +297,8 @@ mod tests {
             interface: 0,
             link: LinkType::Raw,
             fcs_len: 0,
+            flags: None,
+            names: None,
             wire_len: u32::try_from(octets.len()).unwrap(),
             data: octets,
         })

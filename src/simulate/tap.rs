@@ -74,6 +74,8 @@ impl TapFrame {
             interface: self.tap,
             link: self.link,
             fcs_len: 0,
+            flags: None,
+            names: None,
             wire_len: u32::try_from(self.data.len()).unwrap_or(u32::MAX),
             data: &self.data,
         }

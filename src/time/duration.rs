@@ -18,33 +18,40 @@ pub fn parse(text: &str) -> Result<Span, String> {
     i64::try_from(duration.as_nanos()).map(Span::from_nanos).map_err(|_| "longer than 292 years".to_owned())
 }
 
-/// Units from which a duration is put together, the longest first, in nanoseconds.
-const UNITS: [(i64, &str); 6] = [
-    (3_600_000_000_000, "h"),
-    (60_000_000_000, "m"),
-    (1_000_000_000, "s"),
-    (1_000_000, "ms"),
-    (1_000, "us"),
-    (1, "ns"),
-];
+const SECOND: i64 = 1_000_000_000;
 
-/// Writes a duration so that [`parse`] reads the same one: `340s`, `2h4m`, `1s500ms`. Below an hour it has no
-/// minutes, since seconds are what timers are given in. A negative one is written as nothing.
+/// Writes a duration so that [`parse`] reads the same one: `340s`, `7.168s`, `12ms`, `2h4m`. Below an hour it has
+/// no minutes, since seconds are what timers are given in. A negative one is written as nothing.
 pub fn format(span: Span) -> String {
-    let mut rest = span.as_nanos().max(0);
-    if rest == 0 {
-        return "0s".to_owned();
-    }
-    let has_hours = rest >= 3_600_000_000_000;
-    let mut text = String::new();
-    for (unit, name) in UNITS.into_iter().filter(|(_, name)| has_hours || *name != "m") {
-        if rest >= unit {
+    let nanos = span.as_nanos().max(0);
+    let (whole, rest) = (nanos / SECOND, nanos % SECOND);
+    match (whole, rest) {
+        (0, 0) => "0s".to_owned(),
+        (0, _) if rest % 1_000_000 == 0 => format!("{}ms", rest / 1_000_000),
+        (0, _) if rest % 1_000 == 0 => format!("{}us", rest / 1_000),
+        (0, _) => format!("{rest}ns"),
+        (0..3600, _) => seconds(whole, rest),
+        _ => {
+            let mut text = format!("{}h", whole / 3600);
             // Writing to a string does not fail.
-            let _ = write!(text, "{}{name}", rest / unit);
-            rest %= unit;
+            let _ = match whole % 3600 / 60 {
+                0 => Ok(()),
+                minutes => write!(text, "{minutes}m"),
+            };
+            match (whole % 60, rest) {
+                (0, 0) => text,
+                (whole, rest) => text + &seconds(whole, rest),
+            }
         }
     }
-    text
+}
+
+fn seconds(whole: i64, rest: i64) -> String {
+    let fraction = format!("{rest:09}");
+    match fraction.trim_end_matches('0') {
+        "" => format!("{whole}s"),
+        fraction => format!("{whole}.{fraction}s"),
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::event::{
     AnswerKind, Basis, ConnectionId, Dismissal, EventKind, LookAlike, LookAlikeSeen, Mark, Opened, Party,
     ProbeSegment, Start, Summary,
 };
-use super::probes::{Log, Probes};
+use super::probes::{IntoWindow, Log, Probes};
 use super::side::Side;
 use super::{Class, Observed};
 use crate::segment::{Endpoint, Flags, Segment, SeqNum};
@@ -434,7 +434,9 @@ impl Connection {
         let rtt = classify::round_trip(&self.client, &self.server);
         let quiet = step.quiet.unwrap_or(Span::ZERO);
         let now = Mark { frame: segment.id, time: segment.time };
-        let waits = self.probes().at_zero_window(step.from, now, closed, quiet, rtt, log);
+        let open = self.side(step.from.peer()).window.is_some_and(|window| window > 0);
+        let seen = IntoWindow { closed, open, quiet, silence: step.silence, rtt };
+        let waits = self.probes().at_zero_window(step.from, now, seen, log);
         self.side_mut(step.from).probes_window = waits;
         if waits {
             let rule = "window of 0 and gaps that begin short and double";

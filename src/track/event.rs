@@ -448,6 +448,8 @@ pub struct SideSummary {
     pub syn: Option<SynOffer>,
     /// How the packets that carried its data were marked.
     pub data_packets: DataPackets,
+    /// Octets of it were acknowledged that are not in the capture: it left out packets.
+    pub octets_missing: bool,
     /// Its look-alikes.
     pub lookalikes: LookAlikes,
 }

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 
 use answers::Paired;
 pub(super) use answers::{Arrival, answer_to, bare_answer};
+pub(super) use zero_window::IntoWindow;
 use zero_window::ZeroWindow;
 
 use super::event::{

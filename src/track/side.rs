@@ -74,6 +74,10 @@ struct Rare {
     /// When the advertised window last became 0.
     window_closed: Option<Timestamp>,
     lookalikes: LookAlikes,
+    /// Positions that were skipped, from the first to after the last; filled where they come later.
+    hole: Option<(u64, u64)>,
+    /// What lay in an earlier hole was acknowledged and never came.
+    missing: bool,
 }
 
 /// The last segment of a side.
@@ -310,6 +314,9 @@ impl Side {
         // An empty segment may have come before the octets that it was sent after.
         let fills = self.next() == Some(end) && !self.tail_is_captured();
         let carries = end > position;
+        if carries {
+            self.learn_hole(position, end);
+        }
         if ahead || self.end.is_none() {
             self.end = NonZeroU64::new(end);
         }
@@ -335,6 +342,40 @@ impl Side {
             self.finished = true;
             self.rare().fin = Some(Mark { frame: segment.id, time: segment.time });
         }
+    }
+
+    /// Learns whether octets were left out between what was sent last and these, or whether these fill a hole.
+    #[inline]
+    fn learn_hole(&mut self, position: u64, end: u64) {
+        let skips = self.end().is_some_and(|last| last == self.tail.end && position > last);
+        if skips || self.rare.as_ref().is_some_and(|rare| rare.hole.is_some()) {
+            self.note_hole(position, end, skips);
+        }
+    }
+
+    #[cold]
+    fn note_hole(&mut self, position: u64, end: u64, skips: bool) {
+        let (last, acked) = (self.tail.end, self.acked().unwrap_or(0));
+        let rare = self.rare();
+        if let Some((from, to)) = rare.hole
+            && position <= from
+            && from < end
+        {
+            rare.hole = (end < to).then_some((end, to));
+        }
+        if skips && position - last <= MAX_JUMP {
+            rare.missing |= rare.hole.is_some_and(|(from, _)| acked > from);
+            rare.hole = Some((last, position));
+        }
+    }
+
+    /// Whether octets of it were acknowledged that are not in the capture.
+    fn is_missing_octets(&self) -> bool {
+        let acked = self.acked().unwrap_or(0);
+        let rare = self.rare.as_ref();
+        let hole = rare.is_some_and(|rare| rare.missing || rare.hole.is_some_and(|(from, _)| acked > from));
+        let beyond = self.end().is_some_and(|end| end == self.tail.end && acked > end);
+        hole || (beyond && !self.unanchored)
     }
 
     /// Learns what every segment shows besides SEQ and ACK, and whether it told anything new. One that was
@@ -414,6 +455,7 @@ impl Side {
             timestamps: self.timestamp.is_some(),
             syn: self.looks.syn(),
             data_packets: self.looks.data_packets(),
+            octets_missing: self.is_missing_octets(),
             lookalikes: self.rare.as_ref().map(|rare| rare.lookalikes).unwrap_or_default(),
         }
     }

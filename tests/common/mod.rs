@@ -126,8 +126,14 @@ impl Pcap {
     }
 }
 
+/// A pcapng block with the statistics of the first interface: so many packets were dropped.
+pub fn drops(count: u64) -> Vec<u8> {
+    let option = [&5_u16.to_ne_bytes()[..], &8_u16.to_ne_bytes(), &count.to_ne_bytes(), &[0; 4]].concat();
+    block(5, &[&[0; 12][..], &option].concat())
+}
+
 /// A pcapng block.
-fn block(kind: u32, body: &[u8]) -> Vec<u8> {
+pub fn block(kind: u32, body: &[u8]) -> Vec<u8> {
     let length = (body.len() as u32 + 12).to_ne_bytes();
     [&kind.to_ne_bytes(), &length[..], body, &length].concat()
 }

@@ -93,6 +93,8 @@ pub fn frame(link: LinkType, data: &[u8]) -> Frame<'_> {
         interface: 5,
         link,
         fcs_len: 0,
+        flags: None,
+        names: None,
         wire_len: u32::try_from(data.len()).unwrap(),
         data,
     }

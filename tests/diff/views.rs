@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Pcap, capture_path, has, run, scratch, text};
+use crate::common::{Pcap, capture_path, drops, has, run, scratch, text};
 use crate::edit::{from_the_server, is_from_client, micros, save, set_micros, translated, without};
 use crate::{diff, shown};
 
@@ -262,4 +262,31 @@ fn translated_connections_are_found_by_their_numbers() {
     assert_eq!(exit, Some(0), "{document}");
     assert_eq!(only_pair(&document)["paired_by"], "numbers");
     assert_eq!(only_pair(&document)["b"]["client"], "192.0.2.77:61234");
+}
+
+/// What a capture does not have, where it left out packets, may have been there.
+#[test]
+fn a_capture_that_left_out_packets_is_no_witness() {
+    let folder = scratch("diff-left-out");
+    let whole = Pcap::of("answered.pcap");
+    let a = save(&folder, "a.pcap", &whole);
+    let missing = |b: &std::path::Path| {
+        let (document, exit) = diff(&a, b, &[]);
+        assert_eq!(exit, Some(1));
+        only_pair(&document)["views"]["missing"][0].clone()
+    };
+    // Frames 8 and 9 are a probe and its answer; 4 is data that frame 5 acknowledges.
+    let sure = save(&folder, "sure.pcap", &from_the_server(without(whole.clone(), &[8, 9]), WAY, AHEAD));
+    let lost = missing(&sure);
+    assert_eq!((&lost["unsure"], &lost["capture_left_out_packets"]), (&json!(false), &json!(false)));
+    let hole = save(&folder, "hole.pcap", &from_the_server(without(whole.clone(), &[4, 8, 9]), WAY, AHEAD));
+    let lost = missing(&hole);
+    assert_eq!((&lost["unsure"], &lost["capture_left_out_packets"]), (&json!(true), &json!(true)));
+    let (text, _) = shown(&a, &hole, &[]);
+    assert!(text.contains("not sure: B itself left out packets"), "{text}");
+    let dropped = from_the_server(without(whole, &[8, 9]), WAY, AHEAD).to_pcapng();
+    let path = folder.join("dropped.pcapng");
+    std::fs::write(&path, [dropped.octets(), drops(2)].concat()).expect("written");
+    let lost = missing(&path);
+    assert_eq!((&lost["unsure"], &lost["capture_left_out_packets"]), (&json!(true), &json!(true)));
 }

@@ -41,6 +41,8 @@ pub enum Path {
     Forgotten,
     /// This system does not let it out.
     Kept,
+    /// The interface is gone: nothing leaves and nothing says so.
+    Gone,
 }
 
 /// What the script does to the connection.
@@ -225,7 +227,7 @@ impl Fake {
         self.at(read, Item::Frame(time, octets));
     }
 
-    fn from_peer(&mut self, index: usize, time: Timestamp, outgoing: &Outgoing, data: &[u8], ttl: u8) {
+    fn peer_sends(&mut self, index: usize, time: Timestamp, outgoing: &Outgoing, data: &[u8], ttl: u8) {
         let (syn, echo) = (outgoing.flags.syn(), outgoing.echo.unwrap_or(0));
         let options = Options {
             timestamps: self.stamps(index, time, echo).filter(|_| outgoing.timestamps),
@@ -292,7 +294,7 @@ impl Fake {
             Act::Path(path) => self.connections[index].path = path,
             Act::Fin => {
                 let fin = Self::bare(&self.connections[index], Flags::FIN.with(Flags::ACK));
-                self.from_peer(index, now, &fin, &[], TTL_OF_PEER);
+                self.peer_sends(index, now, &fin, &[], TTL_OF_PEER);
                 let connection = &mut self.connections[index];
                 connection.machine.on_sent(now, 1, false);
                 connection.rcv_nxt = connection.rcv_nxt.plus(1);
@@ -303,7 +305,7 @@ impl Fake {
             }
             Act::Data(octets) => {
                 let data = Self::bare(&self.connections[index], Flags::ACK.with(Flags::PSH));
-                self.from_peer(index, now, &data, &vec![7; octets as usize], TTL_OF_PEER);
+                self.peer_sends(index, now, &data, &vec![7; octets as usize], TTL_OF_PEER);
                 let connection = &mut self.connections[index];
                 connection.machine.on_sent(now, octets, false);
                 connection.rcv_nxt = connection.rcv_nxt.plus(octets);
@@ -319,7 +321,7 @@ impl Fake {
 
     fn reset_by(&mut self, index: usize, segment: &Incoming, ttl: u8, time: Timestamp) {
         if let Some(reset) = answer_without_connection(segment) {
-            self.from_peer(index, time, &reset, &[], ttl);
+            self.peer_sends(index, time, &reset, &[], ttl);
             self.at(time.plus(Span::from_micros(30)), Item::Ended(index, Ended::Reset));
         }
     }
@@ -369,14 +371,14 @@ impl Wire for Fake {
         let base = Self::bare(&self.connections[index], Flags::SYN.with(Flags::ACK));
         match on_syn {
             OnSyn::Accept => {
-                self.from_peer(index, answered, &Outgoing { seq: irs, ..base }, &[], TTL_OF_PEER);
+                self.peer_sends(index, answered, &Outgoing { seq: irs, ..base }, &[], TTL_OF_PEER);
                 self.own(index, answered.plus(Span::from_micros(5)), Flags::ACK, iss.plus(1));
                 self.at(answered.plus(Span::from_micros(15)), Item::Opened(index));
             }
             OnSyn::Refuse => {
                 let flags = Flags::RST.with(Flags::ACK);
                 let reset = Outgoing { seq: SeqNum(0), flags, timestamps: false, ..base };
-                self.from_peer(index, answered, &reset, &[], TTL_OF_PEER);
+                self.peer_sends(index, answered, &reset, &[], TTL_OF_PEER);
                 self.at(answered.plus(Span::from_micros(15)), Item::Ended(index, Ended::Refused));
             }
             OnSyn::Icmp(kind) => {
@@ -418,7 +420,9 @@ impl Wire for Fake {
             let error = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
             return Err(WireError::System { operation: "sendto", error });
         }
-        self.seen(index, now, copy.clone());
+        if path != Path::Gone {
+            self.seen(index, now, copy.clone());
+        }
         let arrives = Incoming {
             seq: segment.seq,
             ack: segment.ack,
@@ -430,7 +434,7 @@ impl Wire for Fake {
         let there = now.plus(Span::from_nanos(round_trip.as_nanos() / 2));
         let back = now.plus(round_trip);
         match path {
-            Path::Drops | Path::Kept => {}
+            Path::Drops | Path::Kept | Path::Gone => {}
             Path::Refuses(kind) => self.icmp(index, back, kind, &copy),
             Path::Resets => self.reset_by(index, &arrives, TTL_OF_BOX, now.plus(Span::from_micros(50))),
             Path::Forgotten => self.reset_by(index, &arrives, TTL_OF_PEER, back),
@@ -438,7 +442,7 @@ impl Wire for Fake {
             Path::Open => {
                 self.connections[index].machine.on_segment(there, &arrives);
                 while let Some(answer) = self.connections[index].machine.poll_transmit() {
-                    self.from_peer(index, back, &answer, &[], TTL_OF_PEER);
+                    self.peer_sends(index, back, &answer, &[], TTL_OF_PEER);
                 }
             }
         }
@@ -458,7 +462,7 @@ impl Wire for Fake {
             let back = now.plus(self.connections[index].peer.round_trip);
             let mut fin = Self::bare(&self.connections[index], Flags::FIN.with(Flags::ACK));
             fin.ack = fin.ack.plus(1);
-            self.from_peer(index, back, &fin, &[], TTL_OF_PEER);
+            self.peer_sends(index, back, &fin, &[], TTL_OF_PEER);
             self.connections[index].rcv_nxt = self.connections[index].rcv_nxt.plus(1);
             self.own(index, back.plus(Span::from_micros(5)), Flags::ACK, seq.plus(1));
             self.at(back.plus(Span::from_micros(9)), Item::Ended(index, Ended::ClosedByPeer));
@@ -488,6 +492,8 @@ impl Wire for Fake {
                         interface: 0,
                         link: LinkType::Raw,
                         fcs_len: 0,
+                        flags: None,
+                        names: None,
                         wire_len: self.current.len() as u32,
                         data: &self.current,
                     }));

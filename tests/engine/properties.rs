@@ -86,7 +86,7 @@ fn trouble() -> impl Strategy<Value = Trouble> {
 }
 
 fn path() -> impl Strategy<Value = Path> {
-    prop::sample::select(vec![Path::Open, Path::Drops, Path::Resets, Path::Forgotten, Path::Kept])
+    prop::sample::select(vec![Path::Open, Path::Drops, Path::Resets, Path::Forgotten, Path::Kept, Path::Gone])
 }
 
 proptest! {

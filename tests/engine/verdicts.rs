@@ -2,6 +2,7 @@
 
 use keepscope::analysis::Origin;
 use keepscope::live::engine::Report;
+use keepscope::live::engine::plan::{Order, Until};
 use keepscope::live::engine::verdict::{State, Verdict};
 use keepscope::live::wire::Arrival;
 use keepscope::segment::IcmpKind;
@@ -117,7 +118,7 @@ fn a_peer_that_never_falls_silent_is_alive_without_a_probe() {
 
 #[test]
 fn silence_tells_nothing_where_this_end_is_deaf_or_mute() {
-    let mut world = Fake::new(vec![Peer::default().then(SOON, Act::Path(Path::Drops))]);
+    let mut world = Fake::new(vec![Peer::default().then(SOON, Act::Path(Path::Gone))]);
     world.later(SOON, || Arrival::InterfaceLost { name: "eth7".to_owned() });
     let (report, notes) = probe(&mut world, vec![order()]);
     let verdict = only(&report);
@@ -131,6 +132,22 @@ fn silence_tells_nothing_where_this_end_is_deaf_or_mute() {
     assert_eq!(verdict.state, State::Inconclusive, "{verdict:?}");
     assert!(verdict.reason.contains("did not let all of them out"), "{}", verdict.reason);
     assert_eq!(notes.news.iter().filter(|news| news.contains("NotSent")).count(), 1, "said once");
+}
+
+#[test]
+fn another_interface_that_is_lost_is_no_excuse() {
+    let mut world = Fake::new(vec![Peer::default().then(SOON, Act::Path(Path::Drops))]);
+    world.later(SOON, || Arrival::InterfaceLost { name: "docker0".to_owned() });
+    let (report, _) = probe(&mut world, vec![order()]);
+    assert_eq!(only(&report).state, State::Silent, "our probes are seen to leave");
+}
+
+#[test]
+fn a_time_too_short_for_a_probe_tells_nothing() {
+    let until = Until::For(Span::from_millis(700));
+    let (report, world) = probe_one(Peer::default(), Order { until, ..order() });
+    assert!(world.sent.is_empty());
+    assert_eq!(only(&report).state, State::Inconclusive, "{:?}", only(&report));
 }
 
 #[test]

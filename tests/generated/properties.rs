@@ -293,6 +293,8 @@ proptest! {
                 interface: 0,
                 link: LinkType::from_number(link),
                 fcs_len,
+                flags: None,
+                names: None,
                 wire_len: data.len() as u32 + u32::from(fcs_len),
                 data: &data,
             });

@@ -225,3 +225,48 @@ fn text_says_which_marks_decide() {
     let text = String::from_utf8(output.stdout).expect("text");
     assert!(text.contains("    server answers: echo older than the probe's (linux)\n"), "{text}");
 }
+
+/// Linux answers smoltcp's octets with a report of the duplicate.
+#[test]
+fn a_real_d_sack_is_of_linux() {
+    let document = analyze_json(&[&capture_path("smoltcp.pcap")]);
+    let mark = mark(&document["connections"][0]["responders"][0]["marks"], "dsack");
+    assert_eq!(
+        (mark["speaks_for"].clone(), mark["frames"][0]["frame"].as_u64()),
+        (serde_json::json!(["linux"]), Some(7))
+    );
+    assert_eq!(against(mark, "macos").as_deref(), Some("unlikely"));
+}
+
+/// The first of the probes without its octet, and without an answer: those with one are answered.
+#[test]
+fn an_end_that_answers_octets_only_is_of_uip() {
+    let mut capture = Pcap::of("smoltcp.pcap");
+    capture.records.remove(6);
+    let probe = &mut capture.records[5];
+    let length = number(&probe[IP + 2..]);
+    assert_eq!(probe.len(), IP + usize::from(length), "no padding");
+    probe.pop();
+    probe[IP + 2..IP + 4].copy_from_slice(&(length - 1).to_be_bytes());
+    let octets = (probe.len() as u32 - 16).to_ne_bytes();
+    probe[8..12].copy_from_slice(&octets);
+    probe[12..16].copy_from_slice(&octets);
+    let document = analyzed(&capture, "empty");
+    let mark = mark(&document["connections"][0]["responders"][0]["marks"], "empty_probes");
+    assert_eq!(mark["seen"], "none of 1 answered, though those of one octet are");
+    assert!(speaks_for(mark, "uip"), "{mark}");
+    assert_eq!(against(mark, "linux").as_deref(), Some("unlikely"));
+}
+
+/// The acknowledgment of the data is missing, so that it is in flight all the time.
+#[test]
+fn a_probe_with_data_in_flight_is_of_lwip() {
+    let mut capture = Pcap::of("vanish.pcap");
+    capture.records.remove(4);
+    let document = analyzed(&capture, "flight");
+    let mark = mark(&prober(&document)["marks"], "data_in_flight");
+    assert_eq!(mark["seen"], "a probe at SND.NXT-1 with 5 octets in flight");
+    assert!(speaks_for(mark, "lwip"), "{mark}");
+    assert_eq!(against(mark, "linux").as_deref(), Some("unlikely"));
+    assert_eq!(against(mark, "freebsd").as_deref(), Some("unlikely"));
+}

@@ -2,7 +2,7 @@
 
 use keepscope::keepalive::{Model, Settings};
 use keepscope::stack::Stack;
-use keepscope::stack::value::Rounding;
+use keepscope::stack::value::{Role, Rounding};
 use keepscope::time::Span;
 use proptest::prelude::*;
 
@@ -127,6 +127,12 @@ proptest! {
         if stack == "smoltcp" {
             interval = idle;
         }
+        // A count that cannot be set is the default.
+        let default = model.stack.timing.count.value.and_then(|amount| amount.get());
+        let count = match model.stack.option(Role::Count) {
+            None => default.unwrap_or(count),
+            Some(_) => count,
+        };
         let settings = Settings { idle, interval, count, user_timeout: None };
         let (phase, rtt, most) = (Span::from_nanos(phase), Span::from_millis(rtt), answered + more);
         let run = Run { model, settings, phase, rtt, answered, most, jitter, stamps: false };

@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
-use std::thread::JoinHandle;
+use std::time::Duration;
 
 use keepscope::live::netns::NetNs;
+use socket2::{Domain, Socket, Type};
 
 use crate::common::skip;
 
@@ -17,6 +18,7 @@ pub struct Net {
     pub client: String,
     /// The name of the server's namespace.
     pub server: String,
+    worker: mpsc::Sender<Work>,
 }
 
 /// The client's addresses.
@@ -37,7 +39,7 @@ impl Net {
             }
         }
         let unique = format!("{}x{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let net = Net { client: format!("kwc{unique}"), server: format!("kws{unique}") };
+        let net = Net { client: format!("kwc{unique}"), server: format!("kws{unique}"), worker: worker() };
         for name in [&net.client, &net.server] {
             let made = Command::new("ip").args(["netns", "add", name]).output().expect("ip");
             if !made.status.success() {
@@ -56,29 +58,138 @@ impl Net {
         Some(net)
     }
 
-    /// Runs a program in a namespace; returns what it says.
-    pub fn run(&self, host: &str, command: &str) -> String {
-        let output = Command::new("ip")
-            .args(["netns", "exec", host])
-            .args(command.split_whitespace())
-            .output()
-            .expect("ip netns exec");
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{command}: {complaint}");
-        String::from_utf8(output.stdout).expect("UTF-8")
+    /// Runs something on a host, on a thread with all rights, whatever the caller gave up.
+    pub fn on<T: Send + 'static>(&self, host: &str, work: impl FnOnce() -> T + Send + 'static) -> Job<T> {
+        let host = NetNs::Name(host.to_owned());
+        let (say, hear) = mpsc::channel();
+        let job = move || {
+            host.enter().expect("the namespace");
+            // Whoever does not wait for it does not want it.
+            let _ = say.send(work());
+        };
+        self.worker.send(Box::new(job)).expect("a thread that works");
+        Job(hear)
     }
 
-    /// Accepts one connection on a host and hands it over; it is held until dropped.
-    pub fn listen(&self, host: &str, address: &str) -> (SocketAddr, JoinHandle<TcpStream>) {
-        let (host, address) = (NetNs::Name(host.to_owned()), address.parse::<IpAddr>().expect("an address"));
+    /// Gives the server's firewall a rule.
+    pub fn nft(&self, rule: &str) {
+        let output =
+            Command::new("ip").args(["netns", "exec", &self.server, "nft", rule]).output().expect("nft");
+        assert!(output.status.success(), "{rule}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Runs `ip` on a host.
+    pub fn ip(&self, host: &str, arguments: &'static str) {
+        self.on(host, move || ip(arguments)).result();
+    }
+
+    /// Opens an ordinary connection from a host.
+    pub fn connect(&self, host: &str, address: SocketAddr) -> TcpStream {
+        self.on(host, move || TcpStream::connect(address).expect("a connection")).result()
+    }
+
+    /// Accepts connections on a host, as many as are asked for, and hands them over; they are held until dropped.
+    pub fn listen_for(&self, host: &str, address: &str, count: usize) -> (SocketAddr, Job<Vec<TcpStream>>) {
+        let address = address.parse::<IpAddr>().expect("an address");
         let (say, hear) = mpsc::channel();
-        let accepting = std::thread::spawn(move || {
-            host.enter().expect("the namespace");
-            let listener = TcpListener::bind((address, 0)).expect("a listener");
+        let accepting = self.on(host, move || {
+            let listener = listener((address, 0).into());
             say.send(listener.local_addr().expect("an address")).expect("a test that waits");
-            listener.accept().expect("a connection").0
+            (0..count).map(|_| listener.accept().expect("a connection").0).collect()
         });
         (hear.recv().expect("a listener"), accepting)
+    }
+
+    /// Accepts one connection on a host.
+    pub fn listen(&self, host: &str, address: &str) -> (SocketAddr, Job<Vec<TcpStream>>) {
+        self.listen_for(host, address, 1)
+    }
+}
+
+/// Something that is done on a host.
+pub struct Job<T>(mpsc::Receiver<T>);
+
+impl<T> Job<T> {
+    /// What came of it.
+    pub fn result(self) -> T {
+        self.0.recv_timeout(Duration::from_secs(60)).expect("work that ends well")
+    }
+}
+
+impl Job<Vec<TcpStream>> {
+    /// The one connection.
+    pub fn one(self) -> TcpStream {
+        self.result().pop().expect("a connection")
+    }
+}
+
+/// A listener that takes hundreds of connections before one is accepted; the standard library's takes 128 and
+/// leaves the others half open.
+fn listener(address: SocketAddr) -> TcpListener {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
+    socket.bind(&address.into()).expect("an address");
+    socket.listen(1024).expect("a listener");
+    socket.into()
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// A thread that starts others, so that they have the rights that it has.
+fn worker() -> mpsc::Sender<Work> {
+    let (sender, receiver) = mpsc::channel::<Work>();
+    std::thread::spawn(move || {
+        for work in receiver {
+            std::thread::spawn(work);
+        }
+    });
+    sender
+}
+
+impl Net {
+    /// Joins the hosts by a device without a link layer, too; nothing, with a word about it, where this machine
+    /// has none.
+    pub fn tun(&self) -> Option<Tun> {
+        if !std::path::Path::new("/dev/net/tun").exists() {
+            skip("there is no /dev/net/tun");
+            return None;
+        }
+        let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live_wire/tun.py");
+        let spawned = Command::new("python3")
+            .arg(script)
+            .args([&self.client, &self.server, "t0"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        let Ok(mut child) = spawned else {
+            skip("python3 is not installed");
+            return None;
+        };
+        let mut said = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        stdout.read_line(&mut said).expect("a line");
+        assert_eq!(said, "ready\n");
+        for (host, addresses) in [(&self.client, TUN_CLIENT), (&self.server, TUN_SERVER)] {
+            ip(&format!("-n {host} addr add {}/24 dev t0", addresses[0]));
+            ip(&format!("-n {host} addr add {}/64 dev t0 nodad", addresses[1]));
+            ip(&format!("-n {host} link set t0 up"));
+        }
+        Some(Tun(child))
+    }
+}
+
+/// The client's addresses on the TUN device.
+pub const TUN_CLIENT: [&str; 2] = ["198.51.100.1", "2001:db8:2::1"];
+/// The server's addresses on the TUN device.
+pub const TUN_SERVER: [&str; 2] = ["198.51.100.2", "2001:db8:2::2"];
+
+/// TUN devices that go away with the value.
+pub struct Tun(Child);
+
+impl Drop for Tun {
+    fn drop(&mut self) {
+        // Its standard input is closed.
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
     }
 }
 
@@ -91,7 +202,7 @@ impl Drop for Net {
 }
 
 /// Runs `ip`.
-pub fn ip(arguments: &str) {
+fn ip(arguments: &str) {
     let output = Command::new("ip").args(arguments.split_whitespace()).output().expect("ip");
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
@@ -124,7 +235,9 @@ impl Tcpdump {
     pub fn on(host: &str, interface: &str, filter: &str) -> Tcpdump {
         let mut child = Command::new("ip")
             .args(["netns", "exec", host, "timeout", "60", "tcpdump", "-i", interface])
-            .args(["--time-stamp-precision=nano", "--immediate-mode", "-U", "-n", "-w", "-", filter])
+            // Its ring has a place of the snapshot's length for each packet.
+            .args(["--time-stamp-precision=nano", "--immediate-mode", "-U", "-n", "-s", "2000", "-B", "8192"])
+            .args(["-w", "-", filter])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

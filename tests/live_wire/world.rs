@@ -48,6 +48,8 @@ impl Seen {
             interface: self.interface,
             link: self.link,
             fcs_len: 0,
+            flags: None,
+            names: None,
             wire_len: u32::try_from(self.octets.len()).expect("a frame"),
             data: &self.octets,
         };

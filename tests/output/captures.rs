@@ -160,3 +160,41 @@ fn compressed_captures_give_the_same_connections() {
         assert_eq!(complaint.lines().count(), 1, "{complaint}");
     }
 }
+
+/// The same record as two IP fragments, the first with 24 octets of the segment.
+fn fragmented(record: &[u8]) -> [Vec<u8>; 2] {
+    const IP: usize = 16 + 14;
+    let whole = usize::from(u16::from_be_bytes([record[IP + 2], record[IP + 3]]));
+    let piece = |from: usize, to: usize, more: bool| {
+        let mut made = [&record[..IP + 20], &record[IP + 20 + from..IP + 20 + to]].concat();
+        made[IP + 2..IP + 4].copy_from_slice(&((20 + to - from) as u16).to_be_bytes());
+        let place = (from as u16 / 8) | if more { 0x2000 } else { 0 };
+        made[IP + 6..IP + 8].copy_from_slice(&place.to_be_bytes());
+        for at in [8, 12] {
+            let length = (made.len() - 16) as u32;
+            made[at..at + 4].copy_from_slice(&length.to_ne_bytes());
+        }
+        made
+    };
+    [piece(0, 24, true), piece(24, whole - 20, false)]
+}
+
+#[test]
+fn fragments_are_counted_where_there_are_some() {
+    let mut capture = Pcap::of("answered.pcap");
+    let plain = analyze_json(&[&capture_path("answered.pcap")]);
+    assert!(plain["captures"][0]["fragments"].is_null() && plain["captures"][0]["dropped"].is_null());
+    // The data in frame 4 comes in two, and of its acknowledgment the end is missing.
+    let ([first, second], [lone, _]) = (fragmented(&capture.records[3]), fragmented(&capture.records[4]));
+    capture.records.splice(3..5, [first, second, lone]);
+    let path = scratch("output_fragments").join("fragments.pcap");
+    std::fs::write(&path, capture.octets()).expect("written");
+    let document = analyze_json(&[text(&path)]);
+    let read = &document["captures"][0];
+    assert_eq!(read["fragments"], serde_json::json!({"put_together": 1, "incomplete": 1}), "{read}");
+    assert_eq!(document["connections"][0]["sides"]["client"]["data_segments"], 1);
+    let output = keepscope(&["analyze", text(&path)]);
+    let shown = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(shown.contains("  put together in a later frame: 1 IP fragment\n"), "{shown}");
+    assert!(shown.contains("may hold TCP: 1 ip_fragment"), "{shown}");
+}

@@ -8,202 +8,19 @@ use keepscope::capture::write::CaptureWriter;
 use keepscope::keepalive::Event as Keepalive;
 use keepscope::segment::SeqNum;
 use keepscope::simulate::end::Role;
-use keepscope::simulate::host::{Action, EndSpec, HostChange, HostSide};
-use keepscope::simulate::link::{Lane, LinkSpec, Loss};
+use keepscope::simulate::host::HostSide;
+use keepscope::simulate::link::Loss;
 use keepscope::simulate::packet::Packet;
-use keepscope::simulate::tap::{TapFrame, TapLink, TapPlace, TapSpec};
+use keepscope::simulate::tap::TapFrame;
 use keepscope::simulate::truth::{PacketId, Truth, What};
-use keepscope::simulate::world::{ConnectionSpec, World, WorldSpec};
+use keepscope::simulate::world::World;
 use keepscope::time::{Span, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::Value;
 
+use crate::case::{Case, case};
 use crate::common::{analyze_json, scratch, text};
-use crate::worlds::host;
-
-/// A scenario, small enough to be read when it fails.
-#[derive(Clone, Debug)]
-struct Case {
-    seed: u64,
-    client: Side,
-    server: Side,
-    hz: u32,
-    v6: bool,
-    ethernet: bool,
-    tap: HostSide,
-    delay_ms: i64,
-    jitter_ms: i64,
-    loss: Loss,
-    fate: Fate,
-    /// Who writes, when, how many octets.
-    writes: Vec<(HostSide, i64, u32)>,
-    seconds: i64,
-}
-
-#[derive(Clone, Debug)]
-struct Side {
-    stack: &'static str,
-    probes: bool,
-    idle: i64,
-    interval: i64,
-    count: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Fate {
-    LivesOn,
-    Unplugged(HostSide, i64),
-    PoweredOff(HostSide, i64),
-    Restarted(HostSide, i64, i64),
-    Closes(HostSide, i64),
-    ClosesWhenIdle(HostSide, i64),
-    Aborts(HostSide, i64),
-}
-
-const STACKS: &[&str] =
-    &["linux", "windows-10-1709", "freebsd", "macos", "gvisor", "illumos", "openbsd", "smoltcp"];
-
-fn side() -> impl Strategy<Value = Side> {
-    let stack = prop_oneof![3 => Just("linux"), 4 => prop::sample::select(STACKS)];
-    let idle = prop::sample::select(vec![5, 7, 10, 15, 20, 30, 45, 60, 120, 300]);
-    let interval = prop::sample::select(vec![2, 3, 5, 10, 15, 30, 75]);
-    (stack, any::<bool>(), idle, interval, 1u32..9).prop_map(|(stack, probes, idle, interval, count)| Side {
-        stack,
-        probes,
-        idle,
-        interval,
-        count,
-    })
-}
-
-fn host_side() -> impl Strategy<Value = HostSide> {
-    prop_oneof![Just(HostSide::Client), Just(HostSide::Server)]
-}
-
-fn fate() -> impl Strategy<Value = Fate> {
-    let at = 1i64..500;
-    prop_oneof![
-        2 => Just(Fate::LivesOn),
-        2 => (host_side(), at.clone()).prop_map(|(host, at)| Fate::Unplugged(host, at)),
-        1 => (host_side(), at.clone()).prop_map(|(host, at)| Fate::PoweredOff(host, at)),
-        1 => (host_side(), at.clone(), 1i64..200).prop_map(|(host, at, off)| Fate::Restarted(host, at, off)),
-        1 => (host_side(), at.clone()).prop_map(|(host, at)| Fate::Closes(host, at)),
-        1 => (host_side(), at.clone()).prop_map(|(host, at)| Fate::ClosesWhenIdle(host, at)),
-        1 => (host_side(), at).prop_map(|(host, at)| Fate::Aborts(host, at)),
-    ]
-}
-
-fn loss() -> impl Strategy<Value = Loss> {
-    prop_oneof![
-        3 => Just(Loss::Never),
-        1 => (0.0f64..0.3).prop_map(|share| Loss::Independent { share }),
-        1 => (0.01f64..0.1, 0.2f64..0.9)
-            .prop_map(|(begin, end)| Loss::Bursts { begin, end, good: 0.0, bad: 1.0 }),
-    ]
-}
-
-fn case() -> impl Strategy<Value = Case> {
-    let path = (0i64..150, prop_oneof![Just(0), 0i64..20], loss());
-    let writes = prop_oneof![
-        Just(Vec::new()),
-        prop::collection::vec((host_side(), 1i64..600, prop_oneof![Just(1u32), 2u32..4000]), 0..4),
-    ];
-    let place = (any::<bool>(), any::<bool>(), host_side());
-    let hz = prop::sample::select(vec![100, 250, 300, 1000]);
-    let rest = (fate(), writes, 30i64..1200);
-    (any::<u64>(), side(), side(), hz, place, path, rest).prop_map(
-        |(
-            seed,
-            client,
-            server,
-            hz,
-            (v6, ethernet, tap),
-            (delay_ms, jitter_ms, loss),
-            (fate, writes, seconds),
-        )| {
-            Case {
-                seed,
-                client,
-                server,
-                hz,
-                v6,
-                ethernet,
-                tap,
-                delay_ms,
-                jitter_ms,
-                loss,
-                fate,
-                writes,
-                seconds,
-            }
-        },
-    )
-}
-
-impl Side {
-    fn end(&self) -> EndSpec {
-        EndSpec {
-            keepalive: self.probes,
-            idle: Some(Span::from_secs(self.idle)),
-            interval: Some(Span::from_secs(self.interval)),
-            count: Some(self.count),
-            ..EndSpec::default()
-        }
-    }
-}
-
-impl Case {
-    fn spec(&self) -> WorldSpec {
-        let [one, other] =
-            if self.v6 { ["2001:db8::1", "2001:db8::2"] } else { ["192.0.2.1", "198.51.100.1"] };
-        let mut spec = WorldSpec::new(host(one, self.client.stack), host(other, self.server.stack));
-        spec.seed = self.seed;
-        (spec.client.hz, spec.server.hz) = (Some(self.hz), Some(self.hz));
-        spec.links = vec![LinkSpec::both(Lane {
-            delay: Span::from_millis(self.delay_ms),
-            jitter: Span::from_millis(self.jitter_ms),
-            loss: self.loss,
-            ..Lane::default()
-        })];
-        let at = Span::from_secs;
-        let mut ends = [self.client.end(), self.server.end()];
-        for (host, when, octets) in &self.writes {
-            let send = Action::Send { octets: *octets, every: None, until: None };
-            ends[*host as usize].actions.push((at(*when), send));
-        }
-        match self.fate {
-            Fate::Closes(host, when) => ends[host as usize].actions.push((at(when), Action::Close)),
-            Fate::Aborts(host, when) => ends[host as usize].actions.push((at(when), Action::Abort)),
-            Fate::ClosesWhenIdle(host, after) => ends[host as usize].close_when_idle = Some(at(after)),
-            _ => {}
-        }
-        let [client, server] = ends;
-        spec.connections.push(ConnectionSpec::new(client, server));
-        let changes = match self.fate {
-            Fate::Unplugged(host, when) => vec![(host, when, HostChange::Unplugged)],
-            Fate::PoweredOff(host, when) => vec![(host, when, HostChange::PowerOff)],
-            Fate::Restarted(host, when, off) => {
-                vec![(host, when, HostChange::PowerOff), (host, when + off, HostChange::PowerOn)]
-            }
-            _ => Vec::new(),
-        };
-        for (host, when, change) in changes {
-            let spec = if host == HostSide::Client { &mut spec.client } else { &mut spec.server };
-            spec.changes.push((at(when), change));
-        }
-        let link = if self.ethernet { TapLink::Ethernet } else { TapLink::Raw };
-        spec.taps.push(TapSpec { place: TapPlace::Host(self.tap), link });
-        spec
-    }
-
-    fn side(&self, host: HostSide) -> &Side {
-        match host {
-            HostSide::Client => &self.client,
-            HostSide::Server => &self.server,
-        }
-    }
-}
 
 /// What passed the tap.
 struct Seen {
@@ -263,10 +80,12 @@ impl Seen {
             frame.number <= other && matches!(frame.role, Role::Data | Role::Fin | Role::Retransmission)
         });
         let reset = frame.role == Role::Reset;
+        // A box spoke for the peer, or about the probe.
+        let by_path = frame.role == Role::Path;
         found == probe
-            && by_peer
-            && about_data
-            && (had_data || reset)
+            && (by_peer || by_path)
+            && (about_data || by_path)
+            && (had_data || reset || by_path)
             && answer.is_none_or(|answer| other < answer)
     }
 
@@ -322,12 +141,18 @@ impl Seen {
             let open = by.and_then(|by| self.probes(by).last().copied()).is_some_and(|(_, to)| to.is_none());
             // Probes of the other end came meanwhile: whether the prober takes them for life its stack decides.
             let both = [HostSide::Client, HostSide::Server].iter().all(|host| !self.probes(*host).is_empty());
+            if self.last(|role| role == Role::Path).is_some() {
+                return vec!["timed_out", "reset"];
+            }
             return match (gave_up, by == Some(case.tap) && !both) {
                 (true, true) => vec!["timed_out"],
                 (true, false) => vec!["timed_out", "reset"],
                 (false, _) if open => vec!["timed_out", "reset"],
                 (false, _) => vec!["reset"],
             };
+        }
+        if self.last(|role| role == Role::Path).is_some() {
+            return vec!["reset", "timed_out", "alive", "unanswered", "closed", "inconclusive"];
         }
         let fins = self.frames.iter().filter(|frame| frame.role == Role::Fin).filter_map(sender);
         let fins: BTreeSet<HostSide> = fins.collect();
@@ -426,7 +251,7 @@ fn probes_of(prober: &Value) -> Vec<(u64, Option<u64>)> {
 
 /// Holds the analysis of one case against its truth.
 fn hold(case: &Case, folder: &Path) -> Result<(), String> {
-    let mut world = World::new(case.spec(), Vec::new()).unwrap();
+    let mut world = World::new(case.spec(), case.boxes()).unwrap();
     world.run_for(Span::from_secs(case.seconds));
     let seen = Seen::of(&mut world);
     if seen.frames.is_empty() {

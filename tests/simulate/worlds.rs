@@ -1,14 +1,19 @@
 //! Worlds made by hand, with what must happen in them.
 
-use keepscope::keepalive::Event as Keepalive;
+use keepscope::keepalive::{Event as Keepalive, Habits, Model};
 use keepscope::simulate::end::{Closing, Role};
 use keepscope::simulate::host::{Action, EndSpec, HostChange, HostSide, HostSpec};
 use keepscope::simulate::link::{Lane, LinkSpec};
 use keepscope::simulate::tap::TapSpec;
 use keepscope::simulate::truth::{Truth, What};
+use keepscope::simulate::windows::{WindowsCall, WindowsSpec};
 use keepscope::simulate::world::{ConnectionSpec, START, World, WorldSpec};
 use keepscope::stack::Stack;
 use keepscope::time::Span;
+use keepscope::winsock::{
+    IPPROTO_TCP, Registry, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPIDLE, TcpKeepalive, WindowsVersion, WsaError,
+    WsaResult,
+};
 
 pub fn host(address: &str, stack: &str) -> HostSpec {
     HostSpec::new(address.parse().unwrap(), Stack::named(stack).unwrap())
@@ -191,5 +196,63 @@ fn stacks_that_run_can_be_simulated_against_each_other() {
             assert!((2..=20).contains(&probes), "{name}: {probes} probes");
             assert_eq!(closed(&world), [], "{name}");
         }
+    }
+}
+
+/// A Windows client that makes these calls before it connects, and those 20 s later.
+fn windows(version: WindowsVersion, before: &[WindowsCall], later: &[WindowsCall]) -> World {
+    let at = Span::from_secs(20);
+    let client = EndSpec {
+        calls: before.to_vec(),
+        actions: later.iter().map(|call| (at, Action::Call(*call))).collect(),
+        ..EndSpec::default()
+    };
+    let mut spec = two_linux(client, EndSpec::default());
+    spec.client = host("192.0.2.1", "windows-10-1709");
+    spec.client.windows = Some(WindowsSpec { version, registry: Registry::new() });
+    run(spec, 100)
+}
+
+fn results(world: &World) -> Vec<WsaResult> {
+    let of = |truth: &Truth| match truth.what {
+        What::Windows { result, .. } => Some(result),
+        _ => None,
+    };
+    world.truths().iter().filter_map(of).collect()
+}
+
+#[test]
+fn windows_applications_set_their_options_by_winsock_calls() {
+    let on = WindowsCall::SetOption { level: SOL_SOCKET, name: SO_KEEPALIVE, value: 1 };
+    let idle = WindowsCall::SetOption { level: IPPROTO_TCP, name: TCP_KEEPIDLE, value: 5 };
+    let vals = WindowsCall::KeepaliveVals(TcpKeepalive {
+        onoff: 1,
+        keepalivetime: 10_000,
+        keepaliveinterval: 2_000,
+    });
+    let settings = |world: &World| world.settings(HostSide::Client, 0).unwrap();
+    // Before the connection: both count from its beginning on.
+    let world = windows(WindowsVersion::ALL[WindowsVersion::ALL.len() - 1], &[on, idle], &[]);
+    assert_eq!(results(&world), [Ok(()), Ok(())]);
+    assert_eq!((settings(&world).idle, settings(&world).interval), (Span::from_secs(5), Span::from_secs(1)));
+    let first = sent(&world, HostSide::Client).into_iter().find(|(_, role)| role.is_probe()).unwrap();
+    assert!((5.0..5.2).contains(&first.0), "{first:?}");
+    // Windows 7 has no TCP_KEEPIDLE; SIO_KEEPALIVE_VALS it has, and while the connection lives.
+    let world = windows(WindowsVersion::Windows7, &[idle], &[vals]);
+    assert_eq!(results(&world), [Err(WsaError::NoProtoOpt), Ok(())]);
+    assert_eq!((settings(&world).idle, settings(&world).interval), (Span::from_secs(10), Span::from_secs(2)));
+    let first = sent(&world, HostSide::Client).into_iter().find(|(_, role)| role.is_probe()).unwrap();
+    assert!((30.0..30.2).contains(&first.0), "{first:?}");
+}
+
+#[test]
+fn an_end_can_answer_only_probes_with_an_octet() {
+    let linux = Model::of(Stack::named("linux").unwrap()).unwrap();
+    let habits = Some(Habits { answers_empty: false, ..linux.rules.habits() });
+    for (client, lives) in [("linux", false), ("windows-10-1709", true)] {
+        let mut spec = two_linux(prober(7, 3, 4), EndSpec { habits, ..EndSpec::default() });
+        spec.client = host("192.0.2.1", client);
+        let world = run(spec, 60);
+        assert_eq!(closed(&world).is_empty(), lives, "{client}: {:?}", closed(&world));
     }
 }

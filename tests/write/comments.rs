@@ -1,6 +1,7 @@
 //! The comments: the right words on the right packets.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 
@@ -9,7 +10,10 @@ use crate::{fields, written};
 
 /// Each packet that has comments, by the original number of its frame.
 fn comments(capture: &str, options: &[&str]) -> Vec<(u64, String)> {
-    let path = written("comments", capture, options);
+    // Several tests look at the same capture at the same time.
+    static FOLDERS: AtomicU32 = AtomicU32::new(0);
+    let folder = format!("comments-{}", FOLDERS.fetch_add(1, Ordering::Relaxed));
+    let path = written(&folder, capture, options);
     let original = fields(Path::new(&capture_path(capture)), &["frame.time_epoch", "frame.len"]);
     let mut found = Vec::new();
     for packet in fields(&path, &["frame.time_epoch", "frame.len", "frame.comment"]) {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::{analyze_json, capture_path, has, indexed, keepscope, scratch, text};
+use crate::common::{analyze_json, block, capture_path, has, indexed, keepscope, scratch, text};
 use crate::{fields, written};
 
 const AS_THEY_WERE: [&str; 6] =
@@ -191,4 +191,38 @@ fn the_file_is_written_although_nobody_reads_the_result() {
         .status();
     assert!(status.expect("a shell").success());
     assert!(path.exists());
+}
+
+/// A pcapng option, padded.
+fn option(code: u16, value: &[u8]) -> Vec<u8> {
+    let mut made = [&code.to_ne_bytes()[..], &(value.len() as u16).to_ne_bytes(), value].concat();
+    made.resize(made.len().next_multiple_of(4), 0);
+    made
+}
+
+/// The names of interfaces and the flags of packets of a pcapng source.
+#[test]
+fn interface_names_and_packet_flags_stay() {
+    if !has("tshark") {
+        return;
+    }
+    let folder = scratch("write-names");
+    let mut capture = crate::common::Pcap::of("answered.pcap").to_pcapng();
+    let section = capture.header[..28].to_vec();
+    let names = [option(2, b"uplink0"), option(3, "to the süd router".as_bytes()), option(0, &[])].concat();
+    let interface = block(1, &[&[1, 0, 0, 0, 0, 0, 0, 0][..], &names].concat());
+    capture.header = [section, interface].concat();
+    for (number, record) in capture.records.iter_mut().enumerate() {
+        // Received, or sent by the host of the capture; the first packet has none.
+        let flags = option(2, &(1 + number as u32 % 2).to_ne_bytes());
+        let options = if number == 0 { Vec::new() } else { [flags, option(0, &[])].concat() };
+        *record = block(6, &[&record[8..record.len() - 4], &options].concat());
+    }
+    let (source, out) = (folder.join("source.pcapng"), folder.join("out.pcapng"));
+    std::fs::write(&source, capture.octets()).expect("written");
+    assert!(keepscope(&["analyze", "--write", text(&out), text(&source)]).status.success());
+    let names = ["frame.interface_name", "frame.interface_description", "frame.packet_flags", "ip.id"];
+    let found = fields(&out, &names);
+    assert_eq!(found, fields(&source, &names));
+    assert_eq!(found[1][..3], ["uplink0", "to the süd router", "0x00000002"], "{found:?}");
 }

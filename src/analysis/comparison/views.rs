@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::pairing::{Draft, ends};
-use super::{Mark, Party, Side, Tolerance};
+use super::{Mark, Party, Settings, Side, Tolerance};
 use crate::analysis::{ConnectionRecord, ProbeRecord, ProberRecord};
 use crate::segment::{Endpoint, TcpTimestamps};
 use crate::time::{Span, Timestamp};
@@ -85,6 +85,8 @@ pub struct Missing {
     /// The other capture may not have begun yet or have ended, or it shows too little of the connection to
     /// recognise the packet: it may have been there.
     pub unsure: bool,
+    /// The other capture left out packets: it says so, or octets were acknowledged that it does not have.
+    pub left_out: bool,
 }
 
 /// A probe that took longer than the others.
@@ -342,7 +344,7 @@ pub(super) fn look(
     drafts: &[Draft<'_>],
     agreement: &Agreement,
     captures: (&[ConnectionRecord], &[ConnectionRecord]),
-    tolerance: Tolerance,
+    settings: Settings,
 ) -> (Clocks, Vec<Views>) {
     let periods = (Period::of(captures.0), Period::of(captures.1));
     let lives = (by_ends(captures.0), by_ends(captures.1));
@@ -357,11 +359,18 @@ pub(super) fn look(
             ways.add(side, near);
             views.probes += side.both.len();
             views.answers += side.both.iter().filter(|both| both.answer().is_some()).count();
-            let lookout =
-                Lookout { draft, prober: side.prober, near, periods, lives: &lives, agreement: *agreement };
+            let lookout = Lookout {
+                draft,
+                prober: side.prober,
+                near,
+                periods,
+                lives: &lives,
+                agreement: *agreement,
+                dropped: settings.dropped,
+            };
             lookout.probes(side, &mut views.missing);
             side.both.iter().for_each(|both| lookout.answers(both, &mut views.missing));
-            lookout.late(side, tolerance, &mut views.late);
+            lookout.late(side, settings.tolerance, &mut views.late);
         }
         // On one clock, or what is lost at the one and the other could not be read in order.
         views.missing.sort_by_key(|missing| match missing.seen_in {
@@ -381,6 +390,8 @@ struct Lookout<'a> {
     periods: (Period, Period),
     lives: &'a (Lives<'a>, Lives<'a>),
     agreement: Agreement,
+    /// Whether the captures say that they dropped packets.
+    dropped: (bool, bool),
 }
 
 /// All connections of a capture by their ends.
@@ -404,12 +415,24 @@ impl Lookout<'_> {
             Some(_) => Fate::Appeared,
         };
         let due = self.due(seen_in, at);
-        let (other, period) = match seen_in {
-            Side::A => (self.draft.b, self.periods.1),
-            Side::B => (self.draft.a, self.periods.0),
+        let (other, period, dropped) = match seen_in {
+            Side::A => (self.draft.b, self.periods.1, self.dropped.1),
+            Side::B => (self.draft.a, self.periods.0, self.dropped.0),
         };
-        let unsure = period.misses(due) || self.may_hide(other, due);
-        Missing { prober: self.prober, is_answer, seen_in, at, probe: None, answered: false, fate, unsure }
+        let summary = &other.summary;
+        let left_out = dropped || summary.client.octets_missing || summary.server.octets_missing;
+        let unsure = left_out || period.misses(due) || self.may_hide(other, due);
+        Missing {
+            prober: self.prober,
+            is_answer,
+            seen_in,
+            at,
+            probe: None,
+            answered: false,
+            fate,
+            unsure,
+            left_out,
+        }
     }
 
     /// Whether a capture of the connection may have a packet of this time without our knowing what it is: before

@@ -17,7 +17,7 @@ const LIKED: [u32; 7] = [3, 4, 5, 6, 8, 9, 10];
 const ODD: f64 = 0.8;
 
 /// What one or two probes are worth as a count: whoever sets it wants to survive a loss.
-const FEWEST: [f64; 2] = [0.2, 0.4];
+const FEWEST: [f64; 2] = [0.3, 0.4];
 
 /// What a user timeout is worth beside a count: few set one.
 const SELDOM_SET: f64 = 0.5;

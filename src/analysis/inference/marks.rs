@@ -9,6 +9,8 @@ mod ending;
 mod probe;
 mod responder;
 
+use std::borrow::Cow;
+
 use super::Explanation;
 use super::observe::{Step, Subject};
 use crate::frame::FrameId;
@@ -61,38 +63,28 @@ impl Worth {
     }
 }
 
-/// What a mark says of one stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opinion {
-    /// The name of the stack.
-    pub stack: &'static str,
-    /// What the mark is worth to it.
-    pub worth: Worth,
-}
-
 /// Something seen that tells stacks apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// Its name.
     pub name: &'static str,
     /// What was seen, for people.
-    pub seen: String,
+    pub seen: Cow<'static, str>,
     /// The first frames that show it.
     pub frames: Vec<FrameId>,
-    /// What it says of stacks, in the order of their table; of those left out it says nothing.
-    pub opinions: Vec<Opinion>,
+    /// What it is worth to each stack, in the order of their table; nothing where it says nothing.
+    worths: Box<[Option<Worth>]>,
 }
 
 impl Mark {
     /// A mark, judged for every stack of the table.
     pub(super) fn new(
         name: &'static str,
-        seen: impl Into<String>,
+        seen: impl Into<Cow<'static, str>>,
         frames: impl IntoIterator<Item = FrameId>,
         judge: impl Fn(&Stack) -> Option<Worth>,
     ) -> Self {
-        let opinion = |stack: &&'static Stack| Some(Opinion { stack: stack.name, worth: judge(stack)? });
-        let mut shown: Vec<FrameId> = Vec::new();
+        let mut shown: Vec<FrameId> = Vec::with_capacity(MOST_FRAMES);
         for frame in frames {
             if shown.len() == MOST_FRAMES {
                 break;
@@ -101,22 +93,24 @@ impl Mark {
                 shown.push(frame);
             }
         }
-        Self {
-            name,
-            seen: seen.into(),
-            frames: shown,
-            opinions: Stack::all().iter().copied().filter_map(|stack| opinion(&stack)).collect(),
-        }
+        let worths = Stack::all().iter().map(|stack| judge(stack)).collect();
+        Self { name, seen: seen.into(), frames: shown, worths }
+    }
+
+    /// What it says, in the order of the table of stacks; of those left out it says nothing.
+    pub fn opinions(&self) -> impl Iterator<Item = (&'static Stack, Worth)> {
+        let all = Stack::all().iter().zip(&self.worths);
+        all.filter_map(|(stack, worth)| Some((*stack, (*worth)?)))
     }
 
     /// What it is worth to a stack, if it says anything of it.
     pub fn worth(&self, stack: &str) -> Option<Worth> {
-        self.opinions.iter().find(|opinion| opinion.stack == stack).map(|opinion| opinion.worth)
+        self.opinions().find(|(known, _)| known.name == stack).map(|(_, worth)| worth)
     }
 
-    /// The names of the stacks to which it is worth as much.
-    pub fn stacks(&self, worth: Worth) -> impl Iterator<Item = &'static str> {
-        self.opinions.iter().filter(move |opinion| opinion.worth == worth).map(|opinion| opinion.stack)
+    /// The stacks to which it is worth as much.
+    pub fn stacks(&self, worth: Worth) -> impl Iterator<Item = &'static Stack> {
+        self.opinions().filter(move |(_, known)| *known == worth).map(|(stack, _)| stack)
     }
 }
 

@@ -149,8 +149,12 @@ impl Rate {
         let rest = if gap >= interval - JITTER { alone(false) } else { Match::NONE };
         let granule = self.granule(interval);
         let fired = self.aligned(interval, granule);
-        if !steady || fired - offset >= idle {
+        if !steady {
             return direct.or(rest);
+        }
+        if fired - offset >= idle {
+            // The idle time is over when the timer fires, so there is no rest to wait for.
+            return direct.or(rest.less(0.6, 0.6));
         }
         let rest_granule = self.granule(idle - (fired - offset));
         let exact = self.rest(idle.saturating_add(offset), rest_granule, gap);

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use super::quiet::Silences;
 use crate::segment::{Segment, SeqNum};
 use crate::time::Span;
 use crate::track::event::{ConnectionId, LookAlike, Mark, Party};
@@ -39,6 +40,8 @@ pub struct History {
     /// Who sent the SYN that waits for its answer, and that of the answer for its own.
     syn: Option<Mark>,
     syn_ack: Option<Mark>,
+    /// Silences in which a probe could be expected.
+    pub(super) silences: Silences,
     /// Round trips of the handshake on both sides of the point of capture.
     client_trip: Option<Span>,
     server_trip: Option<Span>,
@@ -56,6 +59,7 @@ impl History {
     fn add(&mut self, segment: &Segment, observed: &Observed) {
         let at = Mark { frame: segment.id, time: segment.time };
         self.handshake(segment, observed.sender, at);
+        self.silences.segment(segment, observed.sender, observed.class);
         let probe = matches!(observed.class, Class::Probe { .. } | Class::Candidate { .. });
         let old = match observed.class {
             Class::OldAck => true,

@@ -7,7 +7,7 @@ use crate::stack::value::Rounding;
 use crate::time::{Span, Timestamp};
 
 /// A program may turn keepalives on this long after the last segment before its first probe.
-const TURNED_ON: Span = Span::from_millis(250);
+pub(super) const TURNED_ON: Span = Span::from_millis(250);
 
 /// How a step stands to one rule.
 #[derive(Clone, Copy)]

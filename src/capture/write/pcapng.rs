@@ -12,6 +12,7 @@ const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
+const EPB_FLAGS: u16 = 2;
 
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 /// Type, length and the length again.
@@ -99,7 +100,7 @@ impl PcapngWriter {
         comments: &[String],
     ) -> io::Result<()> {
         let early = frame.time.as_nanos() < 0;
-        let interface = self.interface(out, Source::of(frame), early)?;
+        let interface = self.interface(out, frame, early)?;
         let offset = if early { i128::from(EARLIEST_SECOND) * 1_000_000_000 } else { 0 };
         let invalid = |_| io::Error::from(io::ErrorKind::InvalidInput);
         let units = u64::try_from(i128::from(frame.time.as_nanos()) - offset).map_err(invalid)?;
@@ -110,7 +111,10 @@ impl PcapngWriter {
         self.word(frame.wire_len);
         self.body.extend_from_slice(frame.data);
         self.pad();
-        if !comments.is_empty() {
+        if let Some(flags) = frame.flags {
+            self.option(EPB_FLAGS, &flags.to_le_bytes());
+        }
+        if !comments.is_empty() || frame.flags.is_some() {
             comments.iter().for_each(|comment| self.text(OPT_COMMENT, comment));
             self.option(OPT_END, &[]);
         }
@@ -118,7 +122,8 @@ impl PcapngWriter {
     }
 
     /// The number of the interface for frames of this source, declared if need be.
-    fn interface(&mut self, out: &mut impl Write, source: Source, early: bool) -> io::Result<u32> {
+    fn interface(&mut self, out: &mut impl Write, frame: &Frame<'_>, early: bool) -> io::Result<u32> {
+        let source = Source::of(frame);
         if let Some(number) = self.interfaces.get(&(source, early)) {
             return Ok(*number);
         }
@@ -127,13 +132,16 @@ impl PcapngWriter {
         self.body.extend([0; 2]);
         // No limit: each packet has its own lengths.
         self.word(0);
-        match self.names.get(&source.interface).cloned() {
-            Some(name) => self.text(IF_NAME, &name),
-            None => {
-                let capture = self.captures.get(source.capture as usize).map_or("", String::as_str);
-                let description = format!("interface {} of {capture}", source.interface);
-                self.text(IF_DESCRIPTION, &description);
-            }
+        let named = frame.names.and_then(|names| names.name.as_deref()).map(str::to_owned);
+        let named = named.or_else(|| self.names.get(&source.interface).cloned());
+        let capture = self.captures.get(source.capture as usize).cloned().unwrap_or_default();
+        if let Some(name) = &named {
+            self.text(IF_NAME, name);
+        }
+        match frame.names.and_then(|names| names.description.as_deref()) {
+            Some(description) => self.text(IF_DESCRIPTION, description),
+            None if named.is_some() && capture.is_empty() => {}
+            None => self.text(IF_DESCRIPTION, &format!("interface {} of {capture}", source.interface)),
         }
         self.option(IF_TSRESOL, &[NANOSECONDS]);
         if source.fcs_len > 0 {
@@ -213,7 +221,17 @@ mod tests {
 
     fn frame(time: i64, interface: u32, link: LinkType, data: &[u8]) -> Frame<'_> {
         let id = FrameId { capture: 0, number: 1 };
-        Frame { id, time: Timestamp::from_nanos(time), interface, link, fcs_len: 4, wire_len: 1500, data }
+        Frame {
+            id,
+            time: Timestamp::from_nanos(time),
+            interface,
+            link,
+            fcs_len: 4,
+            wire_len: 1500,
+            flags: None,
+            names: None,
+            data,
+        }
     }
 
     #[test]

@@ -138,7 +138,17 @@ mod tests {
         let id = FrameId { capture: 0, number };
         let time = Timestamp::from_nanos(1_700_000_000_000_000_000 + number as i64);
         let interface = (number % 2) as u32;
-        Frame { id, time, interface, link: LinkType::Ethernet, fcs_len: 0, wire_len: 1500, data }
+        Frame {
+            id,
+            time,
+            interface,
+            link: LinkType::Ethernet,
+            fcs_len: 0,
+            wire_len: 1500,
+            flags: None,
+            names: None,
+            data,
+        }
     }
 
     /// A file of ten packets, and its length before and after each of them.

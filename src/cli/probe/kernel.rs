@@ -151,11 +151,6 @@ fn session(
                 return Ok(());
             }
             Event::Opened { at, .. } => established = Some(*at),
-            Event::Set(settings) => {
-                let refused = settings.iter().filter_map(|one| Some((one.option, one.refused.as_ref()?)));
-                refused
-                    .for_each(|(option, error)| complain(&format!("error: {option} was refused: {error}")));
-            }
             _ => {}
         }
         tell(&mut out, options.format, event, established)
@@ -284,7 +279,7 @@ impl Witness {
             packets: self.frames,
             counts: self.pipeline.counts(0),
             problems: Vec::new(),
-            lost: Some(received.dropped),
+            dropped: received.dropped,
         };
         Some(Packets { captures: vec![capture], records: vec![record], judged: vec![judged] })
     }

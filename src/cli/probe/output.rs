@@ -21,6 +21,7 @@ const LIVE: &str = "live";
 pub(super) struct Output {
     format: Format,
     style: Style,
+    plain: bool,
     teller: Teller,
     out: BufWriter<Stdout>,
     recording: Option<Recording>,
@@ -34,12 +35,13 @@ impl Output {
         recording: Option<Recording>,
         now: Timestamp,
     ) -> io::Result<Self> {
-        let manner =
-            if arguments.plain { Manner::Plain } else { Manner::Words { numbered: asked.connections > 1 } };
+        let words = Manner::Words { numbered: asked.connections > 1, count: asked.order.settings.count };
+        let manner = if arguments.plain { Manner::Plain } else { words };
         let style = if arguments.plain { Style::default() } else { Color::Auto.style() };
         let mut output = Self {
             format: arguments.format,
             style,
+            plain: arguments.plain,
             teller: Teller::new(manner, now),
             out: BufWriter::new(io::stdout()),
             recording,
@@ -72,9 +74,10 @@ impl Output {
             packets: report.packets,
             counts: report.counts.clone(),
             problems: Vec::new(),
-            lost: Some(report.received.dropped),
+            dropped: report.received.dropped,
         };
         match self.format {
+            Format::Text if self.plain => probe::plain_summary(&mut self.out, report, now)?,
             Format::Text => {
                 probe::summary(&mut self.out, report, self.style)?;
                 if let (Some(packets), Some(path)) = (recorded, &asked.recording) {

@@ -224,7 +224,8 @@ impl Core {
                 }
             }
             Arrival::InterfaceLost { name } => {
-                self.links.iter_mut().for_each(|link| link.on_interface_lost(&name));
+                let now = self.now;
+                self.links.iter_mut().for_each(|link| link.on_interface_lost(&name, now));
                 self.news.push_back(News::InterfaceLost { name });
             }
             Arrival::ClockStepped { nanos } => self.news.push_back(News::ClockStepped { nanos }),

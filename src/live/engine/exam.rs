@@ -46,7 +46,7 @@ impl Exam {
         self.due.filter(|due| *due <= now)?;
         let octets = ROUND.get(self.next % ROUND.len()).copied().filter(|_| self.next < ROUND.len() * ROUNDS);
         self.next += 1;
-        let wait = if self.next % ROUND.len() == 0 { REST } else { self.gap };
+        let wait = if self.next.is_multiple_of(ROUND.len()) { REST } else { self.gap };
         // The last one gets as long as the others.
         let wait = if self.next >= ROUND.len() * ROUNDS { self.gap } else { wait };
         self.due = octets.map(|_| now.plus(wait));

@@ -81,8 +81,8 @@ pub(super) struct Story {
     pub(super) gave_up: bool,
     /// The system did not let a probe of the last run out.
     pub(super) send_error: Option<String>,
-    /// An interface went away and nothing was heard since.
-    pub(super) interface_lost: Option<String>,
+    /// An interface went away, and since then neither a packet of the peer nor one of ours was seen: it is the one.
+    pub(super) interface_lost: Option<(String, Timestamp)>,
     /// An ICMP error answered the SYN.
     pub(super) refusal: Option<Refusal>,
     /// Nothing answered the SYN in time.
@@ -351,6 +351,7 @@ impl Link {
 
     /// A segment from our address left.
     pub(super) fn on_own(&mut self, segment: &Segment, rules: Rules, now: Timestamp) {
+        self.on_seen(segment.time);
         if let Some(learner) = &mut self.learner {
             learner.on_own(segment);
             if let (Some(machine), Some(rcv_nxt)) = (&mut self.machine, learner.rcv_nxt()) {
@@ -365,6 +366,7 @@ impl Link {
 
     /// A segment from the peer's address came.
     pub(super) fn on_peer(&mut self, segment: &Segment, now: Timestamp, steps: &mut Vec<Step>) {
+        self.on_seen(segment.time);
         if let Some(learner) = &mut self.learner {
             learner.on_peer(segment);
         }
@@ -387,7 +389,6 @@ impl Link {
         machine.on_segment(self.latest, &arrives);
         let acceptable =
             segment.flags.fin() && segment.seq.plus(segment.len).plus(1) == machine.tcb().rcv_nxt;
-        self.story.interface_lost = None;
         self.take_from_machine(now, steps);
         if acceptable {
             self.on_fin(1, now);
@@ -450,9 +451,16 @@ impl Link {
     }
 
     /// An interface went away, which may be the one over which it goes.
-    pub(super) fn on_interface_lost(&mut self, name: &str) {
+    pub(super) fn on_interface_lost(&mut self, name: &str, now: Timestamp) {
         if self.phase != Phase::Done && self.story.interface_lost.is_none() {
-            self.story.interface_lost = Some(name.to_owned());
+            self.story.interface_lost = Some((name.to_owned(), now));
+        }
+    }
+
+    /// A packet was seen, so it is another interface that was lost, or it is back.
+    fn on_seen(&mut self, time: Timestamp) {
+        if self.story.closing_since.is_none() {
+            self.story.interface_lost.take_if(|(_, lost)| *lost < time);
         }
     }
 

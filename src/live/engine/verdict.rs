@@ -232,12 +232,16 @@ fn given_up(story: &Story, record: &ConnectionRecord) -> Verdict {
         .collect();
     let count = probes(tail.len());
     let doubt =
-        story.interface_lost.as_ref().map(|name| format!("{name} was lost meanwhile")).or_else(|| {
+        story.interface_lost.as_ref().map(|(name, _)| format!("{name} was lost meanwhile")).or_else(|| {
             story.send_error.as_ref().map(|error| format!("this system did not let all of them out: {error}"))
         });
     if let Some(doubt) = doubt {
         let rule = "silence tells nothing while this end cannot send or hear";
-        let reason = format!("{count} had no answer, but {doubt}");
+        let what = match tail.len() {
+            0 => "no probe was seen to leave".to_owned(),
+            _ => format!("{count} had no answer"),
+        };
+        let reason = format!("{what}, but {doubt}");
         return verdict(State::Inconclusive, rule, frames, reason);
     }
     if tail.is_empty() {
@@ -281,13 +285,19 @@ fn alive(story: &Story, record: &ConnectionRecord, broken: Option<&WireError>) -
         let reason = format!("the probe in packet {sent} was answered in packet {got}");
         return verdict(State::Alive, rule, vec![sent, got], reason);
     }
-    if let (true, Some(life), false) = (record.client.probes.is_empty(), story.heard, cut_short) {
+    // The handshake alone shows nothing of what came after it.
+    let heard = story.heard.filter(|life| story.opened.is_some_and(|opened| life.time > opened));
+    if let (true, Some(life), false) = (record.client.probes.is_empty(), heard, cut_short) {
         let rule = "what the peer sends shows it as well as an answer";
         let reason =
             format!("it never fell silent so long that a probe was due; last heard in packet {}", life.frame);
         return verdict(State::Alive, rule, vec![life.frame], reason);
     }
-    let why = broken.map_or_else(|| "it was stopped".to_owned(), |error| format!("it ended early ({error})"));
+    let why = match broken {
+        Some(error) => format!("it ended early ({error})"),
+        None if story.interrupted => "it was stopped".to_owned(),
+        None => "it came to its end".to_owned(),
+    };
     let reason = if waits > 0 {
         format!("{why} while {} waited for an answer", probes(waits))
     } else {

@@ -226,7 +226,13 @@ fn fragments_and_extension_headers_are_kept_by_their_addresses() {
     assert!(!passes(&peers(&["198.51.100.3:443"]), &later));
     let mut extended = ack(US[1], PEER[1], &[0; 40]);
     extended[6] = 60;
+    extended[40] = 6;
     assert!(passes(&peers(&PEER), &extended));
+    for other in [17, 58] {
+        extended[40] = other;
+        assert!(!passes(&peers(&PEER), &extended));
+    }
+    extended[40] = 44;
     assert!(!passes(&peers(&["[2001:db8::3]:443"]), &extended));
 }
 

@@ -65,7 +65,7 @@ pub fn compare(run: &Run, hz: u32) -> Option<Comparison> {
     let mut model = Model::of(Stack::named("linux").ok()?)?;
     model.rounding = Rounding::TimerWheel { hz };
     let (peer, until) = course(run, established);
-    let rtt = Span::from_micros(i64::from(run.info.rtt));
+    let rtt = round_trip(run);
     // What was seen, the probe that was due next, and the end.
     let steps = (run.probes() as usize).saturating_add(2).min(MOST_STEPS);
     let question = Question { model, settings, peer, rtt, steps };
@@ -95,6 +95,21 @@ pub fn compare(run: &Run, hz: u32) -> Option<Comparison> {
         })
         .collect();
     Some(Comparison { question, prediction, steps, until })
+}
+
+/// How long answers took, between looks; what the handshake took where there was none. That one may have waited for
+/// an address to be resolved, and probes give the kernel no sample of their own.
+fn round_trip(run: &Run) -> Span {
+    let mut sent = None;
+    let mut trips = Vec::new();
+    for seen in &run.seen {
+        match *seen {
+            Seen::Probe { by, .. } => sent = Some(by),
+            Seen::Answer { at, .. } => trips.extend(sent.take().map(|sent| at.since(sent))),
+            Seen::Data { .. } => {}
+        }
+    }
+    trips.into_iter().min().unwrap_or(Span::from_micros(i64::from(run.info.rtt)))
 }
 
 /// What the peer did, in the terms of the prediction, and up to when that is true.

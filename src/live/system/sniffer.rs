@@ -56,6 +56,10 @@ impl Sniffer {
         // Protocol 0 receives nothing until pnet binds it.
         let socket = Socket::new(Domain::PACKET, kind, None)?;
         attach(&socket, filter)?;
+        if interface.is_loopback() {
+            // An old kernel leaves it to the filter, which does it too.
+            let _ = sys::ignore_outgoing(&socket);
+        }
         if set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).is_err() {
             set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;
         }

@@ -90,6 +90,7 @@ struct MissingLine {
     answered: bool,
     fate: &'static str,
     unsure: bool,
+    capture_left_out_packets: bool,
 }
 
 #[derive(Serialize)]
@@ -219,6 +220,7 @@ impl From<&Missing> for MissingLine {
             answered: missing.answered,
             fate: missing.fate.name(),
             unsure: missing.unsure,
+            capture_left_out_packets: missing.left_out,
         }
     }
 }

@@ -25,17 +25,17 @@ struct Against {
 
 impl From<&Mark> for MarkLine {
     fn from(mark: &Mark) -> Self {
-        let against = mark.opinions.iter().filter(|opinion| opinion.worth != Worth::Supports);
+        let against = mark.opinions().filter(|(_, worth)| *worth != Worth::Supports);
         Self {
             mark: mark.name,
-            seen: mark.seen.clone(),
+            seen: mark.seen.clone().into_owned(),
             frames: mark.frames.iter().copied().map(At::from).collect(),
-            speaks_for: mark.stacks(Worth::Supports).collect(),
+            speaks_for: mark.stacks(Worth::Supports).map(|stack| stack.name).collect(),
             speaks_against: against
-                .map(|opinion| Against {
-                    stack: opinion.stack,
-                    worth: opinion.worth.name(),
-                    factor: opinion.worth.factor(),
+                .map(|(stack, worth)| Against {
+                    stack: stack.name,
+                    worth: worth.name(),
+                    factor: worth.factor(),
                 })
                 .collect(),
         }

@@ -1,6 +1,6 @@
 //! What happens, a line each, as it happens: for people, or with absolute times for programs that read lines.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::since;
@@ -19,9 +19,19 @@ pub enum Manner {
     Words {
         /// Several connections.
         numbered: bool,
+        /// Probes without an answer after which a peer is called silent.
+        count: u32,
     },
     /// Absolute time, number of the connection, what, and values with their names.
     Plain,
+}
+
+/// A probe that may still be answered.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    sent: Mark,
+    /// That no answer came was told.
+    told: bool,
 }
 
 /// Tells news.
@@ -30,7 +40,7 @@ pub struct Teller {
     manner: Manner,
     start: Timestamp,
     /// The probes that are not answered yet.
-    waiting: HashMap<(ConnectionId, u32), Mark>,
+    waiting: BTreeMap<(ConnectionId, u32), Waiting>,
     /// Connections that were let go; what their last word says stands in the summary.
     closed: Vec<ConnectionId>,
 }
@@ -38,7 +48,7 @@ pub struct Teller {
 impl Teller {
     /// Tells what happens from `start` on.
     pub fn new(manner: Manner, start: Timestamp) -> Self {
-        Self { manner, start, waiting: HashMap::new(), closed: Vec::new() }
+        Self { manner, start, waiting: BTreeMap::new(), closed: Vec::new() }
     }
 
     /// Tells one thing, if it is for the reader of lines.
@@ -98,7 +108,7 @@ impl Teller {
     /// The number of a connection, where there are several.
     fn number(&self, index: usize) -> String {
         match self.manner {
-            Manner::Words { numbered: true } => format!("#{:<3} ", index + 1),
+            Manner::Words { numbered: true, .. } => format!("#{:<3} ", index + 1),
             _ => String::new(),
         }
     }
@@ -113,7 +123,10 @@ impl Teller {
         let key = |probe: u32| (event.connection, probe);
         match &event.kind {
             EventKind::Probe(probe) if probe.segment.prober == Party::Client => {
-                self.waiting.insert(key(event.number), probe.segment.at);
+                if probe.segment.run > 1 {
+                    self.unanswered(out, index, event.connection)?;
+                }
+                self.waiting.insert(key(event.number), Waiting { sent: probe.segment.at, told: false });
                 let text = self.probe(probe, first);
                 self.line(out, index, probe.segment.at.time, &text)
             }
@@ -134,20 +147,8 @@ impl Teller {
                 None => Ok(()),
             },
             EventKind::Unanswered { probe } => match self.waiting.remove(&key(*probe)) {
-                Some(sent) if self.manner == Manner::Plain => {
-                    let text = format!("unanswered packet={}", sent.frame);
-                    self.line(out, index, sent.time, &text)
-                }
-                // Nothing happened then: it is known only when the next probe leaves or the connection ends.
-                Some(sent) => writeln!(
-                    out,
-                    "{:12}  {}  no answer to the probe of {} [packet {}]",
-                    "",
-                    self.number(index),
-                    since(self.start, sent.time),
-                    sent.frame
-                ),
-                None => Ok(()),
+                Some(Waiting { sent, told: false }) => self.no_answer(out, index, sent),
+                _ => Ok(()),
             },
             EventKind::Reset { by, at, marks } if !self.closed.contains(&event.connection) => {
                 let text = if self.manner == Manner::Plain {
@@ -172,6 +173,24 @@ impl Teller {
         }
     }
 
+    /// The next probe of a run leaves: those before it have no answer yet.
+    fn unanswered(&mut self, out: &mut dyn Write, index: usize, id: ConnectionId) -> io::Result<()> {
+        let mut silent = Vec::new();
+        for (_, waiting) in self.waiting.range_mut((id, 0)..=(id, u32::MAX)) {
+            if !std::mem::replace(&mut waiting.told, true) {
+                silent.push(waiting.sent);
+            }
+        }
+        silent.into_iter().try_for_each(|sent| self.no_answer(out, index, sent))
+    }
+
+    fn no_answer(&self, out: &mut dyn Write, index: usize, sent: Mark) -> io::Result<()> {
+        if self.manner == Manner::Plain {
+            return self.line(out, index, sent.time, &format!("unanswered packet={}", sent.frame));
+        }
+        writeln!(out, "{:12}  {}  no answer [to packet {}]", "", self.number(index), sent.frame)
+    }
+
     fn probe(&self, probe: &Probe, first: Option<(SeqNum, SeqNum)>) -> String {
         let shown = &probe.segment;
         let (iss, irs) = first.unwrap_or_default();
@@ -183,7 +202,12 @@ impl Teller {
             return format!("probe packet={packet} run={run} seq={seq} ack={ack} {rest}");
         }
         let data = if octets == 0 { "no data" } else { "1 octet" };
-        format!("probe {run}, SEQ {seq} ACK {ack}, {data} [packet {packet}]")
+        let run = match self.manner {
+            // The first of a run is nothing to be counted yet.
+            Manner::Words { count, .. } if run > 1 && run <= count => format!(" {run} of {count}"),
+            _ => String::new(),
+        };
+        format!("probe{run}, SEQ {seq} ACK {ack}, {data} [packet {packet}]")
     }
 
     fn answer(&self, answer: &Answer) -> String {

@@ -72,7 +72,7 @@ impl From<Quantiles> for QuantilesLine {
 pub fn json(out: &mut dyn Write, plan: &Plan, many: &Many, pretty: bool) -> io::Result<()> {
     let Many { spread, distribution } = many;
     let document = Document {
-        head: head(plan, distribution.unexpected > 0, false),
+        head: head(plan, None),
         runs: Runs {
             count: distribution.runs,
             over: match spread {

@@ -2,7 +2,6 @@
 
 use crate::analysis::Inference;
 use crate::analysis::inference::{Mark, Worth};
-use crate::stack::Stack;
 
 /// How many stacks a mark may fit and still tell something where it speaks against none.
 const FEW: usize = 2;
@@ -54,9 +53,8 @@ fn tells(mark: &Mark) -> bool {
 
 /// The families of the stacks that run of which a mark says one of these.
 fn runs(mark: &Mark, worths: &[Worth]) -> Vec<&'static str> {
-    let opinions = mark.opinions.iter().filter(|opinion| worths.contains(&opinion.worth));
-    let stacks = opinions.filter(|opinion| Stack::named(opinion.stack).is_ok_and(|stack| stack.runs));
-    let mut names: Vec<&str> = stacks.map(|opinion| family(opinion.stack)).collect();
+    let opinions = mark.opinions().filter(|(stack, worth)| stack.runs && worths.contains(worth));
+    let mut names: Vec<&str> = opinions.map(|(stack, _)| family(stack.name)).collect();
     names.dedup();
     names
 }
@@ -85,7 +83,7 @@ fn family(stack: &'static str) -> &'static str {
 fn said(mark: &Mark) -> String {
     let seen = &mark.seen;
     match mark.name {
-        "payload" => seen.clone(),
+        "payload" => seen.clone().into_owned(),
         "octet" => format!("octet {seen}"),
         "ip_id" => format!("IP ID {seen}"),
         "dont_fragment" => format!("DF {seen}"),
@@ -93,7 +91,7 @@ fn said(mark: &Mark) -> String {
         "count" => format!("given up {seen}"),
         "give_up" => format!("given up {seen}"),
         "give_up_moment" => format!("RST {seen}"),
-        "reset_flags" => seen.clone(),
+        "reset_flags" => seen.clone().into_owned(),
         "reset_seq" => format!("RST at {seen}"),
         "reset_timestamps" => format!("timestamps on the RST {seen}"),
         "dsack" => format!("D-SACK {seen}"),

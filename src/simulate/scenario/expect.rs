@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn times_and_counts_are_read_and_written_alike() {
-        for text in ["7s168ms ± 12ms", "340s..361s", "7s"] {
+        for text in ["7.168s ± 12ms", "340s..361s", "7s"] {
             assert_eq!(text.parse::<Window>().map(|window| window.to_string()), Ok(text.to_owned()));
         }
         assert_eq!("7.168s+-12ms".parse::<Window>(), "7168ms ± 12ms".parse::<Window>());

@@ -68,7 +68,7 @@ pub(super) fn wrong_of(error: &toml::de::Error) -> Wrong {
     } else if message.starts_with("missing field `") {
         format!("{} is missing", quoted().next().unwrap_or("a field"))
     } else {
-        message.to_owned()
+        numbers_in_words(message)
     };
     Wrong { key: key_of(error), problem }
 }
@@ -80,6 +80,17 @@ fn unknown_field(names: Vec<&str>) -> String {
         Some(near) => format!("there is no field {wrong:?}; did you mean {near}?"),
         None => format!("there is no field {wrong:?}; there are {}", known.join(", ")),
     }
+}
+
+/// The kinds of numbers that the reader names as a program does.
+fn numbers_in_words(message: &str) -> String {
+    let said = ["u64", "u32", "u16", "u8"].into_iter().find_map(|kind| {
+        message.strip_suffix(kind).filter(|rest| rest.ends_with("expected ")).map(|rest| match kind {
+            "u8" => format!("{rest}a whole number from 0 to 255"),
+            _ => format!("{rest}a whole number from 0 on"),
+        })
+    });
+    said.unwrap_or_else(|| message.to_owned())
 }
 
 /// The key that an error is about, which the reader tells only in its text.

@@ -30,7 +30,7 @@ use crate::time::{Span, Timestamp};
 const CONNECTION: usize = 0;
 
 /// Most events of a simulation; what is simulated by mistake, as data every nanosecond, ends there.
-pub const MOST_EVENTS: u64 = 20_000_000;
+pub const MOST_EVENTS: u64 = 500_000;
 
 /// A simulation that is over.
 #[derive(Debug)]
@@ -77,6 +77,15 @@ pub struct Captured {
     pub records: Vec<ConnectionRecord>,
 }
 
+impl Run {
+    /// That it was stopped, if it was.
+    pub fn trouble(&self) -> Option<String> {
+        let sentence =
+            || format!("stopped after {} events; simulate a shorter time or less data", self.events);
+        self.cut_short.then(sentence)
+    }
+}
+
 impl Captured {
     /// The frames, as a capture that was taken here and nowhere else has them.
     pub fn frames(&self) -> impl Iterator<Item = Frame<'_>> {
@@ -94,17 +103,18 @@ impl Plan {
     /// # Errors
     /// If the hosts and the boxes cannot be put together; with the key.
     pub fn run(&self, taps: &[usize]) -> Result<Run, Wrong> {
-        self.run_with(self.scenario.seed, None, taps)
-    }
-
-    /// The same with another seed, and with the client's timer in a phase of its own.
-    pub(super) fn run_with(&self, seed: u64, uptime: Option<Span>, taps: &[usize]) -> Result<Run, Wrong> {
         let mut wanted: Vec<usize> = taps.to_vec();
         let expected = |tap: &Tap| self.scenario.expect.capture.contains_key(&tap.name);
         wanted.extend((0..).zip(&self.taps).filter(|(_, tap)| expected(tap)).map(|(index, _)| index));
         wanted.sort_unstable();
         wanted.dedup();
-        let taps: Vec<Tap> = wanted.iter().filter_map(|index| self.taps.get(*index)).cloned().collect();
+        self.run_with(self.scenario.seed, None, &wanted)
+    }
+
+    /// The same with another seed, with the client's timer in a phase of its own, and with captures at no other
+    /// taps than these.
+    fn run_with(&self, seed: u64, uptime: Option<Span>, taps: &[usize]) -> Result<Run, Wrong> {
+        let taps: Vec<Tap> = taps.iter().filter_map(|index| self.taps.get(*index)).cloned().collect();
         let mut world = self.build(seed, uptime, &taps)?;
         let end = world.start().plus(self.scenario.length);
         let mut frames: BTreeMap<u32, Vec<TapFrame>> = BTreeMap::new();

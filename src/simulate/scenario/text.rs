@@ -182,7 +182,8 @@ impl std::str::FromStr for Rate {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = RATES.into_iter().find(|(_, factor)| self.0 % factor == 0).unwrap_or(("bit", 1));
+        let whole =
+            RATES.into_iter().find(|(_, factor)| self.0.is_multiple_of(*factor)).unwrap_or(("bit", 1));
         write!(f, "{}{}", self.0 / whole.1, whole.0)
     }
 }

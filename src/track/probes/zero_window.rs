@@ -11,6 +11,9 @@ use crate::track::event::{EventKind, LookAlike, Mark, Party};
 /// persist timer stops at 60 s).
 const WINDOW_PROBE_CAP: Span = Span::from_secs(50);
 
+/// Two silences are the same if they differ by no more than this part of them.
+const SAME_SILENCE: u64 = 50;
+
 /// Probes sent while the receiver's window is closed.
 #[derive(Debug, Default)]
 pub(super) struct ZeroWindow {
@@ -18,9 +21,26 @@ pub(super) struct ZeroWindow {
     closed: Option<Timestamp>,
     last: Option<Timestamp>,
     gap: Option<Span>,
+    /// How long before the last of them its sender had heard something.
+    silence: Option<Span>,
     waiting: bool,
     /// Those that were called keepalives.
     called: Vec<u32>,
+}
+
+/// When an empty segment into a window came that is closed, or was.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::track) struct IntoWindow {
+    /// When the window closed.
+    pub(in crate::track) closed: Option<Timestamp>,
+    /// A window update was captured since; its receiver may not have got it.
+    pub(in crate::track) open: bool,
+    /// Time since the last segment either way.
+    pub(in crate::track) quiet: Span,
+    /// Time since the last segment that its sender received.
+    pub(in crate::track) silence: Option<Span>,
+    /// The round trip of the path.
+    pub(in crate::track) rtt: Span,
 }
 
 impl Probes {
@@ -29,16 +49,16 @@ impl Probes {
     ///
     /// Window probes begin one retransmission time-out after the window closed and their gaps double up to a
     /// cap (RFC 9293 §3.8.6.1; Linux, measured: 0.42, 0.83, 1.66, 3.46 s); keepalives begin after at least a
-    /// second and keep their gaps.
+    /// second and keep their gaps. Behind a window update, one that comes as long after it as the one before
+    /// came after what its sender had heard is a keepalive: nothing that is heard puts off a window probe.
     pub(in crate::track) fn at_zero_window(
         &mut self,
         party: Party,
         now: Mark,
-        closed: Option<Timestamp>,
-        quiet: Span,
-        rtt: Span,
+        seen: IntoWindow,
         log: &mut Log,
     ) -> bool {
+        let IntoWindow { closed, open, quiet, silence, rtt } = seen;
         let zero = &mut self.waiting(party).zero_window;
         if zero.closed != closed {
             *zero = ZeroWindow { closed, ..ZeroWindow::default() };
@@ -56,7 +76,13 @@ impl Probes {
         // One of them may be missing from the capture, so only a gap that repeats ends a row of them.
         let goes_on = zero.waiting && !grew(80, 125);
         let capped = zero.waiting && zero.gap.is_some_and(|before| before >= WINDOW_PROBE_CAP);
-        zero.waiting = soon || doubled || goes_on || capped;
+        let same_silence = silence.zip(zero.silence).is_some_and(|(now, before)| {
+            let apart = now.as_nanos().abs_diff(before.as_nanos());
+            apart <= before.as_nanos().unsigned_abs() / SAME_SILENCE && now >= SETTLED
+        });
+        let put_off = open && same_silence && gap.times(100) > silence.unwrap_or(gap).times(130) && !capped;
+        zero.silence = silence;
+        zero.waiting = (soon || doubled || goes_on || capped) && !put_off;
         zero.last = Some(now.time);
         zero.gap = Some(gap);
         let waiting = zero.waiting;

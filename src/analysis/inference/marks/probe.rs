@@ -92,7 +92,8 @@ fn octet(subject: &Subject<'_>) -> Option<Mark> {
 fn flags(subject: &Subject<'_>) -> Option<Mark> {
     let pushed = |probe: &&ProbeRecord| probe.segment.psh;
     let all = probes(subject).count();
-    let (seen, chosen) = match probes(subject).filter(pushed).count() {
+    let pushes = probes(subject).filter(pushed).count();
+    let (seen, chosen) = match pushes {
         0 => ("ACK", false),
         some if some == all => ("PSH|ACK", true),
         _ => ("ACK, and PSH|ACK now and then", true),
@@ -101,7 +102,7 @@ fn flags(subject: &Subject<'_>) -> Option<Mark> {
     Some(Mark::new("flags", seen, shown, |stack| {
         let fits = |flags: ProbeFlags| match flags {
             ProbeFlags::Ack => !chosen,
-            ProbeFlags::PshAck => probes(subject).all(|probe| probe.segment.psh),
+            ProbeFlags::PshAck => pushes == all,
         };
         against(stack.probe.flags, fits, Worth::Unlikely)
     }))

@@ -37,7 +37,7 @@ pub struct Summary {
     pub too_late: bool,
     /// From the moment in which the connection was lost until the client knew.
     pub detected_after: Option<Span>,
-    /// Whether all that was expected came about.
+    /// Whether all that was expected of events and ends came about; captures are not taken.
     pub as_expected: bool,
 }
 
@@ -123,7 +123,7 @@ impl Plan {
     /// Simulates it for the n-th time of so many.
     ///
     /// # Errors
-    /// As [`Plan::run`].
+    /// As [`Plan::run`], and if there is no end of events.
     pub fn run_of_many(&self, spread: Spread, index: u64, runs: u64) -> Result<Summary, Wrong> {
         let first = self.scenario.seed;
         let run = match spread {
@@ -135,7 +135,10 @@ impl Plan {
                 self.run_with(first, Some(uptime), &[])?
             }
         };
-        Ok(Summary::of(&run))
+        match run.trouble() {
+            Some(trouble) => Err(Wrong::new("", trouble)),
+            None => Ok(Summary::of(&run)),
+        }
     }
 }
 
