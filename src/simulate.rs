@@ -2,6 +2,16 @@
 //!
 //! Owns simulated time and everything in it. Pure: the same description and the same seed give the same octets.
 //! The hosts run the keepalive machine; what passes a tap is a frame like any other.
+//!
+//! ```text
+//! world ── queue          what happens next
+//!  ├ host ─ end           a stack, its connections; windows: its Winsock calls
+//!  ├ link ─ chance        delay, loss, order; a stream of random numbers for each direction
+//!  ├ middlebox            what stands in between and keeps state
+//!  ├ tap                  packets become frames
+//!  └ truth                what really happened
+//! fleet                   very many connections over one plain path
+//! ```
 
 pub mod chance;
 pub mod end;
