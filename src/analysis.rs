@@ -1,6 +1,5 @@
 //! From keepalive events to findings: what became of each connection.
 //!
-//! Owns [`Collector`], which gathers the events of a connection into a [`ConnectionRecord`], and the outcome
 //! Owns [`Collector`], which gathers the events of a connection into a [`ConnectionRecord`], the outcome drawn
 //! from it, the settings that explain its probes ([`inference`]), the settings it was promised to have
 //! ([`verification`]), and what two captures have in common ([`comparison`]). Pure. Uses [`crate::track`] (its

@@ -4,6 +4,8 @@
 //! of everything: may use every module; none uses it.
 
 mod analyze;
+#[cfg(feature = "dashboard")]
+mod dashboard;
 mod diff;
 #[cfg(feature = "live")]
 mod doctor;
@@ -65,6 +67,7 @@ keepscope finds every TCP keepalive probe in a capture, and what became of it.
   keepscope analyze capture.pcapng                who probes whom, who no longer answers
   tcpdump -w - tcp | keepscope analyze -          the same, from a pipe
   keepscope probe example.net:443                 whether a peer answers keepalive probes
+  keepscope replay capture.pcapng                 the same on a screen, packet by packet
   keepscope diff before.pcap after.pcap           what changed, or what was lost between two ends
   keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
   keepscope verify --idle 7s --interval 3s --count 4 capture.pcap    whether it did as promised
@@ -121,6 +124,9 @@ struct Arguments {
 enum Command {
     /// Find the keepalive probes in captures, and their answers.
     Analyze(analyze::Arguments),
+    /// Open the screen: with a capture to replay it, without to choose.
+    #[cfg(feature = "dashboard")]
+    Dashboard(dashboard::DashboardArguments),
     /// Compare two captures: before and after a change, or both ends of a path.
     Diff(diff::Arguments),
     /// Show what this machine allows, and the command that mends each lack.
@@ -135,6 +141,9 @@ enum Command {
     Products(products::Arguments),
     /// Simulate hosts, links and the boxes between them, and hold what happens against what is expected.
     Simulate(simulate::Arguments),
+    /// Play captures on a screen, packet by packet, with verdicts as they stand at each moment.
+    #[cfg(feature = "dashboard")]
+    Replay(dashboard::ReplayArguments),
     /// Show how TCP stacks and applications keep connections alive, each fact with its source.
     Stacks(stacks::Arguments),
     /// Check the keepalives in captures against promised settings, rule by rule.
@@ -152,6 +161,8 @@ pub fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Some(Command::Analyze(arguments)) => analyze::run(arguments),
+        #[cfg(feature = "dashboard")]
+        Some(Command::Dashboard(arguments)) => dashboard::dashboard(arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
         #[cfg(feature = "live")]
         Some(Command::Doctor(arguments)) => doctor::run(&arguments),
@@ -159,11 +170,15 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "live")]
         Some(Command::Probe(arguments)) => probe::run(&arguments),
         Some(Command::Products(arguments)) => products::run(&arguments),
+        #[cfg(feature = "dashboard")]
+        Some(Command::Replay(arguments)) => dashboard::replay(arguments),
         Some(Command::Simulate(arguments)) => simulate::run(&arguments),
         Some(Command::Stacks(arguments)) => stacks::run(&arguments),
         Some(Command::Verify(arguments)) => verify::run(arguments),
         #[cfg(feature = "live")]
         Some(Command::Watch(arguments)) => watch::run(&arguments),
+        #[cfg(feature = "dashboard")]
+        None if dashboard::is_possible() => dashboard::start(),
         None => print(SHORT_HELP),
     };
     match result {

@@ -18,8 +18,9 @@
 //!   [`product`] is the same of the boxes between two stacks; [`simulate`] runs those.
 //! - `live` has the only sockets: it probes a real peer and watches interfaces, by the same machine and
 //!   through the same pipeline. [`simulate`] does it on a virtual clock.
+//! - `dashboard` shows all of it in a terminal: a pure model over the same stream of events.
 //! - [`winsock`] is `SO_KEEPALIVE` as Windows defines it.
-//! - [`time`] counts nanoseconds; nothing but `live` and the command line reads a clock.
+//! - [`time`] counts nanoseconds; nothing but `live`, `dashboard` and the command line reads a clock.
 
 // The one place with unsafe code, where a system call needs it, is in `live`.
 #![cfg_attr(not(feature = "live"), forbid(unsafe_code))]
@@ -41,6 +42,8 @@ pub mod analysis;
 pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "dashboard")]
+pub mod dashboard;
 pub mod frame;
 pub mod keepalive;
 #[cfg(feature = "live")]

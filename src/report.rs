@@ -16,6 +16,7 @@ pub mod jsonl;
 #[cfg(feature = "live")]
 pub mod kernel;
 pub mod ladder;
+pub mod marked;
 mod model;
 mod number;
 pub mod predict;

@@ -90,8 +90,8 @@ fn comes_after(one: Mark, other: Mark) -> bool {
 /// What was gathered of a connection so far.
 #[derive(Clone, Debug, Default)]
 struct Draft {
-    client: Vec<ProbeRecord>,
-    server: Vec<ProbeRecord>,
+    client: ProberRecord,
+    server: ProberRecord,
     lookalikes: Vec<LookAlikeSeen>,
     reset: Option<ResetMarks>,
     /// The first FIN of either side after a silence.
@@ -102,16 +102,18 @@ struct Draft {
 
 impl Draft {
     fn items(&self) -> usize {
-        self.client.len() + self.server.len() + self.lookalikes.len()
+        self.client.probes.len() + self.server.probes.len() + self.lookalikes.len()
     }
 
     /// The same with only the latest probes of each side.
     fn latest(&self, most: usize) -> Draft {
-        let tail = |probes: &[ProbeRecord]| {
-            probes.get(probes.len().saturating_sub(most)..).unwrap_or_default().to_vec()
+        let tail = |prober: &ProberRecord| {
+            let from = prober.probes.len().saturating_sub(most);
+            let probes = prober.probes.get(from..).unwrap_or_default().to_vec();
+            (from, ProberRecord { probes })
         };
-        let (client, server) = (tail(&self.client), tail(&self.server));
-        let left_out = (self.client.len() + self.server.len()).saturating_sub(client.len() + server.len());
+        let ((client_from, client), (server_from, server)) = (tail(&self.client), tail(&self.server));
+        let left_out = client_from + server_from;
         Draft {
             client,
             server,
@@ -124,7 +126,7 @@ impl Draft {
 
     /// Lets go of the earlier half of everything but a few.
     fn forget_half(&mut self) {
-        for probes in [&mut self.client, &mut self.server] {
+        for ProberRecord { probes } in [&mut self.client, &mut self.server] {
             if probes.len() > FEW {
                 let half = probes.len() / 2;
                 probes.drain(..half);
@@ -137,8 +139,7 @@ impl Draft {
     }
 
     fn into_record(self, id: ConnectionId, summary: &Summary) -> ConnectionRecord {
-        let client = ProberRecord { probes: self.client };
-        let server = ProberRecord { probes: self.server };
+        let Self { client, server, .. } = self;
         let verdict = outcome::judge(&client, &server, summary, self.reset);
         let client_inference =
             inference::infer(&client, &server, Party::Client, summary, &verdict, self.reset);
@@ -163,8 +164,8 @@ impl Draft {
 
     fn probes(&mut self, party: Party) -> &mut Vec<ProbeRecord> {
         match party {
-            Party::Client => &mut self.client,
-            Party::Server => &mut self.server,
+            Party::Client => &mut self.client.probes,
+            Party::Server => &mut self.server.probes,
         }
     }
 
@@ -180,13 +181,13 @@ impl Draft {
                 probes.insert(index, record);
             }
             EventKind::Answer(answer) => {
-                let all = self.client.iter_mut().chain(&mut self.server);
+                let all = self.client.probes.iter_mut().chain(&mut self.server.probes);
                 if let Some(probe) = all.rev().find(|probe| probe.event == answer.probe) {
                     probe.answer = Some(*answer);
                 }
             }
             EventKind::Retracted { probe, kind, .. } => {
-                for probes in [&mut self.client, &mut self.server] {
+                for probes in [&mut self.client.probes, &mut self.server.probes] {
                     let taken_back = probes.extract_if(.., |other| other.event == *probe);
                     self.lookalikes.extend(taken_back.map(|other| LookAlikeSeen {
                         sender: other.segment.prober,
@@ -254,5 +255,25 @@ impl Collector {
         self.items = self.drafts.values().map(Draft::items).sum();
         // Where even the few of each are more, none can be let go until connections end.
         self.most = self.most.map(|most| most.max(self.items * 2));
+    }
+
+    /// What would have become of a connection if the input ended now, as far as its events tell; `summary` is
+    /// what else is known of it. The probes of the client and of the server come with it.
+    pub fn verdict_so_far(
+        &self,
+        connection: ConnectionId,
+        summary: &Summary,
+    ) -> (Verdict, &ProberRecord, &ProberRecord) {
+        static NONE: ProberRecord = ProberRecord { probes: Vec::new() };
+        let draft = self.drafts.get(&connection);
+        let (client, server) = draft.map_or((&NONE, &NONE), |draft| (&draft.client, &draft.server));
+        let reset = draft.and_then(|draft| draft.reset);
+        (outcome::judge(client, server, summary, reset), client, server)
+    }
+
+    /// The record of a connection as it would be if the input ended now; `summary` is what is known of it
+    /// beside its events.
+    pub fn record_so_far(&self, connection: ConnectionId, summary: &Summary) -> ConnectionRecord {
+        self.drafts.get(&connection).cloned().unwrap_or_default().into_record(connection, summary)
     }
 }

@@ -24,8 +24,8 @@ use crate::frame::FrameId;
 use crate::keepalive::Model;
 use crate::stack::value::{Datum, IntervalShape, Rounding, Value as _};
 use crate::stack::{Requirement, Source};
-use crate::time::Span;
-use crate::track::event::Party;
+use crate::time::{Span, Timestamp};
+use crate::track::event::{Mark, Party};
 
 /// How far the clock of the capture may run from that of the prober: one part in so many.
 pub const DRIFT: i64 = 10_000;
@@ -305,6 +305,38 @@ pub struct Verdicts {
     pub rules: Vec<RuleVerdict>,
     /// The HZ values by which the rules about times are all kept, if each was allowed.
     pub hz_fits: Vec<u32>,
+}
+
+/// When a probe was due, and when it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The probe; nothing for what should come after the last one.
+    pub probe: Option<Mark>,
+    /// Earliest and latest time at which some phase of the timer sends it, tolerance not added.
+    pub window: (Timestamp, Timestamp),
+    /// How far outside of the window it may be seen.
+    pub tolerance: Span,
+}
+
+impl Due {
+    /// Whether a probe at this time is in time.
+    pub fn holds(&self, at: Timestamp) -> bool {
+        at.plus(self.tolerance) >= self.window.0 && at <= self.window.1.plus(self.tolerance)
+    }
+}
+
+/// When each probe of one end was due, and when the next one is.
+pub fn due(
+    record: &ConnectionRecord,
+    history: &History,
+    party: Party,
+    expectation: &Expectation,
+) -> Vec<Due> {
+    let steps = replay::Replay::new(record, history, party, expectation).steps();
+    let of = |step: &replay::Step| {
+        step.window.map(|window| Due { probe: step.probe, window, tolerance: step.tolerance })
+    };
+    steps.iter().filter_map(of).collect()
 }
 
 /// Judges every rule for one end of a connection that may have sent probes.

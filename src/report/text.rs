@@ -117,7 +117,10 @@ pub fn captures_read(out: &mut dyn Write, captures: &[CaptureReport]) -> io::Res
 }
 
 /// A connection in a few lines: what became of it, who probes and how, and why we say so.
-pub(super) fn headline(out: &mut dyn Write, record: &ConnectionRecord, style: Style) -> io::Result<()> {
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn headline(out: &mut dyn Write, record: &ConnectionRecord, style: Style) -> io::Result<()> {
     let midstream = match record.opened.start {
         crate::track::event::Start::Seen => "",
         crate::track::event::Start::Midstream => "  (start not captured)",

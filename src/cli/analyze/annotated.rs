@@ -1,10 +1,8 @@
 //! `keepscope analyze --write`: the connections shown, as a capture with comments.
 //!
-//! What a packet is may be known only at the end of its connection, so the captures are read a second time:
-//! nothing is kept but what was found. The second reading sees no more than the first did, also of a file that
-//! grows, and finds the same connections under the same numbers.
+//! The captures are read a second time, see [`marked`].
 
-use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,10 +11,7 @@ use super::super::progress::Progress;
 use crate::analysis::ConnectionRecord;
 use crate::capture::Captures;
 use crate::capture::write::{CaptureWriter, FileFormat};
-use crate::frame::FrameId;
-use crate::pipeline::Pipeline;
-use crate::report::annotate::{Annotations, about};
-use crate::track::event::ConnectionId;
+use crate::report::marked::{self, MarkedError, Source};
 
 /// A capture to be written.
 pub(super) struct Annotated {
@@ -60,40 +55,28 @@ impl Annotated {
     ) -> Result<Written, String> {
         let Self { mut writer, path, files } = self;
         let failed = |error| format!("--write {error}");
-        let annotations = Annotations::of(records);
-        let names: Vec<&str> = first.progress().map(|progress| progress.name).collect();
-        let program = concat!("keepscope ", env!("CARGO_PKG_VERSION"));
-        let owned = names.iter().map(|name| (*name).to_owned()).collect();
-        writer.begin(program, &about(records, &names), owned).map_err(failed)?;
-
-        let choice = Choice::of(records);
-        let mut left: Vec<u64> = first.progress().map(|progress| progress.frames).collect();
-        let mut captures = Captures::open(&files).map_err(|error| error.to_string())?;
-        let mut pipeline = Pipeline::new(0);
-        let mut commented = 0_usize;
-        while let Some(frame) = captures.next_frame() {
-            match left.get_mut(frame.id.capture as usize) {
-                Some(left) if *left > 0 => *left -= 1,
-                _ => continue,
-            }
-            let connection = pipeline.frame(&frame).map(|observed| observed.connection);
-            while pipeline.poll_event().is_some() {}
-            let comments = annotations.on(frame.id);
-            if choice.takes(frame.id, connection) || !comments.is_empty() {
-                commented += usize::from(!comments.is_empty());
-                writer.frame(&frame, comments).map_err(failed)?;
-            }
+        let read = first.progress().zip(files);
+        let sources: Vec<Source> = read
+            .map(|(progress, path)| Source { path, name: progress.name.to_owned(), frames: progress.frames })
+            .collect();
+        let each = |captures: &Captures| {
             if progress.is_due() {
-                progress.show(&captures);
+                progress.show(captures);
             }
             if interrupted.load(Ordering::Relaxed) {
-                progress.clear();
-                return Ok(Written::Interrupted);
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
             }
-        }
+        };
+        let written = marked::write(&mut writer, &sources, records, each);
         progress.clear();
-        if left.iter().any(|left| *left > 0) || commented != annotations.frames() {
-            return Err(format!("{}: not written: a capture changed while it was read", path.display()));
+        match written {
+            Ok(true) => {}
+            Ok(false) => return Ok(Written::Interrupted),
+            Err(MarkedError::Write(error)) => return Err(failed(error)),
+            Err(error @ MarkedError::Changed) => return Err(format!("{}: {error}", path.display())),
+            Err(error) => return Err(error.to_string()),
         }
         let format = writer.format();
         let packets = writer.finish().map_err(failed)?;
@@ -107,26 +90,6 @@ fn note(path: &Path, format: FileFormat, packets: u64) -> Option<String> {
         _ if packets == 0 => Some(format!("{path} has no packets, as no connection was chosen")),
         FileFormat::Pcap => Some(format!("{path} has the packets only: pcap has no comments, .pcapng has")),
         FileFormat::Pcapng => None,
-    }
-}
-
-/// Which packets are written.
-struct Choice {
-    connections: HashSet<ConnectionId>,
-    /// First frames: a SYN that reads like a stray one of an earlier life may have begun a new one.
-    firsts: HashSet<FrameId>,
-}
-
-impl Choice {
-    fn of(records: &[ConnectionRecord]) -> Self {
-        Self {
-            connections: records.iter().map(|record| record.id).collect(),
-            firsts: records.iter().map(|record| record.opened.first.frame).collect(),
-        }
-    }
-
-    fn takes(&self, frame: FrameId, connection: Option<ConnectionId>) -> bool {
-        connection.is_some_and(|id| self.connections.contains(&id)) || self.firsts.contains(&frame)
     }
 }
 

@@ -1,0 +1,183 @@
+//! `keepscope replay` and `keepscope dashboard`: the screen in the terminal.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{Exit, complain};
+use crate::analysis::Outcome;
+use crate::capture::Problem;
+use crate::dashboard::model::{Model, Session};
+use crate::dashboard::replay::{Speed, reader};
+use crate::dashboard::run::{self, Start};
+use crate::dashboard::text::plural;
+use crate::dashboard::theme::{Palette, Theme};
+use crate::report::text::{self, Style};
+
+const EXAMPLES: &str = "\
+Examples:
+  keepscope replay capture.pcapng                  all of it at once; Space plays it
+  keepscope replay --speed 10 capture.pcap.gz      from the beginning, ten times as fast as it was
+  keepscope replay --ascii --theme mono ring.pcap*
+
+? shows the keys. On quit the summary stays on the terminal.";
+
+/// What to replay.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
+pub(super) struct ReplayArguments {
+    /// pcap or pcapng files, plain or compressed; several are read as one in the order of their times
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+
+    /// Play from the beginning at this speed: a factor from 0.25 to 1000, or fit (as fast as it can be read)
+    #[arg(long, value_name = "FACTOR", default_value = "fit")]
+    speed: Speed,
+
+    #[command(flatten)]
+    looks: Looks,
+}
+
+/// What to open.
+#[derive(Debug, Args)]
+pub(super) struct DashboardArguments {
+    /// A capture to replay; without one, the start screen
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+
+    #[command(flatten)]
+    looks: Looks,
+}
+
+/// How it looks.
+#[derive(Debug, Default, Args)]
+struct Looks {
+    /// Colours; auto respects NO_COLOR and what the terminal says of its background
+    #[arg(long, value_enum, default_value_t = ThemeName::Auto)]
+    theme: ThemeName,
+
+    /// Draw with ASCII only; the default where the locale is not UTF-8
+    #[arg(long)]
+    ascii: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum ThemeName {
+    #[default]
+    Auto,
+    Dark,
+    Light,
+    Mono,
+}
+
+impl Looks {
+    fn theme(&self) -> Theme {
+        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let palette = match self.theme {
+            ThemeName::Dark => Palette::Dark,
+            ThemeName::Light => Palette::Light,
+            ThemeName::Mono => Palette::Mono,
+            ThemeName::Auto if set("NO_COLOR").is_some() => Palette::Mono,
+            ThemeName::Auto => match set("COLORFGBG").as_deref().and_then(|value| value.rsplit(';').next()) {
+                Some("7" | "15") => Palette::Light,
+                _ => Palette::Dark,
+            },
+        };
+        let truecolor = set("COLORTERM").is_some_and(|value| value == "truecolor" || value == "24bit");
+        let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG")).unwrap_or_default();
+        let utf8 = locale.to_ascii_lowercase().replace('-', "").contains("utf8");
+        Theme { palette, truecolor, ascii: self.ascii || !utf8 }
+    }
+}
+
+/// Whether a screen can be shown here.
+pub(super) fn is_possible() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
+}
+
+/// Replays captures.
+pub(super) fn replay(arguments: ReplayArguments) -> io::Result<Exit> {
+    show(arguments.files, arguments.speed, &arguments.looks)
+}
+
+/// Opens a capture, or the start screen.
+pub(super) fn dashboard(arguments: DashboardArguments) -> io::Result<Exit> {
+    show(arguments.file.into_iter().collect(), Speed::Fit, &arguments.looks)
+}
+
+/// The start screen, for who started without a command.
+pub(super) fn start() -> io::Result<Exit> {
+    show(Vec::new(), Speed::Fit, &Looks::default())
+}
+
+fn show(paths: Vec<PathBuf>, speed: Speed, looks: &Looks) -> io::Result<Exit> {
+    if !is_possible() {
+        let named = paths.first().map_or("FILE".into(), |path| path.to_string_lossy());
+        complain(&format!(
+            "error: this needs a terminal on standard input and output; `keepscope analyze {named}` writes the \
+             same findings as text, JSON or CSV"
+        ));
+        return Ok(Exit::BadInput);
+    }
+    if let Some(problem) = paths.iter().find_map(|path| reader::unreadable(path)) {
+        complain(&format!("error: {problem}"));
+        return Ok(Exit::BadInput);
+    }
+    let model = Model::new((80, 24), looks.theme(), speed);
+    // Unpredictable, so that no capture can be made to collide; results do not depend on it.
+    let hash_seed = RandomState::new().hash_one(0);
+    let ended = run::run(model, &Start { paths, hash_seed, folder: PathBuf::from(".") })?;
+    let exit = match ended.model.session.as_ref() {
+        Some(session) => summary(session)?,
+        None => Exit::Done,
+    };
+    Ok(if ended.interrupted { Exit::Interrupted } else { exit })
+}
+
+/// What stays on the terminal: what was read, what became of the connections, and the chosen one.
+fn summary(session: &Session) -> io::Result<Exit> {
+    if let Some(problem) = &session.failed {
+        complain(&format!("error: {problem}"));
+        return Ok(Exit::BadInput);
+    }
+    let mut out = io::stdout().lock();
+    let store = &session.store;
+    if !store.reading().done {
+        let packets = plural(store.reading().packets, "packet");
+        writeln!(out, "{}: left after {packets} had been read", session.name)?;
+        return Ok(Exit::Done);
+    }
+    text::captures_read(&mut out, store.captures())?;
+    let mut outcomes: BTreeMap<Outcome, u64> = BTreeMap::new();
+    let records = store.connections().filter_map(|connection| connection.record.as_ref());
+    for (_, record) in records.filter(|(_, record)| record.has_keepalives()) {
+        *outcomes.entry(record.verdict.outcome).or_default() += 1;
+    }
+    let with: u64 = outcomes.values().sum();
+    let among = plural(store.connections().len() as u64, "connection");
+    writeln!(out, "keepalives in {with} of {among}")?;
+    if with > 1 {
+        let counted: Vec<String> = outcomes
+            .iter()
+            .map(|(outcome, count)| format!("{count} {}", outcome.name().replace('_', " ")))
+            .collect();
+        writeln!(out, "{}", counted.join(", "))?;
+    }
+    if let Some((_, record)) =
+        session.selected.and_then(|id| store.connection(id)).and_then(|connection| connection.record.as_ref())
+    {
+        writeln!(out)?;
+        text::headline(&mut out, record, Style::default())?;
+    }
+    let problems = store.captures().iter().flat_map(|capture| &capture.problems);
+    for problem in problems {
+        let level = if problem.is_damage() { "error" } else { "note" };
+        complain(&format!("{level}: {problem}"));
+    }
+    let mut problems = store.captures().iter().flat_map(|capture| &capture.problems);
+    Ok(if problems.any(Problem::is_damage) { Exit::BadInput } else { Exit::Done })
+}

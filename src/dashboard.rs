@@ -1,0 +1,36 @@
+//! The screen in the terminal: captures replayed packet by packet, with ladder, timeline and verdict.
+//!
+//! ```text
+//! keys, clock, reader ─ message ─ update ─┬─ model ─ settle ─ view ─ terminal
+//!                                         └─ effect (open, write, copy, quit)
+//! ```
+//!
+//! - [`model`] is everything the screen shows; [`mod@update`] alone changes it; [`view`] draws it. All three
+//!   are pure, as are [`store`] (what a source told, indexed), [`replay`]'s clock, [`axis`], [`keymap`],
+//!   [`theme`], [`text`] and [`svg`].
+//! - [`run`] has the loop and the threads, `terminal` the terminal, `export` new files, and
+//!   [`replay::reader`] the captures.
+//!
+//! Whatever the source, it is the same stream of segments and events through the one pipeline
+//! ([`store::feed`]); what is said at a moment of it is what an analysis would say had it ended there
+//! ([`store::standing`]). Going back needs no checkpoints: the events are indexed by how many segments had been
+//! read when they were told.
+//!
+//! On top of everything but the command line: may use every module but [`crate::winsock`].
+
+pub mod axis;
+pub mod effect;
+mod expected;
+mod export;
+pub mod keymap;
+pub mod message;
+pub mod model;
+pub mod replay;
+pub mod run;
+pub mod store;
+pub mod svg;
+pub mod terminal;
+pub mod text;
+pub mod theme;
+pub mod update;
+pub mod view;

@@ -1,0 +1,282 @@
+//! Which key does what: one table, from which the help and the list in the README are made too.
+//!
+//! Owns [`Action`] and [`BINDINGS`]. Pure.
+
+use super::message::Key;
+use super::model::Screen;
+
+/// What a key asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// End.
+    Quit,
+    /// End at once, as interrupted.
+    Interrupt,
+    /// Show the keys.
+    Help,
+    /// Go to a screen.
+    Screen(Screen),
+    /// Draw everything anew.
+    Redraw,
+    /// Keys go to the next panel.
+    FocusNext,
+    /// Keys go to the panel before.
+    FocusBack,
+    /// One line up or down, a page, or all the way.
+    Line(isize),
+    /// See `Line`; in pages.
+    Page(isize),
+    /// To the first line.
+    First,
+    /// To the last line.
+    Last,
+    /// Take what is chosen; or let a panel fill the screen.
+    Enter,
+    /// Away with what lies over the screen.
+    Back,
+    /// The panel fills the screen, or no longer.
+    Maximise,
+    /// Ask for a filter.
+    Filter,
+    /// The next or previous connection, whichever panel has the keys.
+    Connection(isize),
+    /// Sort by something else.
+    Sort,
+    /// Sort the other way round.
+    Reverse,
+    /// Connections without keepalives too.
+    All,
+    /// Play or pause.
+    Play,
+    /// One packet on or back.
+    Packet(isize),
+    /// So many seconds on or back.
+    Seconds(i64),
+    /// The next or previous event.
+    Event(isize),
+    /// To the beginning.
+    Begin,
+    /// To the end.
+    End,
+    /// Ask for a time or a packet to go to.
+    GoTo,
+    /// Faster or slower.
+    Speed(isize),
+    /// Mark the moment as A or B.
+    Mark(usize),
+    /// Zoom the timeline.
+    Zoom(isize),
+    /// Fold silences, or no longer.
+    Fold,
+    /// Sequence numbers relative or as on the wire.
+    Relative,
+    /// Times in another way.
+    Times,
+    /// Copy the chosen connection.
+    Copy,
+    /// Ask what to export.
+    Export,
+    /// The log fills the screen.
+    Log,
+    /// Another theme.
+    Theme,
+    /// Clicks come to us, or no longer.
+    Mouse,
+    /// Open another capture.
+    Open,
+}
+
+/// Some keys and what they do.
+#[derive(Debug)]
+pub struct Binding {
+    /// The keys with their actions.
+    pub keys: &'static [(Key, Action)],
+    /// How they are written.
+    pub shown: &'static str,
+    /// What they do, in a few words.
+    pub words: &'static str,
+    /// The shortest form, for the bottom line; empty if it does not stand there.
+    pub short: &'static str,
+    /// On which screens; none stands for all.
+    pub screen: Option<Screen>,
+}
+
+const fn everywhere(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screen: None }
+}
+
+const fn replay(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screen: Some(Screen::Replay) }
+}
+
+use Action as A;
+use Key as K;
+
+/// The table, in the order of the help.
+pub static BINDINGS: &[Binding] = &[
+    replay(&[(K::Char(' '), A::Play)], "Space", "play or pause; at the end, play again", "play"),
+    replay(
+        &[(K::Char('.'), A::Packet(1)), (K::Char(','), A::Packet(-1))],
+        ". ,",
+        "next, previous packet of the chosen connection",
+        "step",
+    ),
+    replay(
+        &[
+            (K::Char('}'), A::Event(1)),
+            (K::Char('{'), A::Event(-1)),
+            (K::Ctrl('n'), A::Event(1)),
+            (K::Ctrl('p'), A::Event(-1)),
+        ],
+        "{ }",
+        "previous, next event of the chosen connection (also Ctrl-P, Ctrl-N)",
+        "event",
+    ),
+    replay(&[(K::Left, A::Seconds(-1)), (K::Right, A::Seconds(1))], "Left Right", "1 s back, on", ""),
+    replay(
+        &[(K::Char('['), A::Seconds(-10)), (K::Char(']'), A::Seconds(10))],
+        "[ ]",
+        "10 s back, on",
+        "10 s",
+    ),
+    replay(&[(K::Home, A::Begin), (K::End, A::End)], "Home End", "to the beginning, to the end", ""),
+    replay(
+        &[(K::Char(':'), A::GoTo)],
+        ":",
+        "go to a time (12.5s, 2m30s, 14:03:22, a, b) or a packet (#9118)",
+        "go to",
+    ),
+    replay(
+        &[(K::Char('+'), A::Speed(1)), (K::Char('='), A::Speed(1)), (K::Char('-'), A::Speed(-1))],
+        "+ -",
+        "faster, slower: 0.25x to 1000x, and fit (as fast as it can be read)",
+        "speed",
+    ),
+    replay(
+        &[(K::Char('A'), A::Mark(0)), (K::Char('B'), A::Mark(1))],
+        "A B",
+        "mark this moment; the time between the marks is shown",
+        "",
+    ),
+    replay(&[(K::Char('/'), A::Filter)], "/", "filter, as analyze --filter does", "filter"),
+    replay(
+        &[(K::Char('s'), A::Sort), (K::Char('S'), A::Reverse)],
+        "s S",
+        "sort by verdict, number, probes, lost, duration; the other way round",
+        "sort",
+    ),
+    replay(&[(K::Char('a'), A::All)], "a", "connections without keepalives too", ""),
+    replay(
+        &[(K::Char('n'), A::Connection(1)), (K::Char('N'), A::Connection(-1))],
+        "n N",
+        "next, previous connection from any panel",
+        "",
+    ),
+    replay(&[(K::Char('i'), A::Fold)], "i", "fold silences, or show them at length", ""),
+    replay(&[(K::Char('r'), A::Relative)], "r", "SEQ and ACK relative, or as on the wire", ""),
+    replay(&[(K::Char('t'), A::Times)], "t", "times since the start, in UTC, or since the line before", ""),
+    replay(
+        &[(K::Char('z'), A::Zoom(1)), (K::Char('Z'), A::Zoom(-1))],
+        "z Z",
+        "zoom the timeline in, out",
+        "",
+    ),
+    replay(&[(K::Char('L'), A::Log)], "L", "the log at full size", ""),
+    replay(&[(K::Char('\\'), A::Maximise)], "\\", "the panel at full size (also Enter)", ""),
+    replay(
+        &[(K::Char('e'), A::Export)],
+        "e",
+        "export: JSON, pcapng with comments, SVG; never over a file",
+        "export",
+    ),
+    replay(&[(K::Char('y'), A::Copy)], "y", "copy the connection and its verdict (OSC 52)", ""),
+    everywhere(
+        &[(K::Char('1'), A::Screen(Screen::Start)), (K::Char('2'), A::Screen(Screen::Replay))],
+        "1 2",
+        "start screen, replay",
+        "",
+    ),
+    everywhere(&[(K::Char('o'), A::Open)], "o", "open a capture", ""),
+    everywhere(&[(K::Tab, A::FocusNext), (K::BackTab, A::FocusBack)], "Tab", "next panel (Shift: back)", ""),
+    everywhere(
+        &[
+            (K::Down, A::Line(1)),
+            (K::Char('j'), A::Line(1)),
+            (K::Up, A::Line(-1)),
+            (K::Char('k'), A::Line(-1)),
+        ],
+        "j k Up Down",
+        "line by line",
+        "",
+    ),
+    everywhere(
+        &[
+            (K::PageDown, A::Page(1)),
+            (K::PageUp, A::Page(-1)),
+            (K::Char('g'), A::First),
+            (K::Char('G'), A::Last),
+        ],
+        "PgUp PgDn g G",
+        "by pages, to the first and the last line",
+        "",
+    ),
+    everywhere(&[(K::Enter, A::Enter), (K::Esc, A::Back)], "Enter Esc", "choose; back", ""),
+    everywhere(&[(K::Char('T'), A::Theme)], "T", "theme: dark, light, mono", ""),
+    everywhere(
+        &[(K::Char('m'), A::Mouse)],
+        "m",
+        "mouse on, off; while it is on, Shift selects text as usual",
+        "",
+    ),
+    everywhere(&[(K::Ctrl('l'), A::Redraw)], "Ctrl-L", "draw everything anew", ""),
+    everywhere(&[(K::Char('?'), A::Help), (K::F(1), A::Help)], "? F1", "these keys", "help"),
+    everywhere(&[(K::Char('q'), A::Quit)], "q", "quit; the summary stays on the terminal", "quit"),
+    everywhere(&[(K::Ctrl('c'), A::Interrupt)], "Ctrl-C", "quit at once", ""),
+];
+
+/// What a key does on a screen.
+pub fn action(screen: Screen, key: Key) -> Option<Action> {
+    on(screen).flat_map(|binding| binding.keys).find(|(bound, _)| *bound == key).map(|(_, action)| *action)
+}
+
+/// The bindings of a screen.
+pub fn on(screen: Screen) -> impl Iterator<Item = &'static Binding> {
+    BINDINGS.iter().filter(move |binding| binding.screen.is_none_or(|only| only == screen))
+}
+
+/// The table as the README has it.
+pub fn markdown() -> String {
+    let mut text = String::from("| key | what it does |\n|---|---|\n");
+    for binding in BINDINGS {
+        let keys: Vec<String> = binding.shown.split(' ').map(|key| format!("`{key}`")).collect();
+        text.push_str(&format!("| {} | {} |\n", keys.join(" "), binding.words));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_key_does_two_things() {
+        for screen in Screen::ALL {
+            let mut seen = HashSet::new();
+            for (key, action) in on(screen).flat_map(|binding| binding.keys) {
+                assert!(seen.insert(*key), "{screen:?}: {key:?} is bound twice, also to {action:?}");
+            }
+        }
+    }
+}

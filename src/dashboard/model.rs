@@ -1,0 +1,409 @@
+//! Everything the screen shows, as one value.
+//!
+//! Owns [`Model`]. Only [`super::update`] changes it, and [`super::view`] draws it. Pure.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::replay::{Player, Speed};
+use super::store::Store;
+use super::store::standing::Standing;
+use super::theme::Theme;
+use crate::analysis::ConnectionRecord;
+use crate::analysis::filter::Filter;
+use crate::analysis::verification::Due;
+use crate::frame::FrameId;
+use crate::time::Timestamp;
+use crate::track::event::{ConnectionId, LookAlike, Party};
+
+/// The screens of this build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Screen {
+    /// What can be done.
+    Start,
+    /// A capture, played.
+    Replay,
+}
+
+impl Screen {
+    /// All of them, in the order of their keys.
+    pub const ALL: [Screen; 2] = [Screen::Start, Screen::Replay];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Screen::Start => "Start",
+            Screen::Replay => "Replay",
+        }
+    }
+}
+
+/// The panels of the replay screen, in the order in which Tab goes through them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Panel {
+    /// The table.
+    Connections,
+    /// The chosen connection, packet by packet.
+    Ladder,
+    /// What became of it, and why.
+    Verdict,
+    /// Its probes and what was expected of them, along time.
+    Timeline,
+    /// Round trips.
+    RoundTrips,
+    /// What happened.
+    Events,
+}
+
+impl Panel {
+    /// All of them.
+    pub const ALL: [Panel; 6] = [
+        Panel::Connections,
+        Panel::Ladder,
+        Panel::Verdict,
+        Panel::RoundTrips,
+        Panel::Timeline,
+        Panel::Events,
+    ];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Panel::Connections => "Connections",
+            Panel::Ladder => "Ladder",
+            Panel::Verdict => "Verdict",
+            Panel::Timeline => "Timeline",
+            Panel::RoundTrips => "RTT",
+            Panel::Events => "Events",
+        }
+    }
+}
+
+/// What lies over the screen, or asks for text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Overlay {
+    /// The keys of this screen, from this line on.
+    Help(usize),
+    /// What to export.
+    Export,
+    /// A line of text is asked for.
+    Prompt(Prompt),
+}
+
+/// What a line of text is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// Which connections to show.
+    Filter,
+    /// Where to go.
+    GoTo,
+    /// Which capture to open.
+    Open,
+}
+
+/// A line of text being typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// What for.
+    pub asks: Asks,
+    /// The characters so far.
+    pub text: Vec<char>,
+    /// Before which of them the cursor stands.
+    pub cursor: usize,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+}
+
+impl Prompt {
+    /// A line that begins with some text.
+    pub fn new(asks: Asks, text: &str) -> Self {
+        let text: Vec<char> = text.chars().collect();
+        Self { asks, cursor: text.len(), text, problem: None }
+    }
+
+    /// The text so far.
+    pub fn content(&self) -> String {
+        self.text.iter().collect()
+    }
+}
+
+/// By what the table is sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SortBy {
+    /// Most troubled first.
+    Verdict,
+    /// In the order in which they began.
+    Number,
+    /// Most probes first.
+    Probes,
+    /// Most lost first.
+    Lost,
+    /// Longest first.
+    Duration,
+}
+
+impl SortBy {
+    /// All of them, in the order of the key that goes through them.
+    pub const ALL: [SortBy; 5] =
+        [SortBy::Verdict, SortBy::Number, SortBy::Probes, SortBy::Lost, SortBy::Duration];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SortBy::Verdict => "verdict",
+            SortBy::Number => "number",
+            SortBy::Probes => "probes",
+            SortBy::Lost => "lost",
+            SortBy::Duration => "duration",
+        }
+    }
+}
+
+/// How times are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeFormat {
+    /// Since the first packet.
+    Relative,
+    /// UTC, time of day.
+    Utc,
+    /// Since the line before.
+    Delta,
+}
+
+impl TimeFormat {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            TimeFormat::Relative => "since start",
+            TimeFormat::Utc => "UTC",
+            TimeFormat::Delta => "delta",
+        }
+    }
+
+    /// The one after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        match self {
+            TimeFormat::Relative => TimeFormat::Utc,
+            TimeFormat::Utc => TimeFormat::Delta,
+            TimeFormat::Delta => TimeFormat::Relative,
+        }
+    }
+}
+
+/// What a frame turned out to be, by later events too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// A probe: of whom, and which of its probes.
+    Probe(Party, u32),
+    /// The answer to that probe.
+    Answer(Party, u32),
+    /// Something that looks like one.
+    LookAlike(LookAlike),
+}
+
+/// The chosen connection at the moment shown.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// Everything known of it.
+    pub record: ConnectionRecord,
+    /// Its last word has been said.
+    pub is_final: bool,
+    /// What its frames are.
+    pub meanings: HashMap<FrameId, Meaning>,
+}
+
+/// What the chosen connection depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChosenFor {
+    /// Which connection.
+    pub connection: ConnectionId,
+    /// How many of its segments and of its events there have been.
+    pub rows: usize,
+    /// See `rows`.
+    pub events: usize,
+    /// Its last word has been said.
+    pub is_final: bool,
+    /// The time, while that may change what is said of it.
+    pub time: Option<Timestamp>,
+}
+
+/// When the probes of a connection were due, worked out when all of it had been read.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Whose probes.
+    pub party: Party,
+    /// By which settings, in words.
+    pub settings: String,
+    /// One for each probe, and one for what should come after the last.
+    pub due: Vec<Due>,
+}
+
+/// How the table is made.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// By what it is sorted.
+    pub sort: SortBy,
+    /// The other way round.
+    pub reversed: bool,
+    /// What was typed as a filter.
+    pub filter_text: String,
+    /// The same, understood.
+    pub filter: Filter,
+    /// Connections without keepalives too.
+    pub all: bool,
+    /// What it shows, in order.
+    pub order: Vec<u32>,
+    /// The order has to be made anew.
+    pub stale: bool,
+}
+
+/// A source that is being shown.
+#[derive(Debug)]
+pub struct Session {
+    /// Its number; news of another are too late.
+    pub number: u64,
+    /// Its captures.
+    pub paths: Vec<PathBuf>,
+    /// Their names, fit for the screen.
+    pub name: String,
+    /// What it told.
+    pub store: Store,
+    /// How everything stands at the moment shown.
+    pub standing: Standing,
+    /// The moment shown.
+    pub player: Player,
+    /// How the table is made.
+    pub table: Table,
+    /// Which connection is chosen.
+    pub selected: Option<ConnectionId>,
+    /// The user chose it; until then it is the first of the table.
+    pub chosen_by_hand: bool,
+    /// Everything about it.
+    pub chosen: Option<Chosen>,
+    /// When its probes were due.
+    pub expected: Option<Expected>,
+    /// For what `chosen` was made: if that is the same, so is `chosen`.
+    pub chosen_for: Option<ChosenFor>,
+    /// Lines by which the ladder is scrolled back.
+    pub ladder_back: usize,
+    /// Lines by which the log is scrolled back.
+    pub events_back: usize,
+    /// How many times the timeline is zoomed in.
+    pub zoom: u8,
+    /// Why it cannot be read.
+    pub failed: Option<String>,
+}
+
+impl Session {
+    /// A source of which nothing is known yet.
+    pub fn new(number: u64, paths: Vec<PathBuf>, speed: Speed) -> Self {
+        let names: Vec<String> =
+            paths.iter().map(|path| super::text::clean(&path.to_string_lossy()).into_owned()).collect();
+        let name = match names.as_slice() {
+            [only] => only.clone(),
+            [first, others @ ..] => format!("{first} and {} more", others.len()),
+            [] => String::new(),
+        };
+        let table = Table {
+            sort: SortBy::Verdict,
+            reversed: false,
+            filter_text: String::new(),
+            filter: Filter::default(),
+            all: false,
+            order: Vec::new(),
+            stale: true,
+        };
+        Self {
+            number,
+            paths,
+            name,
+            store: Store::default(),
+            standing: Standing::default(),
+            player: Player::new(speed),
+            table,
+            selected: None,
+            chosen_by_hand: false,
+            chosen: None,
+            expected: None,
+            chosen_for: None,
+            ladder_back: 0,
+            events_back: 0,
+            zoom: 0,
+            failed: None,
+        }
+    }
+}
+
+/// How things are shown.
+#[derive(Clone, Debug)]
+pub struct Choices {
+    /// Colours and glyphs.
+    pub theme: Theme,
+    /// Sequence numbers as on the wire.
+    pub absolute: bool,
+    /// Silences are folded.
+    pub fold: bool,
+    /// How times are written.
+    pub times: TimeFormat,
+    /// The panel that keys go to.
+    pub focus: Panel,
+    /// It fills the screen.
+    pub maximised: bool,
+    /// Clicks come to us.
+    pub mouse: bool,
+    /// The speed at which a capture begins to play.
+    pub speed: Speed,
+}
+
+/// Everything.
+#[derive(Debug)]
+pub struct Model {
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// Which screen is shown.
+    pub screen: Screen,
+    /// How.
+    pub choices: Choices,
+    /// What lies over it.
+    pub overlay: Option<Overlay>,
+    /// One line to the user, gone with the next key.
+    pub notice: Option<String>,
+    /// Which entry of the start screen is chosen.
+    pub start_entry: usize,
+    /// The source shown.
+    pub session: Option<Session>,
+    /// How many sources there were.
+    pub sources: u64,
+    /// Something that is shown has changed since it was drawn.
+    pub dirty: bool,
+}
+
+impl Model {
+    /// The start screen.
+    pub fn new(size: (u16, u16), theme: Theme, speed: Speed) -> Self {
+        let choices = Choices {
+            theme,
+            absolute: false,
+            fold: true,
+            times: TimeFormat::Relative,
+            focus: Panel::Connections,
+            maximised: false,
+            mouse: false,
+            speed,
+        };
+        Self {
+            size,
+            screen: Screen::Start,
+            choices,
+            overlay: None,
+            notice: None,
+            start_entry: 0,
+            session: None,
+            sources: 0,
+            dirty: true,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The loop: messages in, model changed, effects carried out, a frame drawn where something changed.
+//!
+//! Owns the clock, the threads and the channel. Impure. At most 20 frames a second, and none while nothing
+//! changes: then it waits for a message, however long that takes.
+
+use std::io::{self, Stdout, stdout};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::effect::Effect;
+use super::export::{self, From};
+use super::message::Message;
+use super::model::Model;
+use super::replay::reader;
+use super::terminal::{self, Guard};
+use super::update::{self, settle, update};
+use super::view;
+use crate::time::Span;
+
+/// Least time between two frames.
+const FRAME: Duration = Duration::from_millis(50);
+
+/// Messages that wait at most: batches are large, so few of them.
+const WAITING: usize = 8;
+
+/// Messages taken between two looks at whether a frame is due.
+const AT_ONCE: usize = 64;
+
+/// How it ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The model as it was last.
+    pub model: Model,
+    /// By a signal or Ctrl-C.
+    pub interrupted: bool,
+}
+
+/// What the loop was started with.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The captures to open; none for the start screen.
+    pub paths: Vec<PathBuf>,
+    /// For the tables that a capture could otherwise fill badly, see [`crate::pipeline::Pipeline::new`].
+    pub hash_seed: u64,
+    /// Where new files go.
+    pub folder: PathBuf,
+}
+
+/// Shows a model until the user has had enough.
+///
+/// # Errors
+/// If the terminal cannot be taken over or written to.
+#[allow(clippy::disallowed_methods, reason = "the one clock of the screen")]
+pub fn run(mut model: Model, start: &Start) -> io::Result<Ended> {
+    // What NO_COLOR asks for is done by the mono theme: this version of crossterm would reset bold and reverse
+    // along with colours.
+    crossterm::style::force_color_output(true);
+    let guard = Guard::take()?;
+    let (sender, receiver) = sync_channel(WAITING);
+    watch_keys(sender.clone())?;
+    watch_signals(sender.clone())?;
+    let mut screen = Terminal::new(CrosstermBackend::new(stdout()))?;
+    let mut runner = Runner { sender, receiver, start, reading: None, began: Instant::now(), drawn: None };
+    let size = screen.size()?;
+    model.size = (size.width, size.height);
+    if !start.paths.is_empty() {
+        let effects = update::open(&mut model, start.paths.clone());
+        runner.perform(&mut model, &mut screen, effects)?;
+    }
+    let interrupted = runner.turn(&mut model, &mut screen);
+    runner.stop_reading();
+    drop(guard);
+    settle(&mut model);
+    Ok(Ended { model, interrupted: interrupted? })
+}
+
+struct Runner<'a> {
+    sender: SyncSender<Message>,
+    receiver: Receiver<Message>,
+    start: &'a Start,
+    /// Tells the thread that reads to stop.
+    reading: Option<Arc<AtomicBool>>,
+    began: Instant,
+    drawn: Option<Instant>,
+}
+
+type Screen = Terminal<CrosstermBackend<Stdout>>;
+
+impl Runner<'_> {
+    /// Until the end; says whether it was an interruption.
+    #[allow(clippy::disallowed_methods, reason = "the one clock of the screen")]
+    fn turn(&mut self, model: &mut Model, screen: &mut Screen) -> io::Result<bool> {
+        loop {
+            if model.dirty && self.drawn.is_none_or(|drawn| drawn.elapsed() >= FRAME) {
+                settle(model);
+                screen.draw(|frame| view::draw(model, frame.buffer_mut()))?;
+                model.dirty = false;
+                self.drawn = Some(Instant::now());
+            }
+            let mut next = self.wait(model);
+            for _ in 0..AT_ONCE {
+                let Some(message) = next else { break };
+                let effects = update(model, message);
+                if let Some(interrupted) = self.perform(model, screen, effects)? {
+                    return Ok(interrupted);
+                }
+                next = self.receiver.try_recv().ok();
+            }
+            let elapsed = i64::try_from(self.began.elapsed().as_nanos()).unwrap_or(i64::MAX);
+            update(model, Message::Tick(Span::from_nanos(elapsed)));
+        }
+    }
+
+    /// The next message; nothing if a frame is due first.
+    fn wait(&self, model: &Model) -> Option<Message> {
+        let playing = model.session.as_ref().is_some_and(|session| session.player.runs(&session.store));
+        if !model.dirty && !playing {
+            return self.receiver.recv().ok();
+        }
+        let since = self.drawn.map_or(FRAME, |drawn| drawn.elapsed());
+        self.receiver.recv_timeout(FRAME.saturating_sub(since)).ok()
+    }
+
+    /// Carries effects out; returns whether it was an interruption where one is to end.
+    fn perform(
+        &mut self,
+        model: &mut Model,
+        screen: &mut Screen,
+        effects: Vec<Effect>,
+    ) -> io::Result<Option<bool>> {
+        for effect in effects {
+            match effect {
+                Effect::Quit(interrupted) => return Ok(Some(interrupted)),
+                Effect::Redraw => screen.clear()?,
+                Effect::Mouse(on) => terminal::set_mouse(on)?,
+                Effect::Copy(text) => terminal::copy(&text)?,
+                Effect::Open(source, paths) => self.read(source, paths)?,
+                Effect::Write { stem, suffix, body } => {
+                    let Some(session) = model.session.as_ref() else { continue };
+                    let (from, folder) = (From::of(session), self.start.folder.clone());
+                    self.spawn("export", move |sender| {
+                        let message = match export::write(&folder, &stem, suffix, &body, &from) {
+                            Ok(path) => Message::Written(shown_path(&folder, path)),
+                            Err(problem) => Message::Trouble(problem),
+                        };
+                        let _ = sender.send(message);
+                    })?;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn read(&mut self, source: u64, paths: Vec<PathBuf>) -> io::Result<()> {
+        self.stop_reading();
+        let stop = Arc::new(AtomicBool::new(false));
+        self.reading = Some(Arc::clone(&stop));
+        let seed = self.start.hash_seed;
+        self.spawn("reader", move |sender| reader::read(source, &paths, seed, &stop, &sender))
+    }
+
+    fn stop_reading(&mut self) {
+        if let Some(stop) = self.reading.take() {
+            stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn spawn(&self, name: &str, work: impl FnOnce(SyncSender<Message>) + Send + 'static) -> io::Result<()> {
+        let sender = self.sender.clone();
+        thread::Builder::new().name(name.to_owned()).spawn(move || work(sender)).map(|_| ())
+    }
+}
+
+/// A path as the user knows it: what is written here has a name only.
+fn shown_path(folder: &Path, path: PathBuf) -> PathBuf {
+    path.strip_prefix(folder).map_or(path.clone(), Path::to_owned)
+}
+
+/// Reads keys on a thread that ends with the process: nothing can wake it while it waits for one.
+fn watch_keys(sender: SyncSender<Message>) -> io::Result<()> {
+    let work = move || {
+        // A terminal that is gone cannot be read.
+        while let Ok(event) = crossterm::event::read() {
+            let message = terminal::message(&event);
+            if message.is_some_and(|message| sender.send(message).is_err()) {
+                return;
+            }
+        }
+        let _ = sender.send(Message::Terminate);
+    };
+    thread::Builder::new().name("keys".to_owned()).spawn(work).map(|_| ())
+}
+
+fn watch_signals(sender: SyncSender<Message>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let work = move || {
+        for _ in signals.forever() {
+            if sender.send(Message::Terminate).is_err() {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(work).map(|_| ())
+}

@@ -1,0 +1,156 @@
+//! From frames to what the screen keeps, through the one pipeline.
+//!
+//! Owns [`Feed`] and the [`Batch`]es it fills. Pure: a capture, a wire or the simulator drives it alike.
+
+use std::collections::HashMap;
+
+use crate::analysis::{Collector, ConnectionRecord};
+use crate::frame::Frame;
+use crate::pipeline::Pipeline;
+use crate::report::CaptureReport;
+use crate::segment::Segment;
+use crate::track::Observed;
+use crate::track::event::{AnswerKind, ConnectionId, Event, EventKind, Mark, Opened, Party, Start};
+
+use super::row::Row;
+use super::{MOST_ROWS, Reading};
+
+/// Stands for "when all had been read".
+pub const AT_END: u32 = u32::MAX;
+
+/// An event, and how many rows had been read when it was told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// Rows read; [`AT_END`] for what is said at the end of the input.
+    pub after: u32,
+    /// The event.
+    pub event: Event,
+}
+
+/// What was read in one go.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Connections that began, in the order of their numbers.
+    pub born: Vec<Opened>,
+    /// Segments.
+    pub rows: Vec<Row>,
+    /// Events; [`EventKind::Final`] among them.
+    pub events: Vec<Told>,
+    /// Last words, with how many rows had been read.
+    pub records: Vec<(u32, ConnectionRecord)>,
+    /// How far the source has been read.
+    pub reading: Reading,
+    /// At the end: what was read of each capture.
+    pub captures: Option<Vec<CaptureReport>>,
+}
+
+/// Frames in, batches out.
+#[derive(Debug)]
+pub struct Feed {
+    pipeline: Pipeline,
+    collector: Collector,
+    /// Who sent the probes that may still meet an ICMP error.
+    probers: HashMap<(ConnectionId, u32), Party>,
+    batch: Batch,
+    rows: u32,
+    connections: u64,
+}
+
+impl Feed {
+    /// An empty feed; for `hash_seed` see [`Pipeline::new`].
+    pub fn new(hash_seed: u64) -> Self {
+        Self {
+            pipeline: Pipeline::new(hash_seed),
+            collector: Collector::default(),
+            probers: HashMap::new(),
+            batch: Batch::default(),
+            rows: 0,
+            connections: 0,
+        }
+    }
+
+    /// Reads a frame.
+    pub fn frame(&mut self, frame: &Frame<'_>) {
+        self.batch.reading.packets += 1;
+        let mut shown: Option<(Row, Opened)> = None;
+        self.pipeline.frame_shown(frame, |segment, observed| {
+            shown = Some((Row::of(segment, observed), opened_by(segment, observed)));
+        });
+        if let Some((row, opened)) = shown {
+            while self.connections < u64::from(row.connection) {
+                self.connections += 1;
+                self.batch.born.push(opened);
+            }
+            self.keep(row);
+        }
+        self.take_events(false);
+    }
+
+    fn keep(&mut self, row: Row) {
+        if self.rows as usize >= MOST_ROWS && (row.is_ordinary() || self.rows >= AT_END - 1) {
+            self.batch.reading.left_out += 1;
+            return;
+        }
+        self.rows += 1;
+        self.batch.rows.push(row);
+    }
+
+    fn take_events(&mut self, at_end: bool) {
+        while let Some(event) = self.pipeline.poll_event() {
+            match &event.kind {
+                EventKind::Probe(probe) => {
+                    self.probers.insert((event.connection, event.number), probe.segment.prober);
+                }
+                EventKind::Unanswered { probe } | EventKind::Retracted { probe, .. } => {
+                    self.probers.remove(&(event.connection, *probe));
+                }
+                EventKind::Answer(answer) => {
+                    let prober = self.probers.remove(&(event.connection, answer.probe));
+                    if matches!(answer.kind, AnswerKind::Icmp(_)) {
+                        let prober = prober.unwrap_or(Party::Client);
+                        self.keep(Row::of_icmp(event.connection.0 as u32, answer, prober));
+                    }
+                }
+                _ => {}
+            }
+            let after = if at_end { AT_END } else { self.rows };
+            if let Some(record) = self.collector.on_event(&event) {
+                self.batch.records.push((after, record));
+            }
+            self.batch.events.push(Told { after, event });
+        }
+    }
+
+    /// Ends the input.
+    pub fn finish(&mut self) {
+        self.pipeline.finish();
+        self.take_events(true);
+        self.batch.reading.done = true;
+    }
+
+    /// How many segments and events wait to be taken.
+    pub fn waiting(&self) -> usize {
+        self.batch.rows.len() + self.batch.events.len()
+    }
+
+    /// What was read since the last call; the caller adds what it knows of octets and captures.
+    pub fn take(&mut self) -> Batch {
+        let reading = self.batch.reading;
+        std::mem::replace(&mut self.batch, Batch { reading, ..Batch::default() })
+    }
+
+    /// The pipeline, for its counts.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+}
+
+/// The ends of a connection that begins with this segment.
+fn opened_by(segment: &Segment, observed: &Observed) -> Opened {
+    let (client, server) = match observed.sender {
+        Party::Client => (segment.source, segment.destination),
+        Party::Server => (segment.destination, segment.source),
+    };
+    let start = if segment.flags.syn() { Start::Seen } else { Start::Midstream };
+    Opened { client, server, start, first: Mark { frame: segment.id, time: segment.time } }
+}

@@ -1,0 +1,82 @@
+//! What happens becomes a new model and effects: the one place that changes [`Model`].
+//!
+//! Pure: time comes in messages, and what is to be done outside goes out as [`Effect`]s. [`settle`] works out
+//! what follows from the moment shown; it is called once before a frame is drawn, however much has happened.
+
+mod keys;
+mod mouse;
+mod prompt;
+mod settle;
+
+pub(super) use keys::ENTRIES;
+pub use settle::settle;
+
+use std::path::PathBuf;
+
+use super::effect::Effect;
+use super::message::Message;
+use super::model::{Model, Screen, Session};
+use super::text;
+
+/// Takes one message.
+pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
+    match message {
+        Message::Key(key) => {
+            model.dirty = true;
+            keys::on_key(model, key)
+        }
+        Message::Mouse(mouse) => {
+            model.dirty = true;
+            mouse::on_mouse(model, mouse);
+            Vec::new()
+        }
+        Message::Resize(columns, rows) => {
+            model.size = (columns, rows);
+            model.dirty = true;
+            Vec::new()
+        }
+        Message::Tick(now) => {
+            if let Some(session) = model.session.as_mut() {
+                model.dirty |= session.player.tick(&session.store, now);
+            }
+            Vec::new()
+        }
+        Message::Batch(source, batch) => {
+            if let Some(session) = model.session.as_mut().filter(|session| session.number == source) {
+                session.store.take(*batch);
+                session.player.on_more(&session.store);
+                session.table.stale |= session.table.all;
+                model.dirty = true;
+            }
+            Vec::new()
+        }
+        Message::Failed(source, problem) => {
+            if let Some(session) = model.session.as_mut().filter(|session| session.number == source) {
+                session.failed = Some(text::clean(&problem).into_owned());
+                model.dirty = true;
+            }
+            Vec::new()
+        }
+        Message::Written(path) => {
+            model.notice = Some(format!("wrote {}", text::clean(&path.to_string_lossy())));
+            model.dirty = true;
+            Vec::new()
+        }
+        Message::Trouble(problem) => {
+            model.notice = Some(text::clean(&problem).into_owned());
+            model.dirty = true;
+            Vec::new()
+        }
+        Message::Terminate => vec![Effect::Quit(true)],
+    }
+}
+
+/// Opens captures and shows them.
+pub fn open(model: &mut Model, paths: Vec<PathBuf>) -> Vec<Effect> {
+    model.sources += 1;
+    model.session = Some(Session::new(model.sources, paths.clone(), model.choices.speed));
+    model.screen = Screen::Replay;
+    model.overlay = None;
+    model.dirty = true;
+    vec![Effect::Open(model.sources, paths)]
+}

@@ -1,0 +1,318 @@
+//! Keys.
+
+use super::prompt;
+use crate::dashboard::effect::{Body, Effect};
+use crate::dashboard::keymap::{self, Action};
+use crate::dashboard::message::Key;
+use crate::dashboard::model::{Asks, Model, Overlay, Panel, Prompt, Screen, Session, SortBy};
+use crate::dashboard::theme::Palette;
+use crate::dashboard::{svg, view};
+use crate::report::text::Style;
+use crate::report::{json, text as report};
+use crate::time::Span;
+
+/// Entries of the start screen, with what they do.
+pub(in crate::dashboard) const ENTRIES: [(&str, &str); 3] = [
+    ("Open a capture", "play it, see each probe and answer, and what became of each connection"),
+    ("Keys", "what each key does"),
+    ("Quit", "back to the shell"),
+];
+
+/// Lines that a page key goes by.
+const PAGE: isize = 10;
+
+/// Zoom goes up to 2 to the power of this.
+const MOST_ZOOM: u8 = 12;
+
+pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
+    model.notice = None;
+    if key == Key::Ctrl('c') {
+        return vec![Effect::Quit(true)];
+    }
+    match model.overlay.take() {
+        Some(Overlay::Prompt(line)) => return prompt::on_key(model, line, key),
+        Some(Overlay::Export) => return on_export_key(model, key),
+        Some(Overlay::Help(from)) => {
+            on_help_key(model, from, key);
+            return Vec::new();
+        }
+        None => {}
+    }
+    let Some(action) = keymap::action(model.screen, key) else { return Vec::new() };
+    perform(model, action)
+}
+
+fn on_help_key(model: &mut Model, from: usize, key: Key) {
+    let step = match keymap::action(model.screen, key) {
+        Some(Action::Help | Action::Back | Action::Quit | Action::Enter) => return,
+        Some(Action::Line(lines)) => lines,
+        Some(Action::Page(pages)) => pages * PAGE,
+        Some(Action::First) => isize::MIN,
+        _ => 0,
+    };
+    let last = keymap::on(model.screen).count().saturating_sub(1);
+    model.overlay = Some(Overlay::Help(from.saturating_add_signed(step).min(last)));
+}
+
+fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
+    match action {
+        Action::Quit => return vec![Effect::Quit(false)],
+        Action::Interrupt => return vec![Effect::Quit(true)],
+        Action::Redraw => return vec![Effect::Redraw],
+        Action::Help => model.overlay = Some(Overlay::Help(0)),
+        Action::Open => model.overlay = Some(Overlay::Prompt(Prompt::new(Asks::Open, ""))),
+        Action::Screen(Screen::Replay) if model.session.is_none() => {
+            model.notice = Some("no capture is open: o opens one".to_owned());
+        }
+        Action::Screen(screen) => model.screen = screen,
+        Action::Theme => {
+            let place = Palette::ALL.iter().position(|palette| *palette == model.choices.theme.palette);
+            let next = place.map_or(0, |place| (place + 1) % Palette::ALL.len());
+            model.choices.theme.palette = Palette::ALL.get(next).copied().unwrap_or(Palette::Dark);
+            model.notice = Some(format!("theme: {}", model.choices.theme.palette.name()));
+        }
+        Action::Mouse => {
+            model.choices.mouse = !model.choices.mouse;
+            model.notice = Some(if model.choices.mouse {
+                "mouse on: Shift selects text as usual".to_owned()
+            } else {
+                "mouse off".to_owned()
+            });
+            return vec![Effect::Mouse(model.choices.mouse)];
+        }
+        _ if model.screen == Screen::Start => return on_start(model, action),
+        _ => return on_replay(model, action),
+    }
+    Vec::new()
+}
+
+fn on_start(model: &mut Model, action: Action) -> Vec<Effect> {
+    let last = ENTRIES.len() - 1;
+    match action {
+        Action::Line(lines) => model.start_entry = model.start_entry.saturating_add_signed(lines).min(last),
+        Action::First => model.start_entry = 0,
+        Action::Last => model.start_entry = last,
+        Action::Enter => {
+            return match model.start_entry {
+                0 => perform(model, Action::Open),
+                1 => perform(model, Action::Help),
+                _ => perform(model, Action::Quit),
+            };
+        }
+        Action::Back if model.session.is_some() => model.screen = Screen::Replay,
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn on_replay(model: &mut Model, action: Action) -> Vec<Effect> {
+    let page = isize::try_from(model.size.1 / 2).unwrap_or(PAGE).max(1);
+    let Some(session) = model.session.as_mut() else { return Vec::new() };
+    let choices = &mut model.choices;
+    match action {
+        Action::FocusNext => choices.focus = step_focus(choices.focus, 1),
+        Action::FocusBack => choices.focus = step_focus(choices.focus, -1),
+        Action::Enter | Action::Maximise => choices.maximised = !choices.maximised,
+        Action::Back => {
+            if choices.maximised {
+                choices.maximised = false;
+            } else {
+                (session.ladder_back, session.events_back) = (0, 0);
+            }
+        }
+        Action::Log => {
+            let shown = choices.maximised && choices.focus == Panel::Events;
+            choices.focus = Panel::Events;
+            choices.maximised = !shown;
+        }
+        Action::Line(lines) => scroll(session, choices.focus, lines),
+        Action::Page(pages) => scroll(session, choices.focus, pages.saturating_mul(page)),
+        Action::First => scroll(session, choices.focus, -isize::MAX),
+        Action::Last => scroll(session, choices.focus, isize::MAX),
+        Action::Connection(step) => select(session, step),
+        Action::Filter => {
+            let line = Prompt::new(Asks::Filter, &session.table.filter_text);
+            model.overlay = Some(Overlay::Prompt(line));
+        }
+        Action::GoTo => model.overlay = Some(Overlay::Prompt(Prompt::new(Asks::GoTo, ""))),
+        Action::Sort => {
+            let place = SortBy::ALL.iter().position(|sort| *sort == session.table.sort);
+            let next = place.map_or(0, |place| (place + 1) % SortBy::ALL.len());
+            session.table.sort = SortBy::ALL.get(next).copied().unwrap_or(SortBy::Verdict);
+            session.table.stale = true;
+        }
+        Action::Reverse => {
+            session.table.reversed = !session.table.reversed;
+            session.table.stale = true;
+        }
+        Action::All => {
+            session.table.all = !session.table.all;
+            session.table.stale = true;
+        }
+        Action::Zoom(step) => {
+            let zoom = isize::from(session.zoom).saturating_add(step).clamp(0, isize::from(MOST_ZOOM));
+            session.zoom = u8::try_from(zoom).unwrap_or(0);
+        }
+        Action::Fold => choices.fold = !choices.fold,
+        Action::Relative => choices.absolute = !choices.absolute,
+        Action::Times => {
+            choices.times = choices.times.next();
+            model.notice = Some(format!("times: {}", choices.times.name()));
+        }
+        Action::Export => {
+            if session.chosen.is_none() {
+                model.notice = Some("no connection is chosen".to_owned());
+            } else if !session.store.reading().done {
+                model.notice = Some("the capture is still being read".to_owned());
+            } else {
+                model.overlay = Some(Overlay::Export);
+            }
+        }
+        Action::Copy => return copy(model),
+        _ => move_in_time(session, action),
+    }
+    Vec::new()
+}
+
+fn step_focus(focus: Panel, step: isize) -> Panel {
+    let count = Panel::ALL.len();
+    let place = Panel::ALL.iter().position(|panel| *panel == focus).unwrap_or(0);
+    let next = (place + count).saturating_add_signed(step) % count;
+    Panel::ALL.get(next).copied().unwrap_or(Panel::Connections)
+}
+
+/// Moves in the panel that has the keys; positive is down.
+fn scroll(session: &mut Session, focus: Panel, lines: isize) {
+    let most = match focus {
+        Panel::Connections => return select(session, lines),
+        Panel::Ladder => {
+            session.selected.and_then(|id| session.store.connection(id)).map_or(0, |found| found.rows.len())
+        }
+        _ => session.standing.events(),
+    };
+    let back = if focus == Panel::Ladder { &mut session.ladder_back } else { &mut session.events_back };
+    *back = back.saturating_add_signed(lines.saturating_neg()).min(most);
+}
+
+/// Chooses another connection of the table.
+pub(super) fn select(session: &mut Session, step: isize) {
+    let order = &session.table.order;
+    let place = session.selected.and_then(|id| order.iter().position(|other| u64::from(*other) + 1 == id.0));
+    let last = order.len().saturating_sub(1);
+    let next = place.map_or(0, |place| place.saturating_add_signed(step).min(last));
+    if let Some(index) = order.get(next) {
+        session.selected = Some(crate::track::event::ConnectionId(u64::from(*index) + 1));
+        session.chosen_by_hand = true;
+        session.ladder_back = 0;
+    }
+}
+
+fn move_in_time(session: &mut Session, action: Action) {
+    let Session { player, store, .. } = session;
+    match action {
+        Action::Play => {
+            player.toggle(store);
+            return;
+        }
+        Action::Speed(steps) => {
+            player.change_speed(steps);
+            return;
+        }
+        Action::Mark(index) => {
+            let time = player.at.time;
+            if let Some(mark) = player.marks.get_mut(index) {
+                *mark = if *mark == Some(time) { None } else { Some(time) };
+            }
+            return;
+        }
+        Action::Seconds(seconds) => player.by(store, Span::from_secs(seconds)),
+        Action::Begin => player.to_row(store, 1),
+        Action::End => player.to_end(store),
+        Action::Packet(step) => {
+            let target = session
+                .selected
+                .and_then(|id| store.connection(id))
+                .map_or(Some(player.at.rows.saturating_add_signed(step)), |found| {
+                    next_row(&found.rows, player.at.rows, step > 0)
+                });
+            match (target, step > 0) {
+                (Some(rows), _) => player.to_row(store, rows),
+                (None, true) => player.to_end(store),
+                (None, false) => player.to_row(store, 1),
+            }
+        }
+        Action::Event(step) => {
+            let events =
+                session.selected.and_then(|id| store.connection(id)).map(|found| found.events.as_slice());
+            let here = player.at.rows;
+            let after =
+                |event: &u32| store.events().get(*event as usize).map_or(0, |told| told.after as usize);
+            let target = events.and_then(|events| {
+                if step > 0 {
+                    let place = events.partition_point(|event| after(event) <= here);
+                    events.get(place)
+                } else {
+                    let place = events.partition_point(|event| after(event) < here);
+                    events.get(place.checked_sub(1)?)
+                }
+            });
+            match (target.map(after), step > 0) {
+                (Some(rows), _) if rows <= store.rows().len() => player.to_row(store, rows),
+                (_, true) => player.to_end(store),
+                (_, false) => player.to_row(store, 1),
+            }
+        }
+        _ => return,
+    }
+    session.ladder_back = 0;
+    session.player.pause();
+}
+
+/// After how many rows the next row of a connection, or the one before the last, has been read. A row of index
+/// i has been read when i + 1 rows have.
+fn next_row(rows: &[u32], here: usize, forward: bool) -> Option<usize> {
+    let read = rows.partition_point(|row| (*row as usize) < here);
+    let last = read.checked_sub(1).and_then(|last| rows.get(last));
+    let exact = last.is_some_and(|last| *last as usize + 1 == here);
+    let place = if forward { read } else { read.checked_sub(if exact { 2 } else { 1 })? };
+    rows.get(place).map(|row| *row as usize + 1)
+}
+
+/// The chosen connection as text, as `analyze` has it.
+fn copy(model: &mut Model) -> Vec<Effect> {
+    let Some(chosen) = model.session.as_ref().and_then(|session| session.chosen.as_ref()) else {
+        model.notice = Some("no connection is chosen".to_owned());
+        return Vec::new();
+    };
+    let mut octets = Vec::new();
+    // A vector takes everything.
+    let _ = report::headline(&mut octets, &chosen.record, Style::default());
+    model.notice = Some(format!("copied connection #{}", chosen.record.id));
+    vec![Effect::Copy(String::from_utf8_lossy(&octets).into_owned())]
+}
+
+fn on_export_key(model: &mut Model, key: Key) -> Vec<Effect> {
+    let Some(session) = model.session.as_ref() else { return Vec::new() };
+    let Some(id) = session.selected else { return Vec::new() };
+    let Some(record) = session.store.connection(id).and_then(|found| found.record.as_ref()) else {
+        return Vec::new();
+    };
+    let record = &record.1;
+    let (what, suffix, body) = match key {
+        Key::Char('j') => {
+            let mut octets = Vec::new();
+            let _ = json::write(&mut octets, session.store.captures(), std::slice::from_ref(&**record));
+            ("", "json", Body::Octets(octets))
+        }
+        Key::Char('p') => ("", "pcapng", Body::Packets(record.clone())),
+        Key::Char('l') => ("-ladder", "svg", Body::Octets(svg::ladder(model).into_bytes())),
+        Key::Char('t') => ("-timeline", "svg", Body::Octets(svg::timeline(model).into_bytes())),
+        Key::Esc | Key::Char('q') => return Vec::new(),
+        _ => {
+            model.overlay = Some(Overlay::Export);
+            return Vec::new();
+        }
+    };
+    let stem = format!("{}-connection-{id}{what}", view::file_stem(session));
+    vec![Effect::Write { stem, suffix, body }]
+}

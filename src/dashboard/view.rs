@@ -1,0 +1,91 @@
+//! The model as a screen.
+//!
+//! Owns every view and the layout. Views read the model and write to a buffer, nothing else; only what is
+//! visible costs. Pure, and correct at any size: whatever does not fit is not drawn.
+
+pub mod connections;
+mod events;
+mod frame;
+pub mod ladder;
+pub mod layout;
+mod overlays;
+mod pen;
+mod round_trips;
+pub mod scrubber;
+mod start;
+pub mod timeline;
+mod verdict;
+
+use ratatui::buffer::Buffer;
+
+use self::layout::{Place, Size};
+use self::pen::Pen;
+use super::model::{Model, Overlay, Panel, Screen, Session};
+use super::text;
+use super::theme::Role;
+
+/// Draws everything.
+pub fn draw(model: &Model, buffer: &mut Buffer) {
+    let area = buffer.area;
+    let mut pen = Pen::new(buffer, area, &model.choices.theme);
+    pen.clear();
+    let Some(size) = Size::of(area.width, area.height) else {
+        too_small(&mut pen);
+        return;
+    };
+    frame::header(model, &mut pen.part(0, 0, area.width, 1));
+    match (model.screen, model.session.as_ref()) {
+        (Screen::Replay, Some(session)) => {
+            for (place, rect) in layout::places(model, size, area) {
+                let mut part = pen.within(rect);
+                match place {
+                    Place::Scrubber => scrubber::draw(session, &mut part),
+                    Place::Panel(panel) => draw_panel(model, session, panel, &mut part),
+                }
+            }
+            frame::status(model, session, &mut pen.part(0, area.height.saturating_sub(2), area.width, 1));
+        }
+        _ => start::draw(model, &mut pen.part(0, 1, area.width, area.height.saturating_sub(3))),
+    }
+    frame::bottom(model, &mut pen.part(0, area.height.saturating_sub(1), area.width, 1));
+    match &model.overlay {
+        Some(Overlay::Help(from)) => overlays::help(model.screen, *from, &mut pen),
+        Some(Overlay::Export) => overlays::export(&mut pen),
+        Some(Overlay::Prompt(line)) => overlays::prompt(model, line, &mut pen),
+        None => {}
+    }
+}
+
+fn draw_panel(model: &Model, session: &Session, panel: Panel, pen: &mut Pen<'_>) {
+    match panel {
+        Panel::Connections => connections::draw(model, session, pen),
+        Panel::Ladder => ladder::draw(model, session, pen),
+        Panel::Verdict => verdict::draw(model, session, pen),
+        Panel::RoundTrips => round_trips::draw(model, session, pen),
+        Panel::Timeline => timeline::draw(model, session, pen),
+        Panel::Events => events::draw(model, session, pen),
+    }
+}
+
+fn too_small(pen: &mut Pen<'_>) {
+    let (columns, rows) = (pen.width(), pen.height());
+    let words =
+        format!("{columns}x{rows} is too small: keepscope needs {}x{}", layout::LEAST.0, layout::LEAST.1);
+    for (line, words) in (0..).zip(text::wrap(&words, usize::from(columns).max(1))) {
+        pen.put(0, line, &words, Role::Text);
+    }
+}
+
+/// The name of the first capture without folder and suffixes, fit for the name of a file.
+pub fn file_stem(session: &Session) -> String {
+    let name = session
+        .paths
+        .first()
+        .and_then(|path| path.file_name())
+        .map(|name| name.to_string_lossy().into_owned());
+    let name = name.unwrap_or_default();
+    let stem = name.split('.').find(|part| !part.is_empty()).unwrap_or("capture");
+    let plain =
+        |letter: char| if letter.is_ascii_alphanumeric() || "-_".contains(letter) { letter } else { '_' };
+    stem.chars().map(plain).collect()
+}

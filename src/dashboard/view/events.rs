@@ -1,0 +1,98 @@
+//! The log: what was said of connections, the latest at the foot.
+
+use super::pen::Pen;
+use crate::dashboard::model::TimeFormat;
+use crate::dashboard::model::{Model, Panel, Session};
+use crate::dashboard::store::feed::{AT_END, Told};
+use crate::dashboard::text::{brief, seconds, utc};
+use crate::dashboard::theme::Role;
+use crate::time::Timestamp;
+use crate::track::event::{AnswerKind, Event, EventKind};
+
+/// Events that are passed over in search of one to show, at most.
+const FARTHEST: usize = 100_000;
+
+pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
+    let one_line = pen.height() < 3;
+    let mut pen = pen.panel("Events", "L full log", model.choices.focus == Panel::Events);
+    let told = session.store.events().get(..session.standing.events()).unwrap_or_default();
+    let height = usize::from(pen.height());
+    let mut lines: Vec<(String, Role)> = Vec::with_capacity(height);
+    let shown = told.iter().rev().take(FARTHEST).filter_map(|told| line(model, session, told));
+    lines.extend(shown.skip(session.events_back).take(height));
+    for (y, (words, role)) in (0..).zip(lines.iter().rev()) {
+        pen.put(u16::from(one_line), y, words, *role);
+    }
+}
+
+/// An event in words; nothing for what says nothing to a person.
+fn line(model: &Model, session: &Session, told: &Told) -> Option<(String, Role)> {
+    let Event { connection, kind, .. } = &told.event;
+    let (time, words, role) = match kind {
+        EventKind::Probe(probe) => {
+            let shown = &probe.segment;
+            let silence = shown.silence.map(|span| format!(" after {}", seconds(span))).unwrap_or_default();
+            let words = format!(
+                "KA {} by the {}{silence}  [frame {}]",
+                shown.run,
+                shown.prober.name(),
+                shown.at.frame
+            );
+            (shown.at.time, words, Role::Text)
+        }
+        EventKind::Answer(answer) => {
+            let (what, role) = match answer.kind {
+                AnswerKind::Ack => ("answered", Role::Good),
+                AnswerKind::Data => ("answered by data", Role::Good),
+                AnswerKind::Reset => ("answered by RST", Role::Bad),
+                AnswerKind::Icmp(_) => ("refused by ICMP", Role::Doubt),
+            };
+            (answer.at.time, format!("{what} in {}  [frame {}]", brief(answer.rtt), answer.at.frame), role)
+        }
+        EventKind::Unanswered { .. } => {
+            (time_of(session, told), "no answer to the KA".to_owned(), Role::Doubt)
+        }
+        EventKind::LookAlike(seen) => {
+            let name = seen.kind.name().replace('_', " ");
+            (seen.at.time, format!("no KA, {name}: {}  [frame {}]", seen.rule, seen.at.frame), Role::Faint)
+        }
+        EventKind::Retracted { kind, evidence, .. } => {
+            let name = kind.name().replace('_', " ");
+            (
+                evidence.time,
+                format!("what was called a KA is a {name}  [frame {}]", evidence.frame),
+                Role::Doubt,
+            )
+        }
+        EventKind::Reset { by, at, .. } => {
+            (at.time, format!("RST from the {}'s address  [frame {}]", by.name(), at.frame), Role::Bad)
+        }
+        EventKind::ResetIgnored { evidence, .. } => {
+            (evidence.time, format!("goes on: the RST had no effect  [frame {}]", evidence.frame), Role::Text)
+        }
+        EventKind::Fin { by, at, .. } => {
+            (at.time, format!("FIN by the {}  [frame {}]", by.name(), at.frame), Role::Text)
+        }
+        EventKind::Final(_) => {
+            let record = &session.store.connection(*connection)?.record.as_ref()?.1;
+            if !record.has_keepalives() {
+                return None;
+            }
+            let (sign, word, role) = model.choices.theme.outcome(record.verdict.outcome);
+            (time_of(session, told), format!("{sign} {word}: {}", record.verdict.reason), role)
+        }
+        EventKind::Opened(_) | EventKind::Candidate(_) | EventKind::Dismissed { .. } => return None,
+    };
+    let base = session.store.span().map_or(time, |(first, _)| first);
+    let stamp = match model.choices.times {
+        TimeFormat::Utc => utc(time),
+        _ => seconds(time.since(base)),
+    };
+    Some((format!("{stamp:>13}  #{connection} {words}"), role))
+}
+
+/// When something was told that has no time of its own.
+fn time_of(session: &Session, told: &Told) -> Timestamp {
+    let rows = if told.after == AT_END { session.store.rows().len() } else { told.after as usize };
+    session.store.clock_after(rows).unwrap_or_default()
+}

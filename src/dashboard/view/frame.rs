@@ -1,0 +1,106 @@
+//! The first and the last two lines.
+
+use super::pen::Pen;
+use crate::dashboard::keymap;
+use crate::dashboard::model::{Model, Screen, Session};
+use crate::dashboard::text::{self, brief, plural, seconds, utc};
+use crate::dashboard::theme::Role;
+
+pub(super) fn header(model: &Model, pen: &mut Pen<'_>) {
+    let mut x = 0;
+    for (number, screen) in (1..).zip(Screen::ALL) {
+        let chosen = screen == model.screen;
+        let tab = if chosen {
+            format!("[{number} {}]", screen.name())
+        } else {
+            format!(" {number} {} ", screen.name())
+        };
+        x = pen.put(x, 0, &tab, if chosen { Role::Selected } else { Role::Text });
+        x += 1;
+    }
+    let Some(session) = model.session.as_ref() else {
+        pen.put_right(1, 0, "keepscope", Role::Faint);
+        return;
+    };
+    let paused = !session.player.playing && !session.player.is_at_end(&session.store);
+    let badge = if paused { "PAUSED  RECORDED" } else { "RECORDED" };
+    let packets = plural(session.store.reading().packets, "packet");
+    let right = format!("{packets}   {badge}");
+    let room = usize::from(pen.width()).saturating_sub(usize::from(x) + text::width(&right) + 5);
+    let name = text::shorten(&session.name, room, pen.theme().glyphs().cut);
+    pen.put_right(1, 0, &format!("{name}   {right}"), Role::Strong);
+}
+
+/// Where we are in time.
+pub(super) fn status(model: &Model, session: &Session, pen: &mut Pen<'_>) {
+    let glyphs = pen.theme().glyphs();
+    if let Some(failed) = &session.failed {
+        pen.put(1, 0, failed, Role::Bad);
+        return;
+    }
+    let (player, store) = (&session.player, &session.store);
+    let state = match (player.playing, store.reading().done) {
+        (true, _) => format!("{} PLAY {}", glyphs.play, player.speed),
+        (false, _) if player.is_at_end(store) => format!("{} END {}", glyphs.pause, player.speed),
+        (false, _) => format!("{} PAUSE {}", glyphs.pause, player.speed),
+    };
+    let mut parts = vec![state];
+    if let Some((first, last)) = store.span() {
+        parts.push(format!("{} of {}", seconds(player.at.time.since(first)), seconds(last.since(first))));
+        let frame = player.at.rows.checked_sub(1).and_then(|row| store.rows().get(row));
+        parts.push(match frame {
+            Some(row) if session.paths.len() > 1 => {
+                format!("packet {}, {} in all", row.frame(), store.reading().packets)
+            }
+            Some(row) => format!("packet {}/{}", row.frame(), store.reading().packets),
+            None => format!("packet 0/{}", store.reading().packets),
+        });
+        if let [Some(a), Some(b)] = player.marks {
+            parts.push(format!("A-B {}", brief(b.since(a).abs())));
+        }
+        parts.push(format!("{}Z", utc(player.at.time)));
+    } else if store.reading().done {
+        parts.push("no TCP segment in it".to_owned());
+    }
+    let reading = store.reading();
+    if !reading.done {
+        let share = reading.octets_total.map(|total| reading.octets * 100 / total.max(1));
+        parts.insert(1, share.map_or("reading".to_owned(), |share| format!("reading {share} %")));
+    }
+    if reading.left_out > 0 {
+        parts.push(format!("{} ordinary segments not kept", reading.left_out));
+    }
+    if model.choices.mouse {
+        parts.push("mouse on".to_owned());
+    }
+    pen.put(1, 0, &parts.join("   "), Role::Text);
+}
+
+/// The keys that matter now, or a notice.
+pub(super) fn bottom(model: &Model, pen: &mut Pen<'_>) {
+    if let Some(notice) = &model.notice {
+        pen.put(1, 0, notice, Role::Strong);
+        return;
+    }
+    let mut x = 1;
+    let room = pen.width();
+    // Help and the way out stand at the end, and must not fall over it.
+    let bindings: Vec<_> = keymap::on(model.screen).filter(|binding| !binding.short.is_empty()).collect();
+    let wide = |binding: &keymap::Binding| text::width(binding.shown) + text::width(binding.short) + 3;
+    let always: usize = bindings.iter().filter(|one| is_way_out(one)).map(|one| wide(one)).sum();
+    for binding in &bindings {
+        let needed = wide(binding) + if is_way_out(binding) { 0 } else { always };
+        if usize::from(x) + needed > usize::from(room) + 2 {
+            continue;
+        }
+        let first = binding.shown.split(' ').next().unwrap_or("");
+        let keys = if is_way_out(binding) { first } else { binding.shown };
+        x = pen.put(x, 0, keys, Role::Strong);
+        x = pen.put(x + 1, 0, binding.short, Role::Text);
+        x += 2;
+    }
+}
+
+fn is_way_out(binding: &keymap::Binding) -> bool {
+    matches!(binding.short, "help" | "quit")
+}

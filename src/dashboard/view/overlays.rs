@@ -1,0 +1,82 @@
+//! What lies over the screen: the keys, what can be exported, a line being typed.
+
+use super::pen::Pen;
+use crate::dashboard::keymap;
+use crate::dashboard::model::{Asks, Model, Prompt, Screen};
+use crate::dashboard::text;
+use crate::dashboard::theme::Role;
+
+/// Columns for keys.
+const KEYS: usize = 15;
+
+pub(super) fn help(screen: Screen, from: usize, pen: &mut Pen<'_>) {
+    let (width, height) = (pen.width().min(92), pen.height().saturating_sub(2));
+    let x = (pen.width() - width) / 2;
+    let mut part = pen.part(x, 1, width, height);
+    part.clear();
+    let title = format!("Keys: {}", screen.name());
+    let mut inner = part.panel(&title, "Esc closes, j k scroll", true);
+    let mut y = 0;
+    for binding in keymap::on(screen).skip(from) {
+        inner.put(1, y, binding.shown, Role::Strong);
+        let room = usize::from(inner.width()).saturating_sub(KEYS + 2);
+        for line in text::wrap(binding.words, room) {
+            inner.put(KEYS as u16 + 1, y, &line, Role::Text);
+            y += 1;
+        }
+    }
+}
+
+pub(super) fn export(pen: &mut Pen<'_>) {
+    let lines = [
+        ("j", "JSON, as analyze --format json has it"),
+        ("p", "pcapng: its packets, with what each is as comments"),
+        ("l", "the ladder as SVG"),
+        ("t", "the timeline as SVG"),
+        ("Esc", "nothing"),
+    ];
+    let (width, height) = (60.min(pen.width()), lines.len() as u16 + 2);
+    let (x, y) = ((pen.width() - width) / 2, pen.height().saturating_sub(height) / 2);
+    let mut part = pen.part(x, y, width, height);
+    part.clear();
+    let mut inner = part.panel("Export to a new file here", "", true);
+    for (y, (key, words)) in (0..).zip(lines) {
+        inner.put(1, y, key, Role::Strong);
+        inner.put(6, y, words, Role::Text);
+    }
+}
+
+pub(super) fn prompt(model: &Model, line: &Prompt, pen: &mut Pen<'_>) {
+    let height = pen.height();
+    let mut part = pen.part(0, height.saturating_sub(2), pen.width(), 2);
+    part.clear();
+    let label = match line.asks {
+        Asks::Filter => "filter /",
+        Asks::GoTo => "go to :",
+        Asks::Open => "open ",
+    };
+    let x = part.put(1, 0, label, Role::Strong);
+    // A long line shows its end around the cursor.
+    let room = usize::from(part.width().saturating_sub(x + 2)).max(1);
+    let from = line.cursor.saturating_sub(room.saturating_sub(1));
+    let shown: String = line.text.iter().skip(from).take(room).collect();
+    part.put(x, 0, &shown, Role::Text);
+    let cursor: String = line.text.iter().skip(from).take(line.cursor - from).collect();
+    let wide = text::width(&text::clean(&cursor)) as u16;
+    part.mark(x.saturating_add(wide), 0, 1, Role::Now);
+    let (words, role) = match (&line.problem, line.asks) {
+        (Some(problem), _) => (problem.clone(), Role::Bad),
+        (None, Asks::Filter) => {
+            let left = model.session.as_ref().map_or(0, |session| session.table.order.len());
+            let hint = "addr:NET port:N client: server: outcome:NAME, commas or, ! not";
+            (format!("{left} left   {hint}   Enter keeps, Esc drops"), Role::Faint)
+        }
+        (None, Asks::GoTo) => {
+            ("12.5s  2m30s  14:03:22  #9118  a  b   Enter goes, Esc stays".to_owned(), Role::Faint)
+        }
+        (None, Asks::Open) => {
+            ("pcap or pcapng, plain or compressed   Enter opens, Esc stays".to_owned(), Role::Faint)
+        }
+    };
+    part.put(1, 1, &words, role);
+}

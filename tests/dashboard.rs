@@ -1,0 +1,16 @@
+//! The screen: what it shows, what keys do, and how it behaves in a real terminal.
+
+mod common;
+
+#[path = "dashboard/harness.rs"]
+mod harness;
+#[path = "dashboard/keys.rs"]
+mod keys;
+#[path = "dashboard/moments.rs"]
+mod moments;
+#[path = "dashboard/screens.rs"]
+mod screens;
+#[path = "dashboard/sizes.rs"]
+mod sizes;
+#[path = "dashboard/terminal.rs"]
+mod terminal;

@@ -1,0 +1,116 @@
+//! What is said of a moment is what an analysis would say had the capture ended there.
+
+use std::io::Cursor;
+
+use keepscope::analysis::{Collector, ConnectionRecord};
+use keepscope::capture::Captures;
+use keepscope::dashboard::message::Key;
+use keepscope::pipeline::Pipeline;
+use keepscope::track::event::{ConnectionId, Start};
+
+use crate::common::{Pcap, analyze_json, capture_path};
+use crate::harness::{COLOR, Screen};
+
+/// Connections whose beginning was captured: of the others more is known later than at the time.
+const CAPTURES: [&str; 12] = [
+    "answered.pcap",
+    "answers_lost.pcap",
+    "both.pcap",
+    "closed.pcap",
+    "icmp_unreachable.pcap",
+    "late_answers.pcap",
+    "lossy.pcap",
+    "many.pcap",
+    "reset_by_peer.pcap",
+    "unanswered.pcap",
+    "vanish.pcap",
+    "zero_window_keepalive.pcap",
+];
+
+fn analyze(octets: Vec<u8>) -> Vec<ConnectionRecord> {
+    let mut captures = Captures::from_reader("cut", Cursor::new(octets));
+    let (mut pipeline, mut collector, mut records) = (Pipeline::new(0), Collector::default(), Vec::new());
+    while let Some(frame) = captures.next_frame() {
+        pipeline.frame(&frame);
+    }
+    pipeline.finish();
+    while let Some(event) = pipeline.poll_event() {
+        records.extend(collector.on_event(&event));
+    }
+    records
+}
+
+#[test]
+fn every_moment_is_judged_as_if_the_capture_ended_there() {
+    for name in CAPTURES {
+        let pcap = Pcap::of(name);
+        let mut screen = Screen::replay(&[name], 100, 30, COLOR);
+        screen.draw();
+        let rows = screen.session().store.rows().len();
+        // Backward, so that each moment is reached by going back.
+        for read in (1..=rows).rev() {
+            let model = &mut screen.model;
+            let session = model.session.as_mut().expect("a session");
+            session.player.to_row(&session.store, read);
+            screen.draw();
+            let session = screen.session();
+            let row = session.store.rows()[read - 1];
+            let records = analyze(pcap.with(0..row.frame().number as usize));
+            for record in records {
+                if record.opened.start == Start::Midstream {
+                    continue;
+                }
+                let standing = &session.standing;
+                let ours =
+                    standing.record(&session.store, record.id, session.player.at.time).expect("a record");
+                let place = format!("{name} #{} after frame {}", record.id, row.frame());
+                assert_eq!(ours.verdict, record.verdict, "{place}");
+                assert_eq!(ours.client_inference, record.client_inference, "{place}");
+                assert_eq!(standing.seen(record.id).outcome, Some(record.verdict.outcome), "{place}");
+                let counted = record.client.probes.len() + record.server.probes.len();
+                assert_eq!(standing.seen(record.id).probes as usize, counted, "{place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn going_forward_and_back_leads_to_the_same() {
+    let mut screen = Screen::replay(&["many.pcap", "lossy.pcap"], 120, 40, COLOR);
+    let rows = screen.session().store.rows().len();
+    let mut forward = Vec::new();
+    screen.key(Key::Home);
+    for read in 1..=rows {
+        let session = screen.model.session.as_mut().expect("a session");
+        session.player.to_row(&session.store, read);
+        forward.push(screen.text());
+    }
+    for read in (1..=rows).rev() {
+        let session = screen.model.session.as_mut().expect("a session");
+        session.player.to_row(&session.store, read);
+        assert_eq!(screen.text(), forward[read - 1], "after {read} segments");
+    }
+}
+
+#[test]
+fn at_the_end_every_capture_has_the_records_of_analyze() {
+    let index = std::fs::read_dir(capture_path("")).expect("captures");
+    for entry in index {
+        let name = entry.expect("a file").file_name().to_string_lossy().into_owned();
+        if !name.contains(".pcap") {
+            continue;
+        }
+        let document = analyze_json(&["--all", &capture_path(&name)]);
+        let screen = Screen::replay(&[&name], 100, 30, COLOR);
+        let session = screen.session();
+        let records: Vec<ConnectionRecord> = (1..=session.store.connections().len() as u64)
+            .filter_map(|id| {
+                session.store.record_at(ConnectionId(id), session.store.rows().len(), true).cloned()
+            })
+            .collect();
+        let mut octets = Vec::new();
+        keepscope::report::json::write(&mut octets, session.store.captures(), &records).expect("JSON");
+        let ours: serde_json::Value = serde_json::from_slice(&octets).expect("JSON");
+        assert_eq!(ours["connections"], document["connections"], "{name}");
+    }
+}

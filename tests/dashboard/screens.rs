@@ -1,0 +1,93 @@
+//! Every screen as it is drawn, with its styles, against files.
+//!
+//! `KEEPSCOPE_BLESS=1 cargo test --test dashboard screens` writes them anew; then look at what changed.
+
+use std::path::PathBuf;
+
+use keepscope::dashboard::keymap;
+use keepscope::dashboard::message::Key;
+use keepscope::dashboard::theme::Theme;
+
+use crate::harness::{ASCII, COLOR, MONO, Screen, dump};
+
+const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (100, 30), (160, 50)];
+const THEMES: [(&str, Theme); 3] = [("color", COLOR), ("mono", MONO), ("ascii", ASCII)];
+
+/// Compares what is drawn with the file of this name; returns what is wrong.
+fn differs(name: &str, screen: &mut Screen) -> Option<String> {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "dashboard", "screens", &format!("{name}.txt")]
+        .iter()
+        .collect();
+    let drawn = dump(&screen.draw());
+    if std::env::var_os("KEEPSCOPE_BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(&path, &drawn).expect("a file");
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    let pairs = expected.lines().zip(drawn.lines()).find(|(one, other)| one != other);
+    let first = pairs.map_or(String::new(), |(one, other)| format!("\n  was {one}\n  is  {other}"));
+    (expected != drawn).then(|| format!("{name} has changed{first}\n{drawn}"))
+}
+
+fn all_same(wrong: Vec<String>) {
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn replay_at_every_size_and_in_every_theme() {
+    let mut wrong = Vec::new();
+    for (columns, rows) in SIZES {
+        for (name, theme) in THEMES {
+            let mut screen = Screen::replay(&["vanish.pcap"], columns, rows, theme);
+            wrong.extend(differs(&format!("vanish_{columns}x{rows}_{name}"), &mut screen));
+        }
+    }
+    all_same(wrong);
+}
+
+#[test]
+fn moments_and_overlays() {
+    let mut wrong = Vec::new();
+    let mut check = |name: &str, screen: &mut Screen| wrong.extend(differs(name, screen));
+    check("start_80x24", &mut Screen::start(80, 24, COLOR));
+
+    let mut middle = Screen::replay(&["lossy.pcap"], 100, 30, COLOR);
+    middle.keys(":6.5s");
+    middle.key(Key::Enter);
+    check("lossy_middle_100x30", &mut middle);
+    middle.keys("Ari");
+    middle.keys("]B");
+    check("lossy_marks_absolute_unfolded_100x30", &mut middle);
+
+    let mut many = Screen::replay(&["many.pcap", "both.pcap", "reset_by_peer.pcap"], 160, 50, COLOR);
+    check("several_160x50", &mut many);
+    many.keys("sj/port:40083");
+    check("several_filter_160x50", &mut many);
+    many.keys(" nonsense");
+    check("several_filter_wrong_160x50", &mut many);
+
+    let mut help = Screen::replay(&["answered.pcap"], 80, 24, ASCII);
+    help.keys("?");
+    check("help_80x24", &mut help);
+    let mut export = Screen::replay(&["answered.pcap"], 80, 24, MONO);
+    export.keys("e");
+    check("export_80x24", &mut export);
+    let mut log = Screen::replay(&["window_probes_then_keepalives.pcap"], 100, 30, MONO);
+    log.keys("L");
+    check("log_100x30", &mut log);
+    all_same(wrong);
+}
+
+/// What the README shows is what is drawn, and what keys do is what the table says.
+#[test]
+fn the_readme_shows_the_screen_and_the_keys() {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "README.md"].iter().collect();
+    let readme = std::fs::read_to_string(path).expect("a README");
+    let mut screen = Screen::replay_as("lossy.pcap", "captures/lossy.pcap", 100, 30, COLOR);
+    screen.keys(":8.5s");
+    screen.key(Key::Enter);
+    let drawn = screen.text();
+    assert!(readme.contains(drawn.trim_end()), "the README should have this screen:\n{drawn}");
+    let keys = keymap::markdown();
+    assert!(readme.contains(&keys), "the README should have this list:\n{keys}");
+}
