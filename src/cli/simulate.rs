@@ -5,8 +5,11 @@ mod input;
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
+use signal_hook::consts::SIGINT;
 
 use self::input::{Given, read};
 use super::{Color, Exit, complain};
@@ -208,7 +211,13 @@ fn simulate_many(
     out: &mut dyn Write,
 ) -> io::Result<Outcome> {
     let mut distribution = Distribution::default();
+    let interrupted = Arc::new(AtomicBool::new(false));
+    // Without a handler the process ends at once, and the runs so far are lost.
+    let _ = signal_hook::flag::register(SIGINT, Arc::clone(&interrupted));
     for index in 0..runs {
+        if interrupted.load(Ordering::Relaxed) {
+            break;
+        }
         match plan.run_of_many(spread, index, runs) {
             Ok(summary) => distribution.add(&summary),
             Err(wrong) => return Ok(Err(wrong.to_string())),
@@ -221,7 +230,8 @@ fn simulate_many(
         Format::Json => report::json_of_many(out, plan, &many, true)?,
         Format::Jsonl => report::json_of_many(out, plan, &many, false)?,
     }
-    Ok(Ok(Exit::Done))
+    let stopped = interrupted.load(Ordering::Relaxed);
+    Ok(Ok(if stopped { Exit::Interrupted } else { Exit::Done }))
 }
 
 fn simulate_once(arguments: &Arguments, plan: &Plan, out: &mut dyn Write) -> io::Result<Outcome> {
