@@ -337,6 +337,13 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Whoever moves in time looks at the chosen connection, and it stays chosen.
+    pub fn stay(&mut self) {
+        self.chosen_by_hand |= self.selected.is_some();
+    }
+}
+
 /// How things are shown.
 #[derive(Clone, Debug)]
 pub struct Choices {
