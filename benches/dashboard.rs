@@ -8,6 +8,7 @@ mod traffic;
 use std::hint::black_box;
 use std::io::Cursor;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, SamplingMode};
@@ -46,22 +47,24 @@ fn buffer() -> Buffer {
     Buffer::empty(Rect { x: 0, y: 0, width: 200, height: 60 })
 }
 
-/// Reads a capture as the program does, with a frame now and then, on one thread.
+/// Reads a capture as the program does: on a thread of its own, with a frame now and then.
 #[expect(clippy::disallowed_methods, reason = "frames come by the clock")]
 fn replay(capture: &Capture) -> Model {
     let theme = Theme { palette: Palette::Dark, truecolor: true, ascii: false };
     let mut model = Model::new((200, 60), theme, Speed::Fit);
     open(&mut model, vec!["generated.pcap".into()]);
     let (mut buffer, mut drawn) = (buffer(), Instant::now());
-    reader::run(captures(capture), 0, &|| false, |batch| {
+    let (sender, receiver) = sync_channel(8);
+    let captures = captures(capture);
+    std::thread::spawn(move || reader::run(captures, 0, &|| false, |batch| sender.send(batch).is_ok()));
+    for batch in receiver {
         update(&mut model, Message::Batch(1, Box::new(batch)));
         if drawn.elapsed() >= FRAME {
             settle(&mut model);
             view::draw(&model, &mut buffer);
             drawn = Instant::now();
         }
-        true
-    });
+    }
     settle(&mut model);
     view::draw(&model, &mut buffer);
     black_box(&buffer);

@@ -257,6 +257,12 @@ impl Collector {
         self.most = self.most.map(|most| most.max(self.items * 2));
     }
 
+    /// Whether a connection whose last word was not said has probes so far.
+    pub fn has_probes(&self, connection: ConnectionId) -> bool {
+        let probed = |draft: &Draft| !(draft.client.probes.is_empty() && draft.server.probes.is_empty());
+        self.drafts.get(&connection).is_some_and(probed)
+    }
+
     /// What would have become of a connection if the input ended now, as far as its events tell; `summary` is
     /// what else is known of it. The probes of the client and of the server come with it.
     pub fn verdict_so_far(

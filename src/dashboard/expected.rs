@@ -16,7 +16,7 @@ use crate::track::Observed;
 use crate::track::event::{ConnectionId, Opened, Party};
 
 /// Probes beyond which the machine is not run: it would take longer than anybody waits for a screen.
-const MOST_PROBES: usize = 400;
+const MOST_PROBES: usize = 200;
 
 /// When the probes of a connection were due. Always an answer, with no times where there is nothing to say.
 pub(super) fn of(store: &Store, id: ConnectionId) -> Option<Expected> {
@@ -25,10 +25,17 @@ pub(super) fn of(store: &Store, id: ConnectionId) -> Option<Expected> {
     let none = Expected { connection: id, party: Party::Client, settings: String::new(), due: Vec::new() };
     let busiest = record.probers().max_by_key(|(_, prober)| prober.probes.len());
     let Some((party, prober)) = busiest else { return Some(none) };
-    let none = Expected { party, ..none };
-    let Some(explanation) = record.inference(party).settings.first() else { return Some(none) };
-    let model = Stack::named(explanation.stack).ok().and_then(Model::of);
-    let Some(model) = model.filter(|_| prober.probes.len() <= MOST_PROBES) else { return Some(none) };
+    let because = |why: String| Some(Expected { connection: id, party, settings: why, due: Vec::new() });
+    if prober.probes.len() > MOST_PROBES {
+        return because(format!(
+            "worked out for up to {MOST_PROBES} probes only: `keepscope verify` takes any number"
+        ));
+    }
+    let explanation = record.inference(party).settings.first();
+    let model = explanation.and_then(|explanation| Stack::named(explanation.stack).ok()).and_then(Model::of);
+    let Some((explanation, model)) = explanation.zip(model) else {
+        return because("no settings explain these probes".to_owned());
+    };
     let expectation = Expectation {
         model,
         hz: explanation.hz,

@@ -235,7 +235,7 @@ pub struct Expected {
     pub connection: ConnectionId,
     /// Whose probes.
     pub party: Party,
-    /// By which settings, in words.
+    /// By which settings, in words; or why there is nothing to say.
     pub settings: String,
     /// One for each probe, and one for what should come after the last.
     pub due: Vec<Due>,
@@ -334,6 +334,13 @@ impl Session {
             zoom: 0,
             failed: None,
         }
+    }
+}
+
+impl Session {
+    /// Whoever moves in time looks at the chosen connection, and it stays chosen.
+    pub fn stay(&mut self) {
+        self.chosen_by_hand |= self.selected.is_some();
     }
 }
 

@@ -1,6 +1,6 @@
 //! What happens becomes a new model and effects: the one place that changes [`Model`].
 //!
-//! Pure: time comes in messages, and what is to be done outside goes out as [`Effect`]s. [`settle`] works out
+//! Pure: time comes in messages, and what is to be done outside goes out as [`Effect`]s. [`settle()`] works out
 //! what follows from the moment shown; it is called once before a frame is drawn, however much has happened.
 
 mod keys;

@@ -177,6 +177,20 @@ fn connections_are_filtered_sorted_and_chosen() {
 }
 
 #[test]
+fn the_connection_that_is_looked_at_stays_while_time_is_moved() {
+    let mut screen = Screen::replay(&["many.pcap", "vanish.pcap", "reset_by_peer.pcap"], 120, 40, COLOR);
+    let chosen = screen.session().selected;
+    assert!(chosen.is_some());
+    // At the beginning it has not begun, and in the middle others are in more trouble.
+    screen.key(Key::Home);
+    assert_eq!(screen.session().selected, chosen);
+    for _ in 0..60 {
+        screen.keys("]");
+        assert_eq!(screen.session().selected, chosen, "at {} s", screen.seconds());
+    }
+}
+
+#[test]
 fn panels_get_the_keys_in_turn_and_fill_the_screen() {
     let mut screen = lossy();
     for panel in Panel::ALL {

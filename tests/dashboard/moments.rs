@@ -4,7 +4,9 @@ use std::io::Cursor;
 
 use keepscope::analysis::{Collector, ConnectionRecord};
 use keepscope::capture::Captures;
-use keepscope::dashboard::message::Key;
+use keepscope::dashboard::message::{Key, Message};
+use keepscope::dashboard::replay::reader;
+use keepscope::dashboard::update::open;
 use keepscope::pipeline::Pipeline;
 use keepscope::track::event::{ConnectionId, Start};
 
@@ -113,4 +115,27 @@ fn at_the_end_every_capture_has_the_records_of_analyze() {
         let ours: serde_json::Value = serde_json::from_slice(&octets).expect("JSON");
         assert_eq!(ours["connections"], document["connections"], "{name}");
     }
+}
+
+/// A long capture is on the screen while the rest of it is still to come, and is not kept from being left.
+#[test]
+fn what_has_been_read_is_shown_before_the_rest() {
+    let pcap = Pcap::of("lossy.pcap");
+    let long = [pcap.header.clone(), pcap.records.concat().repeat(4000)].concat();
+    let mut screen = Screen::start(100, 30, COLOR);
+    screen.effects = open(&mut screen.model, vec!["long.pcap".into()]);
+    let mut seen = Vec::new();
+    let captures = Captures::from_reader("long.pcap", Cursor::new(long));
+    reader::run(captures, 0, &|| false, |batch| {
+        screen.send(Message::Batch(1, Box::new(batch)));
+        let store = &screen.session().store;
+        seen.push((store.rows().len(), store.reading().done));
+        let done = store.reading().done;
+        assert_ne!(screen.shows("reading"), done);
+        assert!(screen.shows("192.0.2.2:40014"), "{}", screen.text());
+        true
+    });
+    assert!(seen.len() > 3, "{seen:?}");
+    assert!(seen.iter().rev().skip(1).all(|(rows, done)| *rows > 0 && !done), "{seen:?}");
+    assert_eq!(seen.last().map(|last| last.1), Some(true));
 }

@@ -166,6 +166,8 @@ impl Standing {
         let lone = |record: &ProberRecord| record.unanswered_tail().len() == 1;
         let (outcome, client, server, lone) = match store.record_at(id, self.rows, self.at_end) {
             Some(record) => (record.verdict.outcome, count(&record.client), count(&record.server), false),
+            // Most connections of most captures, and nothing has to be worked out for them.
+            None if !self.collector.has_probes(id) => (Outcome::NoKeepalive, (0, 0), (0, 0), false),
             None => {
                 let summary = self.summary(store, id, now)?;
                 let (verdict, client, server) = self.collector.verdict_so_far(id, &summary);

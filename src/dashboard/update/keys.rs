@@ -208,6 +208,7 @@ pub(super) fn select(session: &mut Session, step: isize) {
 }
 
 fn move_in_time(session: &mut Session, action: Action) {
+    session.stay();
     let Session { player, store, .. } = session;
     match action {
         Action::Play => {

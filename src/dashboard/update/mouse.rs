@@ -22,6 +22,7 @@ pub(super) fn on_mouse(model: &mut Model, mouse: Mouse) {
         (Mouse::Press(..), Place::Scrubber) => {
             let axis = scrubber::axis(session, area.width);
             let time = axis.time(column.saturating_sub(area.x));
+            session.stay();
             session.player.to_time(&session.store, time);
             session.player.pause();
         }

@@ -85,6 +85,7 @@ fn accept(model: &mut Model, line: Prompt) -> Vec<Effect> {
 fn go_to(session: &mut Session, text: &str) -> Result<(), String> {
     let Some((first, _)) = session.store.span() else { return Ok(()) };
     let target = moment(session, first, text)?;
+    session.stay();
     match target {
         Target::Time(time) => session.player.to_time(&session.store, time),
         Target::Rows(rows) => session.player.to_row(&session.store, rows),

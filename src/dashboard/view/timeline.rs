@@ -237,7 +237,7 @@ fn draw_due(axis: &Axis, session: &Session, pen: &mut Pen<'_>) {
         return;
     };
     if expected.due.is_empty() {
-        pen.put(0, 0, "no settings explain these probes", Role::Faint);
+        pen.put(0, 0, &expected.settings, Role::Faint);
         return;
     }
     let now = session.player.at.time;
