@@ -3,7 +3,7 @@
 use keepscope::analysis::Outcome;
 use keepscope::dashboard::effect::{Body, Effect};
 use keepscope::dashboard::keymap;
-use keepscope::dashboard::message::{Key, Message};
+use keepscope::dashboard::message::{Key, Message, Mouse};
 use keepscope::dashboard::model::{Overlay, Panel, Screen as Which, SortBy};
 use keepscope::dashboard::replay::{SPEEDS, Speed};
 use keepscope::dashboard::theme::Palette;
@@ -343,4 +343,24 @@ fn names_and_text_from_outside_cannot_reach_the_terminal() {
     let text = screen.text();
     assert!(text.contains("ev?]0;il??.pcap") && text.contains("bad?[31m"), "{text}");
     assert!(!text.contains('\x1b'));
+}
+
+#[test]
+fn the_mouse_chooses_connections_panels_and_moments() {
+    let mut screen = Screen::replay(&["many.pcap"], 120, 40, COLOR);
+    let order = screen.session().table.order.clone();
+    // Header, frame and heading stand above the first line of the table.
+    screen.send(Message::Mouse(Mouse::Press(20, 5)));
+    assert_eq!(screen.session().selected.map(|id| id.0), Some(u64::from(order[2]) + 1));
+    screen.send(Message::Mouse(Mouse::WheelUp(20, 5)));
+    assert_eq!(screen.session().selected.map(|id| id.0), Some(u64::from(order[1]) + 1));
+    screen.send(Message::Mouse(Mouse::Press(20, 15)));
+    assert_eq!(screen.model.choices.focus, Panel::Ladder);
+    // The bar stands in a frame above the last two lines.
+    screen.send(Message::Mouse(Mouse::Press(60, 35)));
+    let (middle, end) = (screen.seconds(), 5.045);
+    assert!((middle - end / 2.0).abs() < 0.1, "{middle}");
+    screen.send(Message::Mouse(Mouse::Press(1, 35)));
+    assert!(screen.seconds() < 0.1, "{}", screen.seconds());
+    assert_eq!(screen.session().selected.map(|id| id.0), Some(u64::from(order[1]) + 1));
 }
