@@ -1,9 +1,9 @@
 //! One end of a simulated connection: as much TCP as it takes to have keepalives on it.
 //!
-//! Owns [`End`]: handshake, data and its retransmission, close, resets, round the keepalive machine, which has
+//! Owns `End`: handshake, data and its retransmission, close, resets, round the keepalive machine, which has
 //! the sequence numbers of an established connection and everything about probes. No congestion control, no
 //! flow control: an application reads at once, and what it writes leaves at once. Sans-IO. Uses
-//! [`super::retransmit`], [`super::profile`] and [`crate::keepalive`].
+//! `super::retransmit`, [`super::profile`] and [`crate::keepalive`].
 
 mod handshake;
 mod output;
