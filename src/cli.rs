@@ -62,38 +62,39 @@ impl From<Exit> for ExitCode {
 }
 
 const SHORT_HELP: &str = "\
-keepscope finds every TCP keepalive probe in a capture, and what became of it.
+keepscope sees, sends, simulates and judges TCP keepalives at packet level.
 
+A capture:
   keepscope analyze capture.pcapng                who probes whom, who no longer answers
   tcpdump -w - tcp | keepscope analyze -          the same, from a pipe
-  keepscope probe example.net:443                 whether a peer answers keepalive probes
+  keepscope replay capture.pcapng                 the same on a screen, packet by packet
+  keepscope verify --idle 7s --interval 3s --count 4 capture.pcap    whether it did as promised
+  keepscope diff before.pcap after.pcap           what changed, or what was lost between two ends
+A live peer:
+  keepscope probe example.net:443                 whether it answers keepalive probes
   keepscope probe --kernel example.net:443        what this machine's own kernel does, against what was set
   keepscope watch                                 every keepalive on the interfaces, as it comes
-  keepscope replay capture.pcapng                 the same on a screen, packet by packet
-  keepscope diff before.pcap after.pcap           what changed, or what was lost between two ends
-  keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
-  keepscope verify --idle 7s --interval 3s --count 4 capture.pcap    whether it did as promised
-  keepscope simulate linux-340s-behind-350s       what would happen, on a virtual clock
-  keepscope stacks                                how TCP stacks keep connections alive
-  keepscope stacks linux                          one of them, each fact with its source
-  keepscope products                              after how much silence middleboxes forget a connection
   keepscope doctor                                whether this machine allows probing, and what mends it
+What would happen:
+  keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
+  keepscope simulate linux-340s-behind-350s       a path with boxes on it, on a virtual clock
+  keepscope stacks                                how TCP stacks keep connections alive
+  keepscope products                              after how much silence middleboxes forget a connection
 
 'keepscope COMMAND --help' shows all options of a command.
 ";
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done; all input was read, whatever was found (verify: all that could be seen was as promised;
-       diff: no difference; probe: every connection is alive)
-  1    verify: a rule was broken; diff: the captures differ; simulate: something expected did not come about;
-       probe: a connection is dead (silent, reset, refused, unreachable, closed by the peer; with --kernel
-       also: a rule was broken); doctor: probing
-       does not work for another reason than rights
-  2    wrong usage, or a capture that cannot be read or is damaged (what could be read is reported)
+  0    done, whatever was found; verify: all that could be seen was as promised; diff: no
+       difference; probe: every connection is alive; simulate: all came as expected
+  1    verify, probe --kernel: a rule was broken; diff: the captures differ; probe: a connection
+       is dead (silent, reset, refused, unreachable, closed by the peer); simulate: something
+       expected did not come about; doctor: probing is not possible, for other reasons than rights
+  2    wrong usage, or input that cannot be read or is damaged (what could be read is reported)
   3    rights are missing (doctor: and so probing does not work)
-  4    verify: nothing that was promised could be seen; diff: nothing in common to compare; probe: what
-       happened does not tell
+  4    verify: nothing that was promised could be seen; diff: nothing in common to compare;
+       probe: what happened does not tell
   130  interrupted (the result so far is reported)";
 
 /// When text is coloured.
@@ -115,7 +116,7 @@ impl Color {
     }
 }
 
-/// Finds, times and judges TCP keepalive probes at packet level.
+/// Sees, sends, simulates and judges TCP keepalives at packet level.
 #[derive(Debug, Parser)]
 #[command(name = "keepscope", version, after_help = EXIT_CODES)]
 struct Arguments {
@@ -142,11 +143,11 @@ enum Command {
     Probe(probe::Arguments),
     /// Show after how much silence middleboxes forget a connection, each fact with its source.
     Products(products::Arguments),
-    /// Simulate hosts, links and the boxes between them, and hold what happens against what is expected.
-    Simulate(simulate::Arguments),
     /// Play captures on a screen, packet by packet, with verdicts as they stand at each moment.
     #[cfg(feature = "dashboard")]
     Replay(dashboard::ReplayArguments),
+    /// Simulate hosts, links and the boxes between them, and hold what happens against what is expected.
+    Simulate(simulate::Arguments),
     /// Show how TCP stacks and applications keep connections alive, each fact with its source.
     Stacks(stacks::Arguments),
     /// Check the keepalives in captures against promised settings, rule by rule.

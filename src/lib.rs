@@ -1,12 +1,13 @@
-//! keepscope finds, times and judges TCP keepalives at packet level.
+//! keepscope sees, sends, simulates and judges TCP keepalives at packet level.
 //!
 //! ```text
-//! capture file ─ frame ─ segment ─ connection ─ keepalive event ─ finding ─ text, JSON, CSV
-//!   capture     frame    segment      track         track        analysis      report
-//!               └────────────── pipeline ─────────────┘
+//! capture file ─┐
+//! wire ─────────┼─ frame ─ segment ─ connection ─ keepalive event ─ finding ─ text, JSON, CSV, a screen
+//! simulator ────┘  frame   segment     track           track       analysis   report      dashboard
+//!                          └───────────── pipeline ─────────┘
 //!
-//! stacks (data) ─ keepalive machine ─ prediction          Windows socket option (model)
-//!   stack            keepalive         keepalive                  winsock
+//! stacks (data) ─ keepalive machine ─ live prober, simulated host, prediction, verification
+//!   stack            keepalive          live         simulate       keepalive     analysis
 //! ```
 //!
 //! - [`capture`] reads pcap and pcapng from files and pipes, and writes them; the only module of the library that
@@ -15,10 +16,11 @@
 //!   [`frame`]s.
 //! - [`analysis`] gathers events into records with an outcome; [`report`] writes them.
 //! - [`stack`] is how each TCP stack behaves, as data with sources; [`keepalive`] runs it, sans-IO.
-//!   [`product`] is the same of the boxes between two stacks; [`simulate`] runs those.
+//! - [`product`] is the same of the boxes between two stacks.
 //! - `live` has the only sockets: it probes a real peer and watches interfaces, by the same machine and
-//!   through the same pipeline. [`simulate`] does it on a virtual clock.
-//! - `dashboard` shows all of it in a terminal: a pure model over the same stream of events.
+//!   through the same pipeline.
+//! - [`simulate`] does both on a virtual clock, with boxes on the path.
+//! - `dashboard` shows it in a terminal: a pure model over the same stream of events.
 //! - [`winsock`] is `SO_KEEPALIVE` as Windows defines it.
 //! - [`time`] counts nanoseconds; nothing but `live`, `dashboard` and the command line reads a clock.
 
