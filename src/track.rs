@@ -16,6 +16,7 @@ mod duplicate;
 pub mod event;
 mod looks;
 mod probes;
+pub mod repeated;
 mod side;
 mod table;
 #[cfg(test)]

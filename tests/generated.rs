@@ -14,6 +14,8 @@ mod mended;
 mod model;
 #[path = "generated/named.rs"]
 mod named;
+#[path = "generated/outcomes.rs"]
+mod outcomes;
 #[path = "generated/properties.rs"]
 mod properties;
 #[path = "generated/scenario.rs"]

@@ -9,6 +9,11 @@ use crate::track::event::{Answer, Mark, Party, ResetMarks, Summary};
 /// A probe this close to the end of the capture may still be answered, unless round trips are longer.
 const MAY_STILL_ANSWER: Span = Span::from_secs(1);
 
+/// Octets, or a FIN, sent again this often with nothing back have no answer. The first retransmission may
+/// have made good a loss, and its own answer may still be on its way; the second came only after the first had
+/// waited for longer than a round trip (RFC 6298 §5.5).
+const REPEATED_IN_VAIN: u32 = 2;
+
 /// What became of a connection, most troubled first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
@@ -16,7 +21,7 @@ pub enum Outcome {
     TimedOut,
     /// A RST ended it, by the other end or by something on the path.
     Reset,
-    /// The last probes had no answer when the capture ended.
+    /// The last probes, or octets sent several times, had no answer when the capture ended.
     Unanswered,
     /// The packets do not tell.
     Inconclusive,
@@ -84,10 +89,16 @@ pub(super) fn judge(
     if let Some((by, at)) = summary.reset {
         return reset(&sides, &probing, by, at, marks);
     }
+    let silent = probing.iter().find(|side| !side.silent_tail().is_empty());
+    if silent.is_none_or(|side| side.is_too_fresh(side.silent_tail()))
+        && let Some(unanswered) = sides.iter().find_map(Side::repeats_in_vain)
+    {
+        return unanswered;
+    }
     if let Some(closed) = closed(&probing, summary) {
         return closed;
     }
-    if let Some(silent) = probing.iter().find(|side| !side.silent_tail().is_empty()) {
+    if let Some(silent) = silent {
         return silent.unanswered();
     }
     latest.alive()
@@ -183,6 +194,31 @@ impl<'a> Side<'a> {
         let since = life.map_or(String::new(), |mark| format!(", last heard in frame {}", mark.frame));
         let reason = format!("{} when the capture ends{since}", without_answer(tail));
         verdict(Outcome::Unanswered, frames, reason, life)
+    }
+
+    /// The verdict if its last octets, or its FIN, were sent again and again and nothing came back. Where
+    /// packets are missing from the capture an answer may be among them; where both ends sent their FIN the
+    /// connection is over, whoever has not heard so.
+    fn repeats_in_vain(&self) -> Option<Verdict> {
+        let (own, peer) = (self.summary.side(self.party), self.summary.side(self.party.peer()));
+        let life = peer.last?;
+        let repeated = own.repeated?;
+        let missing = own.octets_missing || peer.octets_missing;
+        let over = own.fin.is_some() && peer.fin.is_some();
+        if missing || over || repeated.times < REPEATED_IN_VAIN || !repeated.is_unheard(Some(life)) {
+            return None;
+        }
+        let reason = format!(
+            "data, not probes: the {} sent the same octets again {} times, in frames {} to {}, without an \
+             answer when the capture ends, last heard in frame {}",
+            self.party.name(),
+            repeated.times,
+            repeated.first.frame,
+            repeated.last.frame,
+            life.frame
+        );
+        let frames = vec![repeated.first.frame, repeated.last.frame];
+        Some(verdict(Outcome::Unanswered, frames, reason, Some(life)))
     }
 
     fn alive(&self) -> Verdict {

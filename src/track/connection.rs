@@ -220,6 +220,9 @@ impl Connection {
         sender.learn_sent(segment, position);
         let late = ack.is_some_and(|ack| receiver.acked().is_some_and(|acked| ack < acked));
         sender.learn_header(segment, told_nothing(class), late);
+        if old {
+            sender.learn_repeated(segment, receiver.last.map(|last| last.mark()));
+        }
         receiver.run = 0;
         self.last = Mark { frame: segment.id, time: segment.time };
         Observed {
@@ -246,6 +249,7 @@ impl Connection {
             silence: since(heard, segment.time),
             quiet: since(said.max(heard), segment.time),
         };
+        let finished = sender.finished;
         let class = if segment.flags.rst() {
             self.on_rst(segment, &step, log)
         } else if segment.flags.syn() {
@@ -259,6 +263,10 @@ impl Connection {
             receiver.acked().is_some_and(|acked| receiver.position(segment.ack) < acked)
         };
         self.side_mut(from).learn_header(segment, told_nothing(class), late);
+        if class.sends_again(finished) {
+            let heard = self.side(from.peer()).last.map(|last| last.mark());
+            self.side_mut(from).learn_repeated(segment, heard);
+        }
         self.last = Mark { frame: segment.id, time: segment.time };
         observed
     }

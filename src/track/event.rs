@@ -6,6 +6,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::repeated::Repeated;
 use crate::frame::FrameId;
 use crate::segment::{Endpoint, IcmpKind, SeqNum, TcpTimestamps};
 use crate::time::{Span, Timestamp};
@@ -450,6 +451,8 @@ pub struct SideSummary {
     pub data_packets: DataPackets,
     /// Octets of it were acknowledged that are not in the capture: it left out packets.
     pub octets_missing: bool,
+    /// The latest octets, or FIN, that it sent again.
+    pub repeated: Option<Repeated>,
     /// Its look-alikes.
     pub lookalikes: LookAlikes,
 }

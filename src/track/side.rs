@@ -7,6 +7,7 @@ use std::num::NonZeroU64;
 
 use super::event::{InFlight, LookAlike, LookAlikes, Mark, SideSummary};
 use super::looks::Looks;
+use super::repeated::Repeated;
 use crate::frame::FrameId;
 use crate::segment::{Flags, Segment, SeqNum};
 use crate::time::{Span, Timestamp};
@@ -78,6 +79,8 @@ struct Rare {
     hole: Option<(u64, u64)>,
     /// What lay in an earlier hole was acknowledged and never came.
     missing: bool,
+    /// The latest octets, or FIN, that it sent again.
+    repeated: Option<Repeated>,
 }
 
 /// The last segment of a side.
@@ -434,6 +437,14 @@ impl Side {
         self.rare.as_ref()?.window_closed
     }
 
+    /// Learns that it sent octets, or a FIN, again, when the last segment of its peer was `heard`.
+    #[cold]
+    pub(super) fn learn_repeated(&mut self, segment: &Segment, heard: Option<Mark>) {
+        let at = Mark { frame: segment.id, time: segment.time };
+        let rare = self.rare();
+        rare.repeated = Some(Repeated::once_more(rare.repeated, segment.seq, at, heard));
+    }
+
     /// Counts a look-alike that it sent.
     pub(super) fn count(&mut self, kind: LookAlike) {
         self.rare().lookalikes.add(kind);
@@ -456,6 +467,7 @@ impl Side {
             syn: self.looks.syn(),
             data_packets: self.looks.data_packets(),
             octets_missing: self.is_missing_octets(),
+            repeated: self.rare.as_ref().and_then(|rare| rare.repeated),
             lookalikes: self.rare.as_ref().map(|rare| rare.lookalikes).unwrap_or_default(),
         }
     }

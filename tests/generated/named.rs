@@ -10,7 +10,7 @@ use crate::bytes;
 use crate::model::{Action, Leg, MS, SEC, Stack, Story, Tag, World, play};
 use crate::truth::{Capture, Cut};
 
-fn segment(line: &str, number: u64) -> Segment {
+pub fn segment(line: &str, number: u64) -> Segment {
     let mut words = line.split_whitespace();
     let seconds: f64 = words.next().unwrap().parse().unwrap();
     let from = usize::from(words.next() == Some("s"));
@@ -88,7 +88,7 @@ pub fn probes_of(trace: &str) -> String {
     found(&events)
 }
 
-const OPEN: &str = "
+pub const OPEN: &str = "
     0.00 c S 1000 0
     0.01 s S. 5000 0 1001
     0.02 c . 1001 0 5001

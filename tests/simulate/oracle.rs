@@ -173,6 +173,9 @@ impl Seen {
         };
         let first_open = open.map(|(number, _)| number).min();
         match first_open {
+            None if [HostSide::Client, HostSide::Server].iter().any(|host| self.repeats_in_vain(*host)) => {
+                vec!["unanswered"]
+            }
             None => vec!["alive"],
             Some(first) if is_late(first) => vec!["alive", "unanswered", "inconclusive"],
             // A segment of the peer's own shows it alive, though it answers nothing.
@@ -181,6 +184,21 @@ impl Seen {
             }
             Some(_) => vec!["unanswered"],
         }
+    }
+
+    /// Whether a host sent the same octets again, twice at least, after the last that was seen of the other.
+    fn repeats_in_vain(&self, by: HostSide) -> bool {
+        let sender = |frame: &TapFrame| self.origin.get(&frame.packet).map(|(host, _)| *host);
+        let heard = self.frames.iter().rposition(|frame| sender(frame).is_some_and(|host| host != by));
+        let after = self.frames.get(heard.map_or(0, |index| index + 1)..).unwrap_or_default();
+        let again = after.iter().rev().filter(|frame| frame.role == Role::Retransmission);
+        let seqs = again.filter_map(|frame| {
+            let (.., content) = self.sent.iter().find(|(id, ..)| *id == frame.packet)?;
+            let Packet::Tcp(segment) = content else { return None };
+            Some(segment.seq)
+        });
+        let seqs: Vec<SeqNum> = seqs.take(2).collect();
+        matches!(seqs[..], [last, before] if last == before)
     }
 
     /// Whether the other end of the one that sent a frame was seen to send after it.

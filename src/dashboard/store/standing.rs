@@ -10,6 +10,7 @@ use crate::track::Class;
 use crate::track::event::{
     ConnectionId, DataPackets, EventKind, LookAlikes, Mark, Party, SideSummary, Start, Summary,
 };
+use crate::track::repeated::Repeated;
 
 use super::Store;
 use super::row::Row;
@@ -25,6 +26,7 @@ struct Side {
     ttl: Option<(u8, u8)>,
     timestamps: bool,
     lookalikes: LookAlikes,
+    repeated: Option<Repeated>,
 }
 
 /// One connection so far.
@@ -76,7 +78,7 @@ impl Standing {
         }
         self.tallies.resize_with(store.connections().len(), Tally::default);
         for (index, row) in store.rows().iter().enumerate().take(rows).skip(self.rows) {
-            self.row(index as u32, row);
+            self.row(store, index as u32, row);
         }
         let events = store.events_after(rows, at_end);
         for told in store.events().get(self.events..events).unwrap_or_default() {
@@ -88,7 +90,7 @@ impl Standing {
         (self.rows, self.events, self.at_end) = (rows, events, at_end);
     }
 
-    fn row(&mut self, index: u32, row: &Row) {
+    fn row(&mut self, store: &Store, index: u32, row: &Row) {
         let Some(place) = (row.connection as usize).checked_sub(1) else { return };
         self.begun = self.begun.max(place + 1);
         let Some(tally) = self.tallies.get_mut(place) else { return };
@@ -100,9 +102,9 @@ impl Standing {
         if row.is_icmp() {
             return;
         }
-        let side = match row.sender {
-            Party::Client => &mut tally.client,
-            Party::Server => &mut tally.server,
+        let (side, peer) = match row.sender {
+            Party::Client => (&mut tally.client, &tally.server),
+            Party::Server => (&mut tally.server, &tally.client),
         };
         match row.class {
             Class::Copy => {
@@ -111,6 +113,10 @@ impl Standing {
             }
             Class::LookAlike(kind) => side.lookalikes.add(kind),
             _ => {}
+        }
+        if row.class.sends_again(side.fin > 0) {
+            let heard = mark(store, peer.last);
+            side.repeated = Some(Repeated::once_more(side.repeated, row.seq, row.mark(), heard));
         }
         side.segments += 1;
         side.data += u32::from(row.len > 0);
@@ -217,7 +223,7 @@ impl Standing {
     /// The totals of a connection so far; nothing before its first segment.
     fn summary(&self, store: &Store, id: ConnectionId, now: Timestamp) -> Option<Summary> {
         let tally = self.tallies.get(place_of(id)?)?;
-        let mark = |index: u32| store.row(index.checked_sub(1)?).map(Row::mark);
+        let mark = |index| mark(store, index);
         let side = |side: &Side| SideSummary {
             segments: u64::from(side.segments),
             data_segments: u64::from(side.data),
@@ -230,6 +236,7 @@ impl Standing {
             syn: None,
             data_packets: DataPackets::default(),
             octets_missing: false,
+            repeated: side.repeated,
         };
         Some(Summary {
             opened: store.connection(id)?.opened,
@@ -246,6 +253,11 @@ impl Standing {
     pub fn starts_midstream(store: &Store, id: ConnectionId) -> bool {
         store.connection(id).is_some_and(|connection| connection.opened.start == Start::Midstream)
     }
+}
+
+/// The frame of a row whose index plus one is this.
+fn mark(store: &Store, index: u32) -> Option<Mark> {
+    store.row(index.checked_sub(1)?).map(Row::mark)
 }
 
 fn place_of(id: ConnectionId) -> Option<usize> {

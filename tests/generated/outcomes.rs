@@ -1,0 +1,113 @@
+//! What became of conversations by name: silence after data, and probers that give up while their peer probes.
+
+use keepscope::analysis::{Collector, ConnectionRecord, Outcome};
+use keepscope::track::Tracker;
+
+use crate::named::{OPEN, segment};
+
+/// The record of a conversation after the handshake.
+fn record(trace: &str) -> ConnectionRecord {
+    let trace = format!("{OPEN}{trace}");
+    let mut tracker = Tracker::new(0);
+    let lines = trace.lines().map(str::trim).filter(|line| !line.is_empty());
+    for (line, number) in lines.zip(1..) {
+        tracker.segment(&segment(line, number));
+    }
+    tracker.finish();
+    let mut collector = Collector::default();
+    let events = std::iter::from_fn(|| tracker.poll_event());
+    events.filter_map(|event| collector.on_event(&event)).next().expect("a record")
+}
+
+/// The outcome, the numbers of the frames that show it, and why.
+fn became(trace: &str) -> (Outcome, Vec<u64>, String) {
+    let verdict = record(trace).verdict;
+    let frames = verdict.evidence.iter().map(|frame| frame.number).collect();
+    (verdict.outcome, frames, verdict.reason)
+}
+
+/// A probe with its answer: frames 4 and 5.
+const PROBED: &str = "
+    16.0 c . 1000 0 5001
+    16.1 s . 5001 0 1001
+";
+
+#[test]
+fn data_sent_three_times_without_an_answer() {
+    let data = format!(
+        "{PROBED}
+         20.0 c P. 1001 100 5001
+         20.3 c P. 1001 100 5001"
+    );
+    // The retransmission may have made good a loss, and the capture ends before its answer could come.
+    assert_eq!(became(&data).0, Outcome::Alive);
+    let thrice = format!("{data}\n20.9 c P. 1001 100 5001");
+    let (outcome, frames, reason) = became(&thrice);
+    assert_eq!((outcome, frames), (Outcome::Unanswered, vec![7, 8]));
+    assert!(
+        reason.starts_with("data, not probes: the client sent") && reason.contains("frame 5"),
+        "{reason}"
+    );
+    // Whatever comes back shows the peer alive, though it acknowledges nothing of it.
+    assert_eq!(became(&format!("{thrice}\n21.0 s . 5001 0 1001")).0, Outcome::Alive);
+    assert_eq!(became(&format!("{thrice}\n21.0 s . 5001 0 1101")).0, Outcome::Alive);
+    // What was sent again before the peer was heard says nothing of what came after.
+    let once_more = format!("{thrice}\n21.0 s . 5001 0 1001\n22.0 c P. 1001 100 5001");
+    assert_eq!(became(&once_more).0, Outcome::Alive);
+    assert_eq!(became(&format!("{once_more}\n24.0 c P. 1001 100 5001")).0, Outcome::Unanswered);
+}
+
+#[test]
+fn the_first_of_several_segments_one_octet_or_data_of_the_end_that_does_not_probe() {
+    let several = format!(
+        "{PROBED}
+         20.00 c P. 1001 1000 5001
+         20.01 c P. 2001 1000 5001
+         20.05 c P. 2001 1000 5001
+         20.30 c P. 1001 1000 5001
+         20.90 c P. 1001 1000 5001"
+    );
+    assert_eq!(became(&several).1, [9, 10]);
+    let octet = format!(
+        "{PROBED}
+         20.0 c P. 1001 1 5001
+         20.3 c P. 1001 1 5001
+         20.9 c P. 1001 1 5001"
+    );
+    assert_eq!(became(&octet).0, Outcome::Unanswered);
+    let server = format!(
+        "{PROBED}
+         20.0 s P. 5001 100 1001
+         20.3 s P. 5001 100 1001
+         20.9 s P. 5001 100 1001"
+    );
+    let (outcome, frames, reason) = became(&server);
+    assert_eq!((outcome, frames), (Outcome::Unanswered, vec![7, 8]));
+    assert!(reason.contains("the server sent"), "{reason}");
+}
+
+#[test]
+fn a_fin_without_an_answer_but_not_after_the_fin_of_the_peer() {
+    let fins = "20.0 c F. 1001 0 5001
+         20.3 c F. 1001 0 5001
+         20.9 c F. 1001 0 5001";
+    assert_eq!(became(&format!("{PROBED}{fins}")).0, Outcome::Unanswered);
+    let after_fin = format!("{PROBED}18.0 s F. 5001 0 1001\n{fins}");
+    assert_eq!(became(&after_fin).0, Outcome::Closed);
+}
+
+#[test]
+fn where_the_capture_left_out_packets_silence_after_data_says_nothing() {
+    // The peer acknowledged ten octets that are not in the capture.
+    let missing = "
+         1.0 c P. 1001 10 5001
+         1.1 c P. 1021 10 5001
+         1.2 s . 5001 0 1031
+         16.0 c . 1030 0 5001
+         16.1 s . 5001 0 1031
+         20.0 c P. 1031 100 5001
+         20.3 c P. 1031 100 5001
+         20.9 c P. 1031 100 5001";
+    let record = record(missing);
+    assert_eq!((record.summary.client.octets_missing, record.verdict.outcome), (true, Outcome::Alive));
+}
