@@ -14,7 +14,7 @@ mod classify;
 mod connection;
 mod duplicate;
 pub mod event;
-mod looks;
+pub(crate) mod looks;
 mod probes;
 pub mod repeated;
 mod side;

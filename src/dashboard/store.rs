@@ -13,7 +13,7 @@ use crate::report::CaptureReport;
 use crate::time::{Span, Timestamp};
 use crate::track::event::{ConnectionId, EventKind, Opened};
 
-use self::feed::{AT_END, Batch, Told};
+use self::feed::{AT_END, Batch, Looked, Told};
 use self::row::Row;
 
 /// Segments kept, ordinary ones among them.
@@ -62,6 +62,7 @@ pub struct Store {
     clocks: Vec<Timestamp>,
     connections: Vec<Connection>,
     events: Vec<Told>,
+    looks: Vec<Looked>,
     /// Longest gaps between rows: the row after the gap, and its length. Unsorted.
     gaps: Vec<(u32, Span)>,
     shortest_gap: Span,
@@ -85,6 +86,7 @@ impl Store {
         for row in batch.rows {
             self.push(row);
         }
+        self.looks.extend(batch.looks);
         for told in batch.events {
             let index = self.events.len() as u32;
             if let Some(connection) = self.connection_mut(told.event.connection)
@@ -167,6 +169,11 @@ impl Store {
     /// All events, in the order in which they were told.
     pub fn events(&self) -> &[Told] {
         &self.events
+    }
+
+    /// What changed in how packets look, in the order of the rows.
+    fn looks(&self) -> &[Looked] {
+        &self.looks
     }
 
     /// How far the source has been read.

@@ -4,8 +4,8 @@ use super::event::{DataPackets, SynOffer};
 use crate::segment::Segment;
 
 /// Bits of what was seen. There is one for each direction of every connection of a capture.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Looks(u16);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Looks(u16);
 
 impl Looks {
     const DATA_SET: u16 = 1;
@@ -20,7 +20,7 @@ impl Looks {
 
     /// Learns from one segment.
     #[inline]
-    pub(super) fn learn(&mut self, segment: &Segment) {
+    pub(crate) fn learn(&mut self, segment: &Segment) {
         if segment.len > 0 {
             self.0 |= if segment.dont_fragment { Self::DATA_SET } else { Self::DATA_CLEAR };
         }
@@ -51,7 +51,7 @@ impl Looks {
     }
 
     /// What its SYN offered.
-    pub(super) fn syn(self) -> Option<SynOffer> {
+    pub(crate) fn syn(self) -> Option<SynOffer> {
         let shift = u8::try_from(self.0 >> Self::SHIFT_AT & Self::SHIFT_MASK).unwrap_or(0);
         self.has(Self::SYN).then(|| SynOffer {
             timestamps: self.has(Self::TIMESTAMPS),
@@ -61,7 +61,7 @@ impl Looks {
     }
 
     /// How its packets with data were marked.
-    pub(super) fn data_packets(self) -> DataPackets {
+    pub(crate) fn data_packets(self) -> DataPackets {
         DataPackets { dont_fragment: self.has(Self::DATA_SET), may_fragment: self.has(Self::DATA_CLEAR) }
     }
 }

@@ -9,8 +9,9 @@ use crate::frame::Frame;
 use crate::pipeline::Pipeline;
 use crate::report::CaptureReport;
 use crate::segment::Segment;
-use crate::track::Observed;
 use crate::track::event::{AnswerKind, ConnectionId, Event, EventKind, Mark, Opened, Party, Start};
+use crate::track::looks::Looks;
+use crate::track::{Class, Observed};
 
 use super::row::Row;
 use super::{MOST_ROWS, Reading};
@@ -27,6 +28,16 @@ pub struct Told {
     pub event: Event,
 }
 
+/// What the packets of one side look like from some row on.
+#[derive(Clone, Copy, Debug)]
+pub struct Looked {
+    /// Index of the row that changed it.
+    pub(super) row: u32,
+    pub(super) connection: u32,
+    pub(super) party: Party,
+    pub(super) looks: Looks,
+}
+
 /// What was read in one go.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -34,6 +45,8 @@ pub struct Batch {
     pub born: Vec<Opened>,
     /// Segments.
     pub rows: Vec<Row>,
+    /// What changed in how they look.
+    pub looks: Vec<Looked>,
     /// Events; [`EventKind::Final`] among them.
     pub events: Vec<Told>,
     /// Last words, with how many rows had been read.
@@ -54,6 +67,8 @@ pub struct Feed {
     batch: Batch,
     rows: u32,
     connections: u64,
+    /// How the packets of the client and of the server of each connection look so far.
+    looks: Vec<[Looks; 2]>,
 }
 
 impl Feed {
@@ -66,6 +81,7 @@ impl Feed {
             batch: Batch::default(),
             rows: 0,
             connections: 0,
+            looks: Vec::new(),
         }
     }
 
@@ -73,13 +89,19 @@ impl Feed {
     pub fn frame(&mut self, frame: &Frame<'_>) {
         self.batch.reading.packets += 1;
         let mut shown: Option<(Row, Opened)> = None;
+        let (looks, mut changed) = (&mut self.looks, None);
         self.pipeline.frame_shown(frame, |segment, observed| {
             shown = Some((Row::of(segment, observed), opened_by(segment, observed)));
+            changed = look(looks, segment, observed);
         });
         if let Some((row, opened)) = shown {
             while self.connections < u64::from(row.connection) {
                 self.connections += 1;
                 self.batch.born.push(opened);
+            }
+            if let Some(looks) = changed {
+                let (connection, party) = (row.connection, row.sender);
+                self.batch.looks.push(Looked { row: self.rows, connection, party, looks });
             }
             self.keep(row);
         }
@@ -143,6 +165,22 @@ impl Feed {
     pub fn pipeline(&self) -> &Pipeline {
         &self.pipeline
     }
+}
+
+/// Learns how a segment looks; says how those of its sender do now if that is new.
+fn look(all: &mut Vec<[Looks; 2]>, segment: &Segment, observed: &Observed) -> Option<Looks> {
+    if observed.class == Class::Copy {
+        return None;
+    }
+    let place = usize::try_from(observed.connection.0).ok()?.checked_sub(1)?;
+    if all.len() <= place {
+        all.resize(place + 1, Default::default());
+    }
+    let [client, server] = all.get_mut(place)?;
+    let looks = if observed.sender == Party::Client { client } else { server };
+    let before = *looks;
+    looks.learn(segment);
+    (*looks != before).then_some(*looks)
 }
 
 /// The ends of a connection that begins with this segment.

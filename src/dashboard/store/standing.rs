@@ -7,9 +7,8 @@
 use crate::analysis::{Collector, ConnectionRecord, Outcome, ProberRecord};
 use crate::time::Timestamp;
 use crate::track::Class;
-use crate::track::event::{
-    ConnectionId, DataPackets, EventKind, LookAlikes, Mark, Party, SideSummary, Start, Summary,
-};
+use crate::track::event::{ConnectionId, EventKind, LookAlikes, Mark, Party, SideSummary, Start, Summary};
+use crate::track::looks::Looks;
 use crate::track::repeated::Repeated;
 
 use super::Store;
@@ -27,6 +26,7 @@ struct Side {
     timestamps: bool,
     lookalikes: LookAlikes,
     repeated: Option<Repeated>,
+    looks: Looks,
 }
 
 /// One connection so far.
@@ -40,6 +40,15 @@ struct Tally {
     reset: Option<(Party, Mark)>,
     seen: Seen,
     stale: bool,
+}
+
+impl Tally {
+    fn side_mut(&mut self, party: Party) -> &mut Side {
+        match party {
+            Party::Client => &mut self.client,
+            Party::Server => &mut self.server,
+        }
+    }
 }
 
 /// What the table shows of a connection.
@@ -60,6 +69,7 @@ pub struct Seen {
 pub struct Standing {
     rows: usize,
     events: usize,
+    looks: usize,
     at_end: bool,
     collector: Collector,
     tallies: Vec<Tally>,
@@ -79,6 +89,13 @@ impl Standing {
         self.tallies.resize_with(store.connections().len(), Tally::default);
         for (index, row) in store.rows().iter().enumerate().take(rows).skip(self.rows) {
             self.row(store, index as u32, row);
+        }
+        while let Some(looked) = store.looks().get(self.looks).filter(|looked| (looked.row as usize) < rows) {
+            self.looks += 1;
+            let place = (looked.connection as usize).checked_sub(1);
+            if let Some(tally) = place.and_then(|place| self.tallies.get_mut(place)) {
+                tally.side_mut(looked.party).looks = looked.looks;
+            }
         }
         let events = store.events_after(rows, at_end);
         for told in store.events().get(self.events..events).unwrap_or_default() {
@@ -232,9 +249,9 @@ impl Standing {
             ttl: side.ttl,
             timestamps: side.timestamps,
             lookalikes: side.lookalikes,
-            // Marks of a stack; the last word about the connection has them.
-            syn: None,
-            data_packets: DataPackets::default(),
+            syn: side.looks.syn(),
+            data_packets: side.looks.data_packets(),
+            // What the capture left out is told with the last word.
             octets_missing: false,
             repeated: side.repeated,
         };
