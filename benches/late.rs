@@ -5,8 +5,9 @@
 //! Needs CAP_NET_RAW; everything stays on the loopback. Not a criterion benchmark: what matters is how a
 //! distribution ends, not its mean.
 
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
+use keepscope::analysis::filter::Filter as Expression;
 use keepscope::live::filter::Filter;
 use keepscope::live::system::{Need, OpenError, Options, System};
 use keepscope::live::wire::{Arrival, Connect, Wire};
@@ -15,6 +16,7 @@ use keepscope::segment::encode::Outbound;
 use keepscope::segment::{Flags, Options as TcpOptions, Segment};
 use keepscope::time::{Span, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
+use socket2::{Domain, Protocol, Socket, Type};
 
 /// Probes of a run.
 const PROBES: u16 = 1000;
@@ -39,13 +41,18 @@ fn main() {
     println!(
         "\nwhat a packet of somebody else costs in addition to its own way over the loopback, beside us"
     );
-    for (name, filter) in [
-        ("probing one peer", Filter::Peers(vec![(Ipv4Addr::LOCALHOST, 9).into()])),
-        ("watching small segments", Filter::SmallTcp),
-        ("watching all TCP", Filter::Tcp),
+    let port: Expression = "port:9".parse().expect("an expression");
+    let port = Filter::ends(port.conditions());
+    for (name, filter, others) in [
+        ("probing one peer", Filter::Peers(vec![(Ipv4Addr::LOCALHOST, 9).into()]), Protocol::UDP),
+        ("watching small segments", Filter::SmallTcp, Protocol::UDP),
+        ("watching all TCP", Filter::Tcp, Protocol::UDP),
+        ("watching one port", port.clone(), Protocol::UDP),
+        ("watching one port, beside TCP on others", port, Protocol::TCP),
     ] {
         // In turn, so that a machine whose speed drifts still gives the difference.
-        let mut more: Vec<f64> = (0..ROUNDS).map(|_| cost(Some(filter.clone())) - cost(None)).collect();
+        let mut more: Vec<f64> =
+            (0..ROUNDS).map(|_| cost(Some(filter.clone()), others) - cost(None, others)).collect();
         more.sort_unstable_by(f64::total_cmp);
         let more = more[ROUNDS / 2];
         println!(
@@ -151,16 +158,24 @@ fn late(spacing: Span) -> Result<(), OpenError> {
 
 /// Nanoseconds of processor time that a packet of somebody else takes on its way over the loopback, all of it
 /// spent by the thread that sends; beside a filter or nobody.
-fn cost(filter: Option<Filter>) -> f64 {
+fn cost(filter: Option<Filter>, protocol: Protocol) -> f64 {
     on_a_thread(move || {
         let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
-        let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
-        sender.connect(receiver.local_addr().expect("an address")).expect("a peer");
+        let sender = Socket::new(Domain::IPV4, Type::RAW, Some(protocol)).expect("rights");
+        sender.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a peer");
+        let port = receiver.local_addr().expect("an address").port().to_be_bytes();
+        // Nobody reads or answers them: UDP that does not fit is thrown away, and so is a RST of no connection.
+        let mut packet = vec![0; 8 + 64];
+        packet[..4].copy_from_slice(&[port[0], port[1], port[0], port[1]]);
+        if protocol == Protocol::TCP {
+            packet[12..14].copy_from_slice(&[0x50, 0x04]);
+        } else {
+            packet[5] = 8 + 64;
+        }
         let system = filter.map(|filter| open(filter).expect("rights"));
         let before = processor_time();
         for _ in 0..UNRELATED {
-            // Nobody reads them: what does not fit is thrown away, as cheap each time.
-            let _ = sender.send(&[0; 64]);
+            let _ = sender.send(&packet);
         }
         let used = processor_time() - before;
         drop(system);

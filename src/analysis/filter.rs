@@ -84,7 +84,82 @@ impl Filter {
     }
 }
 
+/// What a filter demands of a connection's two ends, whichever of them is the client and whatever becomes of it.
+///
+/// Shown in the filter language.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Condition {
+    /// Neither end may be one of these; otherwise at least one end must be.
+    pub negated: bool,
+    /// The alternatives.
+    pub any: Vec<End>,
+}
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct End {
+    /// Its address lies in this network.
+    pub network: Option<IpNet>,
+    /// Its port.
+    pub port: Option<u16>,
+}
+
+impl Filter {
+    /// What holds for the ends of every connection that can pass, for whoever sees segments and no connections.
+    /// All conditions hold at once; none of them means that nothing can be said.
+    ///
+    /// Which end is the client is forgotten: `client:` is taken for either end, and a negated one says nothing,
+    /// as the other end may be there. So is a term that an outcome alone can fulfil.
+    pub fn conditions(&self) -> Vec<Condition> {
+        self.terms.iter().filter_map(Term::condition).collect()
+    }
+}
+
+impl std::fmt::Display for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.negated { "!" } else { "" })?;
+        if self.any.iter().all(|end| end.network.is_none()) {
+            f.write_str("port:")?;
+        } else if self.any.iter().all(|end| end.network.is_some()) {
+            f.write_str("addr:")?;
+        }
+        for (number, end) in self.any.iter().enumerate() {
+            write!(f, "{}{end}", if number > 0 { "," } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.network, self.port) {
+            (Some(network), Some(port)) => write!(f, "{}", std::net::SocketAddr::new(network.addr(), port)),
+            (Some(network), None) if network.prefix_len() == network.max_prefix_len() => {
+                write!(f, "{}", network.addr())
+            }
+            (Some(network), None) => write!(f, "{network}"),
+            (None, Some(port)) => write!(f, "{port}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
 impl Term {
+    fn condition(&self) -> Option<Condition> {
+        let ends = self.any.iter().map(|test| match test {
+            Test::Outcome(_) => None,
+            // Either end may be the one that is meant, and so neither can be ruled out.
+            Test::Net(Some(_), _) | Test::End(Some(_), _) | Test::Port(Some(_), _) if self.negated => None,
+            Test::Net(_, network) => Some(End { network: Some(*network), port: None }),
+            Test::End(_, end) => Some(End { network: Some(IpNet::from(end.address)), port: Some(end.port) }),
+            Test::Port(_, port) => Some(End { network: None, port: Some(*port) }),
+        });
+        // An alternative that is not known fulfils a term; a negated term is broken by each alone.
+        let any: Vec<End> =
+            if self.negated { ends.flatten().collect() } else { ends.collect::<Option<_>>()? };
+        (!any.is_empty()).then_some(Condition { negated: self.negated, any })
+    }
+
     /// `None` if it depends on an outcome that is not known.
     fn holds(&self, opened: &Opened, outcome: Option<Outcome>) -> Option<bool> {
         let mut unknown = false;
@@ -214,6 +289,30 @@ mod tests {
         assert!(filter.needs_outcome() && filter.may_pass(&ends));
         assert!("alive".parse::<Filter>().unwrap().may_pass(&ends));
         assert!(!"port:80".parse::<Filter>().unwrap().may_pass(&ends));
+    }
+
+    #[test]
+    fn conditions_say_what_holds_for_either_end() {
+        for (expression, wanted) in [
+            ("", ""),
+            ("port:443,80 addr:192.0.2.7/24", "port:443,80 addr:192.0.2.7/24"),
+            ("client:40000 server:[2001:db8::7]:443", "port:40000 addr:[2001:db8::7]:443"),
+            ("443,192.0.2.1", "443,192.0.2.1"),
+            ("!22", "!port:22"),
+            // Nothing can be said of these.
+            ("alive,443", ""),
+            ("!alive", ""),
+            ("!client:443", ""),
+            // Of these, a part.
+            ("!alive,443 reset", "!port:443"),
+            ("!reset,2001:db8::/32 !server:80", "!addr:2001:db8::/32"),
+        ] {
+            let conditions = expression.parse::<Filter>().unwrap().conditions();
+            let shown: Vec<String> = conditions.iter().map(Condition::to_string).collect();
+            assert_eq!(shown.join(" "), wanted, "{expression}");
+            let again = shown.join(" ").parse::<Filter>().unwrap().conditions();
+            assert_eq!(again, conditions, "{expression}");
+        }
     }
 
     #[test]

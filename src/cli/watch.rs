@@ -31,7 +31,9 @@ Examples:
   keepscope watch --netns NAME --format jsonl         inside a container or a test
 
 Nothing is sent. Every TCP packet is read, as the silence before a probe begins with the last packet of whatever
-size; on a busy link, name the interface. Ctrl-C ends with the summary.
+size. On a busy link name the interface and the addresses or ports: what --filter says of them (commas and ! included;
+client: and server: as either end) becomes the kernel's packet filter, and the other packets are neither read nor
+counted nor recorded. What is asked of the kernel is said first. Ctrl-C ends with the summary.
 
 Exit codes:
   0    the time was over
@@ -48,11 +50,11 @@ pub(super) struct Arguments {
     interface: Vec<String>,
 
     /// Show only connections that pass: addr:NET, port:N, client:…, server:…, outcome:NAME (known at the end);
-    /// commas between alternatives, ! negates
+    /// commas between alternatives, ! negates. Packets of other addresses and ports are not even read
     #[arg(long, value_name = "EXPR")]
     filter: Option<Filter>,
 
-    /// Record every packet that is seen to a new file, .pcapng or .pcap, packet by packet
+    /// Record every packet that is read to a new file, .pcapng or .pcap, packet by packet
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 
@@ -102,12 +104,14 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
             return Ok(Exit::BadInput);
         }
     };
+    let conditions = arguments.filter.as_ref().map(Filter::conditions).unwrap_or_default();
+    let packets = PacketFilter::ends(conditions);
     let options = Options {
         interfaces: arguments.interface.clone(),
         netns: arguments.netns.clone(),
         sniff: Need::Required,
         send: Need::No,
-        filter: PacketFilter::Tcp,
+        filter: packets.clone(),
         signals: true,
     };
     let system = match System::open(&options) {
@@ -118,10 +122,15 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
             return Ok(if problem.lacks_rights() { Exit::RightsMissing } else { Exit::BadInput });
         }
     };
-    watch(arguments, system, recording)
+    watch(arguments, system, &packets, recording)
 }
 
-fn watch(arguments: &Arguments, mut system: System, recording: Option<Recording>) -> io::Result<Exit> {
+fn watch(
+    arguments: &Arguments,
+    mut system: System,
+    packets: &PacketFilter,
+    recording: Option<Recording>,
+) -> io::Result<Exit> {
     let interfaces: Vec<Interface> = system.listening().cloned().collect();
     let names = interfaces.iter().map(Interface::name).collect::<Vec<_>>().join(", ");
     let mut out = BufWriter::new(io::stdout().lock());
@@ -129,7 +138,7 @@ fn watch(arguments: &Arguments, mut system: System, recording: Option<Recording>
         jsonl::header(&mut out)?;
     }
     out.flush()?;
-    complain(&format!("watching {names}; nothing is sent; Ctrl-C ends"));
+    complain(&format!("watching {names} for {packets}; nothing is sent; Ctrl-C ends"));
     let mut terminal =
         Terminal { format: arguments.format, out, recording, interfaces, lost: 0, failed: None };
     terminal.name_interfaces();

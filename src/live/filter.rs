@@ -7,16 +7,25 @@
 //! Ethernet, tags and tunnel devices. Instructions and their numbers: Linux's
 //! Documentation/networking/filter.rst.
 
+mod ends;
 mod program;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ipnet::IpNet;
 pub use program::{Instruction, NETWORK_HEADER, PACKET_TYPE};
 use program::{Label, Program};
+
+use crate::analysis::filter::Condition;
 
 /// Most peers that a program names; with more of them it passes all TCP. The kernel takes 4096 instructions
 /// (BPF_MAXINSNS), and an IPv6 peer needs 58.
 pub const MAX_PEERS: usize = 64;
+
+/// Longest program that is made of conditions, in instructions; with more of them it passes all TCP. The kernel
+/// would take 4096 (BPF_MAXINSNS), but what it makes of them, with 8 octets or more for each, has to fit into
+/// net.core.optmem_max, which is 20480 octets by default in older kernels; and each packet is compared with all.
+const LONGEST: usize = 1200;
 
 /// The frames that are wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
@@ -26,6 +35,9 @@ pub enum Filter {
     Nothing,
     /// TCP from and to these peers, and ICMP errors about TCP.
     Peers(Vec<SocketAddr>),
+    /// TCP whose ends fulfil all conditions, as far as a packet shows its ends, and ICMP errors about TCP.
+    /// Made by [`Filter::ends`].
+    Ends(Vec<Condition>),
     /// All TCP, and ICMP errors about TCP.
     Tcp,
     /// TCP segments with at most one octet of data or with SYN, FIN or RST, and ICMP errors about TCP: all that
@@ -53,9 +65,21 @@ const TRANSPORT: u32 = 10;
 const LENGTH: u32 = 11;
 
 impl Filter {
+    /// TCP whose ends fulfil all conditions; all TCP where there are none, or too many to be named.
+    pub fn ends(conditions: Vec<Condition>) -> Self {
+        let filter = if conditions.is_empty() { Filter::Tcp } else { Filter::Ends(conditions) };
+        if filter.assemble(true).len() > LONGEST { Filter::Tcp } else { filter }
+    }
+
     /// The program for this filter; `fold` leaves out packets that leave, for an interface that shows every
     /// packet a second time as one that comes (loopback).
     pub fn program(&self, fold: bool) -> Vec<Instruction> {
+        let program = self.assemble(fold);
+        let too_long = matches!(self, Filter::Ends(_)) && program.len() > LONGEST;
+        if too_long { Filter::Tcp.assemble(fold) } else { program }
+    }
+
+    fn assemble(&self, fold: bool) -> Vec<Instruction> {
         let mut program = Program::default();
         if *self == Filter::Nothing {
             program.drop();
@@ -173,7 +197,7 @@ impl Filter {
 
     /// Keeps an IPv6 packet's addresses, where somebody looks at them.
     fn addresses(&self, program: &mut Program) {
-        if matches!(self, Filter::Peers(_)) {
+        if matches!(self, Filter::Peers(_) | Filter::Ends(_)) {
             for word in 0..8 {
                 program.load_word(8 + 4 * word);
                 program.store(SOURCE + word);
@@ -188,12 +212,12 @@ impl Filter {
             Filter::Tcp => program.keep(),
             Filter::SmallTcp => small(program),
             Filter::Peers(peers) if peers.len() > MAX_PEERS => program.keep(),
+            Filter::Ends(conditions) => {
+                ports(program);
+                ends::segment::<A>(program, conditions);
+            }
             Filter::Peers(peers) => {
-                program.load_x(TRANSPORT);
-                program.load_half_at_x(0);
-                program.store(SOURCE_PORT);
-                program.load_half_at_x(2);
-                program.store(DESTINATION_PORT);
+                ports(program);
                 for (words, port) in peers.iter().filter_map(A::words) {
                     for (address, from) in [(SOURCE, SOURCE_PORT), (DESTINATION, DESTINATION_PORT)] {
                         matches(program, &words, address, Some((from, u32::from(port))));
@@ -219,9 +243,38 @@ impl Filter {
                 }
                 program.drop();
             }
+            Filter::Ends(conditions) => ends::fragment::<A>(program, conditions),
             Filter::Tcp | Filter::SmallTcp | Filter::Peers(_) => program.keep(),
         }
     }
+}
+
+/// What is asked for, for people.
+impl std::fmt::Display for Filter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Filter::Nothing => f.write_str("nothing"),
+            Filter::Peers(peers) => {
+                let peers: Vec<String> = peers.iter().map(SocketAddr::to_string).collect();
+                write!(f, "TCP of {} and ICMP errors", peers.join(", "))
+            }
+            Filter::Ends(conditions) => {
+                let conditions: Vec<String> = conditions.iter().map(Condition::to_string).collect();
+                write!(f, "TCP of {} and ICMP errors", conditions.join(" "))
+            }
+            Filter::Tcp => f.write_str("all TCP and ICMP errors"),
+            Filter::SmallTcp => f.write_str("small TCP segments and ICMP errors"),
+        }
+    }
+}
+
+/// Keeps a segment's ports.
+fn ports(program: &mut Program) {
+    program.load_x(TRANSPORT);
+    program.load_half_at_x(0);
+    program.store(SOURCE_PORT);
+    program.load_half_at_x(2);
+    program.store(DESTINATION_PORT);
 }
 
 /// Keeps a packet whose address in memory is `words`, and whose port is the given one.
@@ -265,6 +318,9 @@ fn small(program: &mut Program) {
 trait Address {
     /// The words and the port of a peer of this IP version.
     fn words(peer: &SocketAddr) -> Option<(Vec<u32>, u16)>;
+
+    /// The words of a network of this IP version, each with those of its bits that count.
+    fn masked(network: &IpNet) -> Option<Vec<(u32, u32)>>;
 }
 
 impl Address for Ipv4Addr {
@@ -274,19 +330,37 @@ impl Address for Ipv4Addr {
             IpAddr::V6(_) => None,
         }
     }
+
+    fn masked(network: &IpNet) -> Option<Vec<(u32, u32)>> {
+        match network {
+            IpNet::V4(network) => Some(vec![(network.network().to_bits(), network.netmask().to_bits())]),
+            IpNet::V6(_) => None,
+        }
+    }
 }
 
 impl Address for Ipv6Addr {
     fn words(peer: &SocketAddr) -> Option<(Vec<u32>, u16)> {
         match peer.ip().to_canonical() {
             IpAddr::V4(_) => None,
-            IpAddr::V6(address) => {
-                let word = |[a, b]: [u16; 2]| u32::from(a) << 16 | u32::from(b);
-                let [a, b, c, d, e, f, g, h] = address.segments();
-                Some((vec![word([a, b]), word([c, d]), word([e, f]), word([g, h])], peer.port()))
+            IpAddr::V6(address) => Some((words_of(address).to_vec(), peer.port())),
+        }
+    }
+
+    fn masked(network: &IpNet) -> Option<Vec<(u32, u32)>> {
+        match network {
+            IpNet::V4(_) => None,
+            IpNet::V6(network) => {
+                Some(words_of(network.network()).into_iter().zip(words_of(network.netmask())).collect())
             }
         }
     }
+}
+
+fn words_of(address: Ipv6Addr) -> [u32; 4] {
+    let word = |a: u16, b: u16| u32::from(a) << 16 | u32::from(b);
+    let [a, b, c, d, e, f, g, h] = address.segments();
+    [word(a, b), word(c, d), word(e, f), word(g, h)]
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::common::{analyze_json, scratch, text};
 use crate::net::{SERVER, Tcpdump, Witnessed};
+use crate::program::Program;
 use crate::{Probed, silence, watch, world};
 
 /// Writes what tcpdump saw as a capture.
@@ -179,4 +180,55 @@ fn a_filter_chooses_connections_as_for_captures() {
     let found = document["connections"].as_array().expect("connections");
     assert_eq!(found.len(), 1, "{document}");
     assert_eq!(found[0]["server"], wanted.address.to_string());
+}
+
+/// Packets of other ports are not read, over both versions of IP; what is shown of the others stays the same.
+#[test]
+fn a_filter_leaves_other_packets_to_the_kernel() {
+    let Some(net) = world() else { return };
+    let chatty: Vec<Probed> = SERVER.iter().map(|server| Probed::new(&net, server, 60, 1, 2)).collect();
+    let wanted: Vec<Probed> = SERVER.iter().map(|server| Probed::new(&net, server, 1, 1, 2)).collect();
+    let [one, other] = [0, 1].map(|number: usize| wanted[number].address.port());
+    let filter = format!("port:{one},{other}");
+    let options = ["--interface", "c0", "--format", "json"];
+    let mut all = watch(&net.client, &["--interface", "c0", "--format", "jsonl"]);
+    let whole = watch(&net.client, &options);
+    let mut narrow = Program::keepscope(
+        &[&["watch", "--netns", net.client.as_str(), "--filter", &filter], &options[..]].concat(),
+    );
+    narrow.wait_for_complaint(&format!("watching c0 for TCP of {filter} and ICMP errors"));
+    // Hundreds of packets of other ports, all of which the wide watch reads.
+    for _ in 0..200 {
+        for connection in &chatty {
+            (&connection.client).write_all(&[7; 1000]).expect("data");
+            std::io::Read::read_exact(&mut &connection.server, &mut [0; 1000]).expect("data");
+        }
+    }
+    // Only those two connections are probed so soon.
+    let mut answers = std::collections::BTreeMap::new();
+    while answers.len() < 2 || answers.values().any(|count| *count < 2) {
+        let line: Value = serde_json::from_str(&all.wait_for("\"type\":\"answer\"")).expect("a line");
+        *answers.entry(line["connection"].to_string()).or_insert(0) += 1;
+    }
+    all.signal("INT");
+    assert_eq!(all.end().code, Some(130));
+    whole.signal("INT");
+    narrow.signal("INT");
+    let (whole, narrow) = (whole.end().document(), narrow.end().document());
+    let packets = |document: &Value| document["captures"][0]["packets"].as_u64().expect("a number");
+    assert!(packets(&whole) >= 400, "{whole}");
+    assert!((4..100).contains(&packets(&narrow)), "{narrow}");
+    let chosen: Vec<Value> = narrow["connections"].as_array().expect("connections").clone();
+    assert_eq!(chosen.len(), 2, "{narrow}");
+    for connection in &chosen {
+        let prober = &connection["probers"][0];
+        assert!(prober["sent"].as_u64() >= Some(2) && prober["answered"].as_u64() >= Some(1), "{connection}");
+        assert_eq!(prober["settings"][0]["stack"], "linux");
+    }
+    // Who was the client is not known of connections that were there before.
+    let ends: Vec<&Value> =
+        chosen.iter().flat_map(|connection| [&connection["client"], &connection["server"]]).collect();
+    for probed in &wanted {
+        assert!(ends.contains(&&Value::from(probed.address.to_string())), "{ends:?}");
+    }
 }

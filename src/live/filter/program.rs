@@ -93,7 +93,8 @@ impl Program {
         self.instructions.push(Instruction { code, jt: 0, jf: 0, k });
     }
 
-    fn jump(&mut self, label: Label) {
+    /// Goes to the label.
+    pub(super) fn go(&mut self, label: Label) {
         self.jumps.push((self.instructions.len(), label));
         self.push(JA, 0);
     }
@@ -102,7 +103,7 @@ impl Program {
     fn branch(&mut self, code: u16, k: u32, holds: bool, label: Label) {
         let (jt, jf) = if holds { (0, 1) } else { (1, 0) };
         self.instructions.push(Instruction { code, jt, jf, k });
-        self.jump(label);
+        self.go(label);
     }
 
     pub(super) fn load_packet_type(&mut self) {

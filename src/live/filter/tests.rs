@@ -1,8 +1,13 @@
 //! Programs run in an interpreter, over packets and over noise.
 
+use proptest::prelude::*;
+
 use super::*;
+use crate::analysis::filter::Filter as Expression;
 use crate::segment::encode::{IcmpOutbound, Outbound};
 use crate::segment::{Endpoint, Flags, IcmpKind, Options, SeqNum, TcpTimestamps};
+use crate::time::Timestamp;
+use crate::track::event::{Mark, Opened, Start};
 
 /// Runs a program as the kernel would (Documentation/networking/filter.rst): on the packet from its network
 /// header on, and the way it goes. Any fault is a panic; a load behind the end drops the packet.
@@ -257,10 +262,199 @@ fn a_packet_that_leaves_is_left_out_where_it_comes_again() {
     assert!(!run(&program, &packet, 4));
 }
 
+fn ends(expression: &str) -> Filter {
+    Filter::ends(expression.parse::<Expression>().unwrap().conditions())
+}
+
+#[test]
+fn ends_narrow_what_passes() {
+    for family in 0..2 {
+        let (us, peer) = (US[family], PEER[family]);
+        let address = end(peer).address;
+        for (expression, wanted) in [
+            ("port:443", true),
+            ("port:444", false),
+            ("port:1,40000", true),
+            ("port:443 port:40000", true),
+            ("port:443 port:40001", false),
+            ("!port:443", false),
+            ("!port:444", true),
+            ("192.0.2.0/24,2001:db8::/32", true),
+            ("192.0.2.0/32,2001:db9::/32", false),
+            ("0.0.0.0/0,::/0", true),
+            (peer, true),
+            (&format!("server:{us}"), true),
+            (&format!("addr:{address} !server:443"), true),
+            (&format!("addr:{address} !port:443"), false),
+            ("443 alive", true),
+            ("444 alive", false),
+            ("444,alive", true),
+            ("!443,alive", false),
+        ] {
+            let filter = ends(expression);
+            assert_eq!(passes(&filter, &ack(us, peer, &[0; 100])), wanted, "{expression} {peer}");
+            assert_eq!(passes(&filter, &ack(peer, us, &[])), wanted, "{expression} {peer}");
+        }
+    }
+    // An expression that says nothing of ends, and one that is too long.
+    assert_eq!(ends("alive !client:443"), Filter::Tcp);
+    let many: Vec<String> = (1..=400).map(|port| port.to_string()).collect();
+    let filter = Filter::Ends(many.join(",").parse::<Expression>().unwrap().conditions());
+    assert_eq!(ends(&many.join(",")), Filter::Tcp);
+    assert_eq!(filter.program(true), Filter::Tcp.program(true));
+    assert!(ends(&many[..40].join(",")).program(true).len() <= LONGEST);
+    assert!(!passes(&ends(&many[..40].join(",")), &ack(US[0], PEER[0], &[])));
+}
+
+/// A packet of a connection, in one of the shapes in which it may come.
+fn shaped(shape: u8, packet: Vec<u8>) -> Vec<u8> {
+    let is_v4 = packet[0] >> 4 == 4;
+    let mut packet = packet;
+    match shape {
+        0 => {}
+        1 if is_v4 => {
+            // With options.
+            packet[0] = 0x46;
+            packet[3] += 4;
+            packet.splice(20..20, [1, 1, 1, 0]);
+        }
+        // A first fragment, and a later one.
+        2 if is_v4 => packet[6] = 0x20,
+        3 if is_v4 => packet[7] = 5,
+        _ if is_v4 => return error_about(&packet),
+        // Destination options; a first and a later fragment.
+        1..=3 => {
+            let header = match shape {
+                1 => [6, 0, 1, 4, 0, 0, 0, 0],
+                2 => [6, 0, 0, 1, 0, 0, 0, 9],
+                _ => [6, 0, 1, 0x70, 0, 0, 0, 9],
+            };
+            packet[6] = if shape == 1 { 60 } else { 44 };
+            packet[5] += 8;
+            packet.splice(40..40, header);
+        }
+        _ => return error_about(&packet),
+    }
+    packet
+}
+
+/// An error by a router between.
+fn error_about(quoted: &[u8]) -> Vec<u8> {
+    let family = usize::from(quoted[0] >> 4 == 6);
+    let error = IcmpOutbound {
+        reporter: end(["203.0.113.1:0", "[2001:db8:ff::1]:0"][family]).address,
+        destination: end(US[family]).address,
+        kind: IcmpKind::Unreachable(1),
+        quoted,
+        ttl: 63,
+        ip_id: 1,
+    };
+    let mut packet = Vec::new();
+    error.packet(&mut packet).unwrap();
+    packet
+}
+
+fn hosts() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        Just("192.0.2.1"),
+        Just("192.0.2.129"),
+        Just("198.51.100.1"),
+        Just("2001:db8::1"),
+        Just("2001:db8::8000:0:0:1"),
+        Just("2001:db8:8000::1"),
+    ]
+}
+
+fn port_numbers() -> impl Strategy<Value = u16> {
+    prop_oneof![Just(22_u16), Just(443), Just(40_000)]
+}
+
+fn with_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// Expressions over a few hosts and ports, so that many fit.
+fn expressions() -> impl Strategy<Value = String> {
+    let network = |(host, bits): (&str, u8)| {
+        let bits = if host.contains(':') { bits } else { bits % 33 };
+        format!("{host}/{bits}")
+    };
+    let places = prop_oneof![
+        hosts().prop_map(str::to_owned),
+        (hosts(), 0_u8..=128).prop_map(network),
+        (hosts(), port_numbers()).prop_map(|(host, port)| with_port(host, port)),
+    ]
+    .boxed();
+    let ports = port_numbers().prop_map(|port| port.to_string()).boxed();
+    let ends = prop_oneof![places.clone(), ports.clone()].boxed();
+    let outcomes = prop_oneof![Just("alive"), Just("reset")].prop_map(str::to_owned);
+    let some = |value: BoxedStrategy<String>| {
+        proptest::collection::vec(value, 1..4).prop_map(|values| values.join(","))
+    };
+    let parties = prop_oneof![Just("client"), Just("server")];
+    let terms = prop_oneof![
+        4 => some(ends.clone()),
+        2 => some(ports).prop_map(|any| format!("port:{any}")),
+        2 => some(places).prop_map(|any| format!("addr:{any}")),
+        1 => (some(ends.clone()), parties).prop_map(|(any, party)| format!("{party}:{any}")),
+        1 => some(prop_oneof![ends, outcomes].boxed()),
+    ];
+    let signs = prop_oneof![Just(""), Just("!")];
+    let terms = (signs, terms).prop_map(|(sign, term)| format!("{sign}{term}"));
+    proptest::collection::vec(terms, 0..4).prop_map(|terms| terms.join(" "))
+}
+
+/// What could belong to a connection that an expression may let pass is never left out; and a whole segment of one
+/// that it cannot let pass is, where the expression speaks of nothing but either end.
+#[test]
+fn whatever_an_expression_may_show_passes() {
+    use std::cell::Cell;
+
+    use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+
+    let config = ProptestConfig { cases: 4000, ..ProptestConfig::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let (left_out, shown) = (Cell::new(0), Cell::new(0));
+    let pairs = (hosts(), hosts())
+        .prop_filter("one version", |(one, other)| one.contains(':') == other.contains(':'));
+    let ports = (port_numbers(), port_numbers());
+    runner
+        .run(&(expressions(), pairs, ports, any::<bool>()), |(text, hosts, ports, client_sends)| {
+            let expression: Expression = text.parse().unwrap();
+            let (source, destination) = (with_port(hosts.0, ports.0), with_port(hosts.1, ports.1));
+            let (mut client, mut server) = (end(&source), end(&destination));
+            if !client_sends {
+                std::mem::swap(&mut client, &mut server);
+            }
+            let first = Mark { frame: Default::default(), time: Timestamp::default() };
+            let opened = Opened { client, server, start: Start::Seen, first };
+            let filter = Filter::ends(expression.conditions());
+            let packet = ack(&source, &destination, &[0; 24]);
+            if expression.may_pass(&opened) {
+                shown.set(shown.get() + 1);
+                for shape in 0..=4 {
+                    prop_assert!(
+                        passes(&filter, &shaped(shape, packet.clone())),
+                        "{}: shape {}",
+                        text,
+                        shape
+                    );
+                }
+            } else if !text.contains("client:") && !text.contains("server:") {
+                left_out.set(left_out.get() + 1);
+                prop_assert!(!passes(&filter, &packet), "{}: {} -> {}", text, source, destination);
+            }
+            Ok(())
+        })
+        .unwrap();
+    let (left_out, shown) = (left_out.get(), shown.get());
+    assert!(left_out > 500 && shown > 500, "{left_out} left out, {shown} shown");
+}
+
 #[test]
 fn no_packet_makes_a_program_fail() {
-    use proptest::prelude::*;
-    let filters = [Filter::Nothing, peers(&PEER), Filter::Tcp, Filter::SmallTcp];
+    let chosen = ends("443,192.0.2.0/24,2001:db8::1 !addr:198.51.100.0/24");
+    let filters = [Filter::Nothing, peers(&PEER), Filter::Tcp, Filter::SmallTcp, chosen];
     let programs: Vec<_> = filters.iter().map(|filter| filter.program(true)).collect();
     let start =
         prop_oneof![Just(None), Just(Some((0x45_u8, 6_u8))), Just(Some((0x60, 6))), Just(Some((0x4f, 1)))];
