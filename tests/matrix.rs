@@ -102,21 +102,33 @@ fn verdicts(case: &Case, hz: u32, capture: &str) -> Vec<String> {
     wrong
 }
 
+/// How often a case is run before it counts as wrong.
+const ATTEMPTS: u32 = 3;
+
 #[test]
 fn settings_of_the_kernel_are_found_and_others_are_refuted() {
-    let cases = cases::all();
-    let plans: Vec<plan::Plan> = cases.iter().map(Case::plan).collect();
-    let folder = scratch("matrix");
-    let Some(hz) = lab::drive(&plans, &folder) else { return };
-    let capture = folder.join("client.pcap");
-    let document = analyze_json(&["--all", text(&capture)]);
-    let mut wrong = Vec::new();
-    for case in &cases {
-        let complaints = inference(case, &document).into_iter().chain(verdicts(case, hz, text(&capture)));
-        wrong.extend(complaints.map(|complaint| format!("{}: {complaint}", case.name())));
+    let mut cases = cases::all();
+    // A machine that was not run for a moment sends late. What is wrong with us is wrong each time.
+    for attempt in 1.. {
+        let plans: Vec<plan::Plan> = cases.iter().map(Case::plan).collect();
+        let folder = scratch("matrix");
+        let Some(hz) = lab::drive(&plans, &folder) else { return };
+        let capture = folder.join("client.pcap");
+        let document = analyze_json(&["--all", text(&capture)]);
+        let mut all = Vec::new();
+        cases.retain(|case| {
+            let complaints = inference(case, &document).into_iter().chain(verdicts(case, hz, text(&capture)));
+            let before = all.len();
+            all.extend(complaints.map(|complaint| format!("{}: {complaint}", case.name())));
+            all.len() > before
+        });
+        if cases.is_empty() {
+            std::fs::remove_dir_all(&folder).expect("the folder can be removed");
+            return;
+        }
+        // Kept where something is wrong, so that it can be looked at.
+        let message = format!("HZ {hz}, {} wrong, in {}:\n{}", all.len(), folder.display(), all.join("\n"));
+        assert!(attempt < ATTEMPTS, "{message}");
+        eprintln!("once more, since {message}");
     }
-    // Kept where something is wrong, so that it can be looked at.
-    let (count, all) = (wrong.len(), wrong.join("\n"));
-    assert!(wrong.is_empty(), "HZ {hz}, {count} wrong, in {}:\n{all}", folder.display());
-    std::fs::remove_dir_all(&folder).expect("the folder can be removed");
 }
