@@ -81,7 +81,10 @@ pub(super) fn judge(
     summary: &Summary,
     marks: Option<ResetMarks>,
 ) -> Verdict {
-    let sides = [Side::new(Party::Client, client, summary), Side::new(Party::Server, server, summary)];
+    let sides = [
+        Side { party: Party::Client, prober: client, of_peer: server, summary },
+        Side { party: Party::Server, prober: server, of_peer: client, summary },
+    ];
     let probing: Vec<&Side<'_>> = sides.iter().filter(|side| !side.prober.probes.is_empty()).collect();
     let Some(latest) = probing.iter().max_by_key(|side| side.last_probe_time()) else {
         return verdict(Outcome::NoKeepalive, vec![], "no keepalive was seen".to_owned(), None);
@@ -114,14 +117,12 @@ fn verdict(outcome: Outcome, mut evidence: Vec<FrameId>, reason: String, last_li
 struct Side<'a> {
     party: Party,
     prober: &'a ProberRecord,
+    /// What the other side probed.
+    of_peer: &'a ProberRecord,
     summary: &'a Summary,
 }
 
 impl<'a> Side<'a> {
-    fn new(party: Party, prober: &'a ProberRecord, summary: &'a Summary) -> Self {
-        Self { party, prober, summary }
-    }
-
     fn last_probe_time(&self) -> Option<crate::time::Timestamp> {
         self.prober.probes.last().map(|probe| probe.segment.at.time)
     }
@@ -151,21 +152,74 @@ impl<'a> Side<'a> {
         let probes = &self.prober.probes;
         let last = probes.last()?;
         let step = reset.time.since(last.segment.at.time);
-        let near = |gap: Span| {
-            gap.times(20).as_nanos() >= step.times(17).as_nanos()
-                && gap.times(20).as_nanos() <= step.times(23).as_nanos()
-        };
         let gap = |index: usize| {
             let before = probes.get(index.checked_sub(1)?)?;
             Some(probes.get(index)?.segment.at.time.since(before.segment.at.time))
         };
         let mut first = probes.len() - 1;
-        while gap(first).is_some_and(near) {
+        while gap(first).is_some_and(|gap| is_near(gap, step)) {
             first -= 1;
         }
         let tail = probes.get(first..)?;
         let idle = tail.first()?.segment.quiet?;
-        (tail.len() > 1 && idle.times(2) > step.times(3)).then_some(tail)
+        let answered = tail.iter().any(ProbeRecord::is_answered_by_peer);
+        (answered && tail.len() > 1 && idle.times(2) > step.times(3)).then_some(tail)
+    }
+
+    /// The probes of its last run with nothing of the peer among them but empty probes, and their step, if they
+    /// were sent at even steps. Linux takes an empty probe for no sign of life: its SEQ lies outside of the
+    /// window, so it is dropped before it counts (`tcp_validate_incoming`).
+    fn even_run(&self) -> Option<(&'a [ProbeRecord], Span)> {
+        let tail = self.prober.unanswered_tail();
+        let run = usize::try_from(tail.last()?.segment.run).ok()?;
+        let tail = tail.get(tail.len().checked_sub(run)?..)?;
+        let gaps = tail.iter().zip(tail.iter().skip(1));
+        let gaps = gaps.map(|(one, next)| next.segment.at.time.since(one.segment.at.time));
+        let step = gaps.clone().last()?;
+        gaps.clone().all(|gap| is_near(gap, step)).then_some((tail, step))
+    }
+
+    /// Whether the last that the peer was seen to send is an empty probe, or came before this probe.
+    fn heard_only_probes_since(&self, last: &ProbeRecord) -> bool {
+        self.last_life().is_none_or(|life| {
+            let is_probe =
+                |probe: &ProbeRecord| probe.segment.at.frame == life.frame && probe.segment.octets == 0;
+            life.time <= last.segment.at.time || self.of_peer.probes.iter().any(is_probe)
+        })
+    }
+
+    /// The verdict if the RST at `reset` is its own at the end of probes that it had no answer to. Where probes
+    /// of the peer were in between, only if it `may_give_up` by it and it comes in step.
+    fn gave_up(&self, reset: Mark, may_give_up: bool) -> Option<Verdict> {
+        let shown = |tail: &[ProbeRecord], reason, life| {
+            let mut frames: Vec<FrameId> = tail.iter().flat_map(evidence_of).collect();
+            frames.push(reset.frame);
+            verdict(Outcome::TimedOut, frames, reason, life)
+        };
+        let then = format!("then RST by the {} in frame {}", self.party.name(), reset.frame);
+        let silent = self.silent_tail();
+        if let Some((run, step)) = self.even_run()
+            && let Some(last) = run.last()
+            && may_give_up
+            && run.len() > silent.len()
+            && self.heard_only_probes_since(last)
+            && is_near(reset.time.since(last.segment.at.time), step)
+        {
+            let count = without_answer(run);
+            let reason = format!("{count}, while the {}'s own came, {then}", self.party.peer().name());
+            return Some(shown(run, reason, self.last_life()));
+        }
+        if !silent.is_empty() && gives_up_in_step(silent, reset) {
+            return Some(shown(silent, format!("{}, {then}", without_answer(silent)), self.last_life()));
+        }
+        let deaf = self.deaf_tail(reset)?;
+        let reason = format!(
+            "the {} reset in frame {} in step with {} that were answered here: it did not get the answers",
+            self.party.name(),
+            reset.frame,
+            probes(deaf.len())
+        );
+        Some(shown(deaf, reason, None))
     }
 
     /// Whether the only probe without an answer was sent so late that its answer may not have come yet.
@@ -240,6 +294,11 @@ impl<'a> Side<'a> {
     }
 }
 
+/// Whether a gap is one of steps that are even but for jitter and a coarse clock.
+fn is_near(gap: Span, step: Span) -> bool {
+    gap.times(20) >= step.times(17) && gap.times(20) <= step.times(23)
+}
+
 fn probes(count: usize) -> String {
     if count == 1 { "1 probe".to_owned() } else { format!("{count} probes") }
 }
@@ -267,29 +326,14 @@ fn reset(
     at: Mark,
     marks: Option<ResetMarks>,
 ) -> Verdict {
-    if let Some(prober) = probing.iter().find(|side| side.party == by) {
-        let tail = prober.silent_tail();
-        if !tail.is_empty() && gives_up_in_step(tail, at) {
-            let mut frames: Vec<FrameId> = tail.iter().flat_map(evidence_of).collect();
-            frames.push(at.frame);
-            let reason =
-                format!("{}, then RST by the {} in frame {}", without_answer(tail), by.name(), at.frame);
-            return verdict(Outcome::TimedOut, frames, reason, prober.last_life());
-        }
-    }
-    if let Some(deaf) = probing.iter().find(|side| side.party == by).and_then(|side| side.deaf_tail(at)) {
-        let mut frames: Vec<FrameId> = deaf.iter().flat_map(evidence_of).collect();
-        frames.push(at.frame);
-        let reason = format!(
-            "the {} reset in frame {} in step with {} that were answered here: it did not get the answers",
-            by.name(),
-            at.frame,
-            probes(deaf.len())
-        );
-        return verdict(Outcome::TimedOut, frames, reason, None);
-    }
     let mut all = probing.iter().flat_map(|side| &side.prober.probes);
     let answered = all.find(|probe| probe.answer.is_some_and(|answer| answer.at.frame == at.frame));
+    let prober = probing.iter().find(|side| side.party == by);
+    // A host without the connection answers by a RST that does not acknowledge.
+    let may_give_up = answered.is_none() || marks.is_some_and(|marks| marks.ack);
+    if let Some(gave_up) = prober.and_then(|prober| prober.gave_up(at, may_give_up)) {
+        return gave_up;
+    }
     let life = sides.iter().find(|side| side.party != by).and_then(Side::last_life);
     let sender = sides.iter().find(|side| side.party == by).map(|side| side.summary.side(by));
     let origin = marks.zip(sender).map(|(marks, sender)| {

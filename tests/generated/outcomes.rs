@@ -111,3 +111,37 @@ fn where_the_capture_left_out_packets_silence_after_data_says_nothing() {
     let record = record(missing);
     assert_eq!((record.summary.client.octets_missing, record.verdict.outcome), (true, Outcome::Alive));
 }
+
+/// Both ends probe from 10 s on; the answers to the client's probes do not come.
+const BOTH: &str = "
+    10.000 c . 1000 0 5001
+    12.000 s . 5000 0 1001
+    12.001 c . 1001 0 5001
+    15.000 c . 1000 0 5001
+    16.000 s . 5000 0 1001
+    16.001 c . 1001 0 5001
+    20.000 c . 1000 0 5001
+    20.100 s . 5000 0 1001
+    20.101 c . 1001 0 5001
+";
+
+#[test]
+fn a_prober_gives_up_while_empty_probes_of_its_peer_come() {
+    let (outcome, frames, reason) = became(&format!("{BOTH}25.000 c R. 1001 0 5001"));
+    assert_eq!((outcome, frames), (Outcome::TimedOut, vec![4, 7, 10, 13]), "{reason}");
+    assert!(reason.contains("3 probes without an answer, while the server's own came"), "{reason}");
+    // A probe of the peer right before it changes nothing: a host without the connection would not acknowledge.
+    let prompted = format!("{BOTH}24.999 s . 5000 0 1001\n");
+    assert_eq!(became(&format!("{prompted}25.000 c R. 1001 0 5001")).0, Outcome::TimedOut);
+    assert_eq!(became(&format!("{prompted}25.000 c R 1001 0")).0, Outcome::Reset);
+}
+
+#[test]
+fn a_reset_out_of_step_or_after_life_of_the_peer_is_none_of_a_prober() {
+    // When nothing was due.
+    assert_eq!(became(&format!("{BOTH}22.000 c R. 1001 0 5001")).0, Outcome::Reset);
+    assert_eq!(became(&format!("{BOTH}29.000 c R. 1001 0 5001")).0, Outcome::Reset);
+    // A probe with an octet is a sign of life: its receiver takes it for data sent again.
+    let octet = BOTH.replace("20.100 s . 5000 0 1001", "20.100 s . 5000 1 1001");
+    assert_eq!(became(&format!("{octet}25.000 c R. 1001 0 5001")).0, Outcome::Reset);
+}
