@@ -3,7 +3,7 @@
 use super::prober::{ProbeRecord, ProberRecord};
 use super::reset::ResetOrigin;
 use crate::frame::FrameId;
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 use crate::track::event::{Answer, Mark, Party, ResetMarks, Summary};
 
 /// A probe this close to the end of the capture may still be answered, unless round trips are longer.
@@ -123,7 +123,7 @@ struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    fn last_probe_time(&self) -> Option<crate::time::Timestamp> {
+    fn last_probe_time(&self) -> Option<Timestamp> {
         self.prober.probes.last().map(|probe| probe.segment.at.time)
     }
 
@@ -139,9 +139,13 @@ impl<'a> Side<'a> {
 
     /// The probes at the end after which nothing came from the peer, not even on its own account.
     fn silent_tail(&self) -> &'a [ProbeRecord] {
+        self.silent_since(self.last_life().map(|life| life.time))
+    }
+
+    /// The same where the last segment of the peer that counts came at this time.
+    fn silent_since(&self, life: Option<Timestamp>) -> &'a [ProbeRecord] {
         let tail = self.prober.unanswered_tail();
-        let heard =
-            |probe: &ProbeRecord| self.last_life().is_some_and(|life| life.time > probe.segment.at.time);
+        let heard = |probe: &ProbeRecord| life.is_some_and(|life| life > probe.segment.at.time);
         let first = tail.iter().rposition(heard).map_or(0, |index| index + 1);
         tail.get(first..).unwrap_or_default()
     }
@@ -175,34 +179,34 @@ impl<'a> Side<'a> {
         let tail = tail.get(tail.len().checked_sub(run)?..)?;
         let gaps = tail.iter().zip(tail.iter().skip(1));
         let gaps = gaps.map(|(one, next)| next.segment.at.time.since(one.segment.at.time));
-        let step = gaps.clone().last()?;
+        let step = gaps.clone().next_back()?;
         gaps.clone().all(|gap| is_near(gap, step)).then_some((tail, step))
     }
 
-    /// Whether the last that the peer was seen to send is an empty probe, or came before this probe.
-    fn heard_only_probes_since(&self, last: &ProbeRecord) -> bool {
-        self.last_life().is_none_or(|life| {
-            let is_probe =
-                |probe: &ProbeRecord| probe.segment.at.frame == life.frame && probe.segment.octets == 0;
-            life.time <= last.segment.at.time || self.of_peer.probes.iter().any(is_probe)
+    /// Whether the last of the peer, at this time, is an empty probe or came before this probe.
+    fn heard_only_probes_since(&self, last: &ProbeRecord, heard: Option<Timestamp>) -> bool {
+        heard.is_none_or(|heard| {
+            let is_probe = |probe: &ProbeRecord| probe.segment.at.time == heard && probe.segment.octets == 0;
+            heard <= last.segment.at.time || self.of_peer.probes.iter().any(is_probe)
         })
     }
 
-    /// The verdict if the RST at `reset` is its own at the end of probes that it had no answer to. Where probes
-    /// of the peer were in between, only if it `may_give_up` by it and it comes in step.
-    fn gave_up(&self, reset: Mark, may_give_up: bool) -> Option<Verdict> {
+    /// The verdict if a RST is its own at the end of probes that it had no answer to. Where probes of the peer
+    /// were in between, only if it was not prompted and comes in step.
+    fn gave_up(&self, ending: Ending) -> Option<Verdict> {
+        let Ending { reset, heard, prompted } = ending;
         let shown = |tail: &[ProbeRecord], reason, life| {
             let mut frames: Vec<FrameId> = tail.iter().flat_map(evidence_of).collect();
             frames.push(reset.frame);
             verdict(Outcome::TimedOut, frames, reason, life)
         };
         let then = format!("then RST by the {} in frame {}", self.party.name(), reset.frame);
-        let silent = self.silent_tail();
+        let silent = self.silent_since(heard);
         if let Some((run, step)) = self.even_run()
             && let Some(last) = run.last()
-            && may_give_up
+            && !prompted
             && run.len() > silent.len()
-            && self.heard_only_probes_since(last)
+            && self.heard_only_probes_since(last, heard)
             && is_near(reset.time.since(last.segment.at.time), step)
         {
             let count = without_answer(run);
@@ -294,6 +298,16 @@ impl<'a> Side<'a> {
     }
 }
 
+/// A RST, as it bears on whether its sender gave up by it.
+#[derive(Clone, Copy)]
+struct Ending {
+    reset: Mark,
+    /// When the last segment of the other side came before it: others may have come after.
+    heard: Option<Timestamp>,
+    /// It answers a probe and does not acknowledge, as the RST of a host without the connection.
+    prompted: bool,
+}
+
 /// Whether a gap is one of steps that are even but for jitter and a coarse clock.
 fn is_near(gap: Span, step: Span) -> bool {
     gap.times(20) >= step.times(17) && gap.times(20) <= step.times(23)
@@ -329,9 +343,17 @@ fn reset(
     let mut all = probing.iter().flat_map(|side| &side.prober.probes);
     let answered = all.find(|probe| probe.answer.is_some_and(|answer| answer.at.frame == at.frame));
     let prober = probing.iter().find(|side| side.party == by);
-    // A host without the connection answers by a RST that does not acknowledge.
-    let may_give_up = answered.is_none() || marks.is_some_and(|marks| marks.ack);
-    if let Some(gave_up) = prober.and_then(|prober| prober.gave_up(at, may_give_up)) {
+    let ending = Ending {
+        reset: at,
+        heard: match marks {
+            Some(marks) => marks.prompted.map(|wait| at.time.plus(Span::from_nanos(-wait.as_nanos()))),
+            None => {
+                sides.iter().find(|side| side.party == by).and_then(Side::last_life).map(|life| life.time)
+            }
+        },
+        prompted: answered.is_some() && !marks.is_some_and(|marks| marks.ack),
+    };
+    if let Some(gave_up) = prober.and_then(|prober| prober.gave_up(ending)) {
         return gave_up;
     }
     let life = sides.iter().find(|side| side.party != by).and_then(Side::last_life);

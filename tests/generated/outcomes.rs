@@ -130,6 +130,11 @@ fn a_prober_gives_up_while_empty_probes_of_its_peer_come() {
     let (outcome, frames, reason) = became(&format!("{BOTH}25.000 c R. 1001 0 5001"));
     assert_eq!((outcome, frames), (Outcome::TimedOut, vec![4, 7, 10, 13]), "{reason}");
     assert!(reason.contains("3 probes without an answer, while the server's own came"), "{reason}");
+    // The RST is lost, and the peer goes on: what comes after it is no sign of life before it.
+    let later = format!("{BOTH}25.000 c R. 1001 0 5001\n28.000 s . 5000 0 1001\n28.001 c R 1001 0");
+    assert_eq!(became(&later).0, Outcome::TimedOut);
+    let alone = "10.0 c . 1000 0 5001\n15.0 c . 1000 0 5001\n20.0 c R. 1001 0 5001\n28.0 s P. 5001 10 1001";
+    assert_eq!(became(alone), (Outcome::TimedOut, vec![4, 5, 6], became(alone).2));
     // A probe of the peer right before it changes nothing: a host without the connection would not acknowledge.
     let prompted = format!("{BOTH}24.999 s . 5000 0 1001\n");
     assert_eq!(became(&format!("{prompted}25.000 c R. 1001 0 5001")).0, Outcome::TimedOut);
