@@ -226,6 +226,22 @@ impl<'a> Side<'a> {
         Some(shown(deaf, reason, None))
     }
 
+    /// The probes after which it may have given up before it answered a probe of its peer by this RST:
+    /// no other followed them when the next was due, and it answered nothing in between. The RST by which it
+    /// gave up is not in the capture.
+    fn had_given_up(&self, ending: Ending) -> Option<&'a [ProbeRecord]> {
+        let (run, step) = self.even_run()?;
+        let last = run.last()?.segment.at.time;
+        let due = last.plus(step);
+        let late = ending.reset.time > due && !is_near(ending.reset.time.since(last), step);
+        let answers = self.of_peer.probes.iter().filter_map(|probe| probe.answer);
+        let mut answers = answers.filter(|answer| answer.at.frame != ending.reset.frame);
+        (ending.prompted
+            && late
+            && !answers.any(|answer| answer.at.time > due && answer.at.time < ending.reset.time))
+        .then_some(run)
+    }
+
     /// Whether the only probe without an answer was sent so late that its answer may not have come yet.
     fn is_too_fresh(&self, tail: &[ProbeRecord]) -> bool {
         let [only] = tail else { return false };
@@ -363,7 +379,7 @@ fn reset(
         ResetOrigin::of(marks, sender, answered, asked)
     });
     let whose = origin.as_ref().map_or_else(String::new, |origin| format!(": {}", origin.sentence()));
-    let (frames, reason) = match answered {
+    let (mut frames, mut reason) = match answered {
         Some(probe) => (
             vec![probe.segment.at.frame, at.frame],
             format!(
@@ -377,6 +393,14 @@ fn reset(
             (vec![at.frame], format!("RST from the {}'s address in frame {}{whose}", by.name(), at.frame))
         }
     };
+    if let Some(run) = prober.and_then(|prober| prober.had_given_up(ending)) {
+        frames.extend(run.iter().flat_map(evidence_of));
+        reason.push_str(&format!(
+            "; before, {} of its own went without an answer, and none followed when the next was due: it may have \
+             given up then, by a RST that is not in the capture",
+            probes(run.len())
+        ));
+    }
     Verdict { origin, ..verdict(Outcome::Reset, frames, reason, life) }
 }
 

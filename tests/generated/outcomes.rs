@@ -150,3 +150,20 @@ fn a_reset_out_of_step_or_after_life_of_the_peer_is_none_of_a_prober() {
     let octet = BOTH.replace("20.100 s . 5000 0 1001", "20.100 s . 5000 1 1001");
     assert_eq!(became(&format!("{octet}25.000 c R. 1001 0 5001")).0, Outcome::Reset);
 }
+
+#[test]
+fn a_host_that_had_given_up_unseen_answers_a_later_probe() {
+    let answered = |time: &str| format!("{BOTH}{time}0 s . 5000 0 1001\n{time}1 c R 1001 0");
+    let (outcome, frames, reason) = became(&answered("40.00"));
+    assert_eq!((outcome, frames), (Outcome::Reset, vec![4, 7, 10, 13, 14]));
+    assert!(reason.contains("3 probes of its own") && reason.contains("may have given up"), "{reason}");
+    // It still answered after its next probe was due, or the next was not due yet.
+    let later = format!("{BOTH}28.000 s . 5000 0 1001\n28.001 c . 1001 0 5001\n");
+    let (outcome, _, reason) = became(&format!("{later}40.000 s . 5000 0 1001\n40.001 c R 1001 0"));
+    assert_eq!((outcome, reason.contains("given up")), (Outcome::Reset, false), "{reason}");
+    assert!(!became(&answered("23.00")).2.contains("given up"));
+    // Its last probes were answered.
+    let heard = BOTH.replace("20.100 s . 5000 0 1001", "20.050 s . 5001 0 1001\n20.100 s . 5000 0 1001");
+    let (outcome, _, reason) = became(&format!("{heard}40.000 s . 5000 0 1001\n40.001 c R 1001 0"));
+    assert_eq!((outcome, reason.contains("given up")), (Outcome::Reset, false), "{reason}");
+}
