@@ -3,7 +3,7 @@
 use super::prober::{ProbeRecord, ProberRecord};
 use super::reset::ResetOrigin;
 use crate::frame::FrameId;
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 use crate::track::event::{Answer, Mark, Party, ResetMarks, Summary};
 
 /// A probe this close to the end of the capture may still be answered, unless round trips are longer.
@@ -81,7 +81,10 @@ pub(super) fn judge(
     summary: &Summary,
     marks: Option<ResetMarks>,
 ) -> Verdict {
-    let sides = [Side::new(Party::Client, client, summary), Side::new(Party::Server, server, summary)];
+    let sides = [
+        Side { party: Party::Client, prober: client, of_peer: server, summary },
+        Side { party: Party::Server, prober: server, of_peer: client, summary },
+    ];
     let probing: Vec<&Side<'_>> = sides.iter().filter(|side| !side.prober.probes.is_empty()).collect();
     let Some(latest) = probing.iter().max_by_key(|side| side.last_probe_time()) else {
         return verdict(Outcome::NoKeepalive, vec![], "no keepalive was seen".to_owned(), None);
@@ -114,15 +117,13 @@ fn verdict(outcome: Outcome, mut evidence: Vec<FrameId>, reason: String, last_li
 struct Side<'a> {
     party: Party,
     prober: &'a ProberRecord,
+    /// What the other side probed.
+    of_peer: &'a ProberRecord,
     summary: &'a Summary,
 }
 
 impl<'a> Side<'a> {
-    fn new(party: Party, prober: &'a ProberRecord, summary: &'a Summary) -> Self {
-        Self { party, prober, summary }
-    }
-
-    fn last_probe_time(&self) -> Option<crate::time::Timestamp> {
+    fn last_probe_time(&self) -> Option<Timestamp> {
         self.prober.probes.last().map(|probe| probe.segment.at.time)
     }
 
@@ -138,9 +139,13 @@ impl<'a> Side<'a> {
 
     /// The probes at the end after which nothing came from the peer, not even on its own account.
     fn silent_tail(&self) -> &'a [ProbeRecord] {
+        self.silent_since(self.last_life().map(|life| life.time))
+    }
+
+    /// The same where the last segment of the peer that counts came at this time.
+    fn silent_since(&self, life: Option<Timestamp>) -> &'a [ProbeRecord] {
         let tail = self.prober.unanswered_tail();
-        let heard =
-            |probe: &ProbeRecord| self.last_life().is_some_and(|life| life.time > probe.segment.at.time);
+        let heard = |probe: &ProbeRecord| life.is_some_and(|life| life > probe.segment.at.time);
         let first = tail.iter().rposition(heard).map_or(0, |index| index + 1);
         tail.get(first..).unwrap_or_default()
     }
@@ -151,21 +156,90 @@ impl<'a> Side<'a> {
         let probes = &self.prober.probes;
         let last = probes.last()?;
         let step = reset.time.since(last.segment.at.time);
-        let near = |gap: Span| {
-            gap.times(20).as_nanos() >= step.times(17).as_nanos()
-                && gap.times(20).as_nanos() <= step.times(23).as_nanos()
-        };
         let gap = |index: usize| {
             let before = probes.get(index.checked_sub(1)?)?;
             Some(probes.get(index)?.segment.at.time.since(before.segment.at.time))
         };
         let mut first = probes.len() - 1;
-        while gap(first).is_some_and(near) {
+        while gap(first).is_some_and(|gap| is_near(gap, step)) {
             first -= 1;
         }
         let tail = probes.get(first..)?;
         let idle = tail.first()?.segment.quiet?;
-        (tail.len() > 1 && idle.times(2) > step.times(3)).then_some(tail)
+        let answered = tail.iter().any(ProbeRecord::is_answered_by_peer);
+        (answered && tail.len() > 1 && idle.times(2) > step.times(3)).then_some(tail)
+    }
+
+    /// The probes of its last run with nothing of the peer among them but empty probes, and their step, if they
+    /// were sent at even steps. Linux takes an empty probe for no sign of life: its SEQ lies outside of the
+    /// window, so it is dropped before it counts (`tcp_validate_incoming`).
+    fn even_run(&self) -> Option<(&'a [ProbeRecord], Span)> {
+        let tail = self.prober.unanswered_tail();
+        let run = usize::try_from(tail.last()?.segment.run).ok()?;
+        let tail = tail.get(tail.len().checked_sub(run)?..)?;
+        let gaps = tail.iter().zip(tail.iter().skip(1));
+        let gaps = gaps.map(|(one, next)| next.segment.at.time.since(one.segment.at.time));
+        let step = gaps.clone().next_back()?;
+        gaps.clone().all(|gap| is_near(gap, step)).then_some((tail, step))
+    }
+
+    /// Whether the last of the peer, at this time, is an empty probe or came before this probe.
+    fn heard_only_probes_since(&self, last: &ProbeRecord, heard: Option<Timestamp>) -> bool {
+        heard.is_none_or(|heard| {
+            let is_probe = |probe: &ProbeRecord| probe.segment.at.time == heard && probe.segment.octets == 0;
+            heard <= last.segment.at.time || self.of_peer.probes.iter().any(is_probe)
+        })
+    }
+
+    /// The verdict if a RST is its own at the end of probes that it had no answer to. Where probes of the peer
+    /// were in between, only if it was not prompted and comes in step.
+    fn gave_up(&self, ending: Ending) -> Option<Verdict> {
+        let Ending { reset, heard, prompted } = ending;
+        let shown = |tail: &[ProbeRecord], reason, life| {
+            let mut frames: Vec<FrameId> = tail.iter().flat_map(evidence_of).collect();
+            frames.push(reset.frame);
+            verdict(Outcome::TimedOut, frames, reason, life)
+        };
+        let then = format!("then RST by the {} in frame {}", self.party.name(), reset.frame);
+        let silent = self.silent_since(heard);
+        if let Some((run, step)) = self.even_run()
+            && let Some(last) = run.last()
+            && !prompted
+            && run.len() > silent.len()
+            && self.heard_only_probes_since(last, heard)
+            && is_near(reset.time.since(last.segment.at.time), step)
+        {
+            let count = without_answer(run);
+            let reason = format!("{count}, while the {}'s own came, {then}", self.party.peer().name());
+            return Some(shown(run, reason, self.last_life()));
+        }
+        if !silent.is_empty() && gives_up_in_step(silent, reset) {
+            return Some(shown(silent, format!("{}, {then}", without_answer(silent)), self.last_life()));
+        }
+        let deaf = self.deaf_tail(reset)?;
+        let reason = format!(
+            "the {} reset in frame {} in step with {} that were answered here: it did not get the answers",
+            self.party.name(),
+            reset.frame,
+            probes(deaf.len())
+        );
+        Some(shown(deaf, reason, None))
+    }
+
+    /// The probes after which it may have given up before it answered a probe of its peer by this RST:
+    /// no other followed them when the next was due, and it answered nothing in between. The RST by which it
+    /// gave up is not in the capture.
+    fn had_given_up(&self, ending: Ending) -> Option<&'a [ProbeRecord]> {
+        let (run, step) = self.even_run()?;
+        let last = run.last()?.segment.at.time;
+        let due = last.plus(step);
+        let late = ending.reset.time > due && !is_near(ending.reset.time.since(last), step);
+        let answers = self.of_peer.probes.iter().filter_map(|probe| probe.answer);
+        let mut answers = answers.filter(|answer| answer.at.frame != ending.reset.frame);
+        (ending.prompted
+            && late
+            && !answers.any(|answer| answer.at.time > due && answer.at.time < ending.reset.time))
+        .then_some(run)
     }
 
     /// Whether the only probe without an answer was sent so late that its answer may not have come yet.
@@ -240,6 +314,21 @@ impl<'a> Side<'a> {
     }
 }
 
+/// A RST, as it bears on whether its sender gave up by it.
+#[derive(Clone, Copy)]
+struct Ending {
+    reset: Mark,
+    /// When the last segment of the other side came before it: others may have come after.
+    heard: Option<Timestamp>,
+    /// It answers a probe and does not acknowledge, as the RST of a host without the connection.
+    prompted: bool,
+}
+
+/// Whether a gap is one of steps that are even but for jitter and a coarse clock.
+fn is_near(gap: Span, step: Span) -> bool {
+    gap.times(20) >= step.times(17) && gap.times(20) <= step.times(23)
+}
+
 fn probes(count: usize) -> String {
     if count == 1 { "1 probe".to_owned() } else { format!("{count} probes") }
 }
@@ -267,29 +356,22 @@ fn reset(
     at: Mark,
     marks: Option<ResetMarks>,
 ) -> Verdict {
-    if let Some(prober) = probing.iter().find(|side| side.party == by) {
-        let tail = prober.silent_tail();
-        if !tail.is_empty() && gives_up_in_step(tail, at) {
-            let mut frames: Vec<FrameId> = tail.iter().flat_map(evidence_of).collect();
-            frames.push(at.frame);
-            let reason =
-                format!("{}, then RST by the {} in frame {}", without_answer(tail), by.name(), at.frame);
-            return verdict(Outcome::TimedOut, frames, reason, prober.last_life());
-        }
-    }
-    if let Some(deaf) = probing.iter().find(|side| side.party == by).and_then(|side| side.deaf_tail(at)) {
-        let mut frames: Vec<FrameId> = deaf.iter().flat_map(evidence_of).collect();
-        frames.push(at.frame);
-        let reason = format!(
-            "the {} reset in frame {} in step with {} that were answered here: it did not get the answers",
-            by.name(),
-            at.frame,
-            probes(deaf.len())
-        );
-        return verdict(Outcome::TimedOut, frames, reason, None);
-    }
     let mut all = probing.iter().flat_map(|side| &side.prober.probes);
     let answered = all.find(|probe| probe.answer.is_some_and(|answer| answer.at.frame == at.frame));
+    let prober = probing.iter().find(|side| side.party == by);
+    let ending = Ending {
+        reset: at,
+        heard: match marks {
+            Some(marks) => marks.prompted.map(|wait| at.time.plus(Span::from_nanos(-wait.as_nanos()))),
+            None => {
+                sides.iter().find(|side| side.party == by).and_then(Side::last_life).map(|life| life.time)
+            }
+        },
+        prompted: answered.is_some() && !marks.is_some_and(|marks| marks.ack),
+    };
+    if let Some(gave_up) = prober.and_then(|prober| prober.gave_up(ending)) {
+        return gave_up;
+    }
     let life = sides.iter().find(|side| side.party != by).and_then(Side::last_life);
     let sender = sides.iter().find(|side| side.party == by).map(|side| side.summary.side(by));
     let origin = marks.zip(sender).map(|(marks, sender)| {
@@ -297,7 +379,7 @@ fn reset(
         ResetOrigin::of(marks, sender, answered, asked)
     });
     let whose = origin.as_ref().map_or_else(String::new, |origin| format!(": {}", origin.sentence()));
-    let (frames, reason) = match answered {
+    let (mut frames, mut reason) = match answered {
         Some(probe) => (
             vec![probe.segment.at.frame, at.frame],
             format!(
@@ -311,6 +393,14 @@ fn reset(
             (vec![at.frame], format!("RST from the {}'s address in frame {}{whose}", by.name(), at.frame))
         }
     };
+    if let Some(run) = prober.and_then(|prober| prober.had_given_up(ending)) {
+        frames.extend(run.iter().flat_map(evidence_of));
+        reason.push_str(&format!(
+            "; before, {} of its own went without an answer, and none followed when the next was due: it may have \
+             given up then, by a RST that is not in the capture",
+            probes(run.len())
+        ));
+    }
     Verdict { origin, ..verdict(Outcome::Reset, frames, reason, life) }
 }
 

@@ -111,3 +111,59 @@ fn where_the_capture_left_out_packets_silence_after_data_says_nothing() {
     let record = record(missing);
     assert_eq!((record.summary.client.octets_missing, record.verdict.outcome), (true, Outcome::Alive));
 }
+
+/// Both ends probe from 10 s on; the answers to the client's probes do not come.
+const BOTH: &str = "
+    10.000 c . 1000 0 5001
+    12.000 s . 5000 0 1001
+    12.001 c . 1001 0 5001
+    15.000 c . 1000 0 5001
+    16.000 s . 5000 0 1001
+    16.001 c . 1001 0 5001
+    20.000 c . 1000 0 5001
+    20.100 s . 5000 0 1001
+    20.101 c . 1001 0 5001
+";
+
+#[test]
+fn a_prober_gives_up_while_empty_probes_of_its_peer_come() {
+    let (outcome, frames, reason) = became(&format!("{BOTH}25.000 c R. 1001 0 5001"));
+    assert_eq!((outcome, frames), (Outcome::TimedOut, vec![4, 7, 10, 13]), "{reason}");
+    assert!(reason.contains("3 probes without an answer, while the server's own came"), "{reason}");
+    // The RST is lost, and the peer goes on: what comes after it is no sign of life before it.
+    let later = format!("{BOTH}25.000 c R. 1001 0 5001\n28.000 s . 5000 0 1001\n28.001 c R 1001 0");
+    assert_eq!(became(&later).0, Outcome::TimedOut);
+    let alone = "10.0 c . 1000 0 5001\n15.0 c . 1000 0 5001\n20.0 c R. 1001 0 5001\n28.0 s P. 5001 10 1001";
+    assert_eq!(became(alone), (Outcome::TimedOut, vec![4, 5, 6], became(alone).2));
+    // A probe of the peer right before it changes nothing: a host without the connection would not acknowledge.
+    let prompted = format!("{BOTH}24.999 s . 5000 0 1001\n");
+    assert_eq!(became(&format!("{prompted}25.000 c R. 1001 0 5001")).0, Outcome::TimedOut);
+    assert_eq!(became(&format!("{prompted}25.000 c R 1001 0")).0, Outcome::Reset);
+}
+
+#[test]
+fn a_reset_out_of_step_or_after_life_of_the_peer_is_none_of_a_prober() {
+    // When nothing was due.
+    assert_eq!(became(&format!("{BOTH}22.000 c R. 1001 0 5001")).0, Outcome::Reset);
+    assert_eq!(became(&format!("{BOTH}29.000 c R. 1001 0 5001")).0, Outcome::Reset);
+    // A probe with an octet is a sign of life: its receiver takes it for data sent again.
+    let octet = BOTH.replace("20.100 s . 5000 0 1001", "20.100 s . 5000 1 1001");
+    assert_eq!(became(&format!("{octet}25.000 c R. 1001 0 5001")).0, Outcome::Reset);
+}
+
+#[test]
+fn a_host_that_had_given_up_unseen_answers_a_later_probe() {
+    let answered = |time: &str| format!("{BOTH}{time}0 s . 5000 0 1001\n{time}1 c R 1001 0");
+    let (outcome, frames, reason) = became(&answered("40.00"));
+    assert_eq!((outcome, frames), (Outcome::Reset, vec![4, 7, 10, 13, 14]));
+    assert!(reason.contains("3 probes of its own") && reason.contains("may have given up"), "{reason}");
+    // It still answered after its next probe was due, or the next was not due yet.
+    let later = format!("{BOTH}28.000 s . 5000 0 1001\n28.001 c . 1001 0 5001\n");
+    let (outcome, _, reason) = became(&format!("{later}40.000 s . 5000 0 1001\n40.001 c R 1001 0"));
+    assert_eq!((outcome, reason.contains("given up")), (Outcome::Reset, false), "{reason}");
+    assert!(!became(&answered("23.00")).2.contains("given up"));
+    // Its last probes were answered.
+    let heard = BOTH.replace("20.100 s . 5000 0 1001", "20.050 s . 5001 0 1001\n20.100 s . 5000 0 1001");
+    let (outcome, _, reason) = became(&format!("{heard}40.000 s . 5000 0 1001\n40.001 c R 1001 0"));
+    assert_eq!((outcome, reason.contains("given up")), (Outcome::Reset, false), "{reason}");
+}
