@@ -17,6 +17,7 @@ times at which the tick of CPU 0 expires. Two things are read from
 
 import re
 import time
+from collections import Counter
 
 READINGS = 60
 CLOCK_MONOTONIC_COARSE = 6
@@ -43,7 +44,7 @@ def read():
     """`tick_at` (CLOCK_MONOTONIC, ns) is when the counter reached `jiffies`."""
     hz = hertz()
     tick = (1_000_000_000 + hz // 2) // hz
-    grid, offsets = None, set()
+    expiries, numbers = [], []
     for _ in range(READINGS):
         text, end = _read()
         number = re.search(r"^jiffies: (\d+)$", text, re.M)
@@ -52,12 +53,15 @@ def read():
         at = at or re.search(r"\.last_tick +: ([1-9]\d*) nsecs", cpu_0)
         if not number or not at:
             raise Unreadable("/proc/timer_list shows no tick")
-        if grid is None:
-            grid = int(at[1])
-        if (int(at[1]) - grid) % tick:
-            raise Unreadable("the ticks of CPU 0 lie on no grid")
-        offsets.add(int(number[1]) - (end - grid) // tick)
+        expiries.append(int(at[1]))
+        numbers.append((int(number[1]), end))
         time.sleep(0.0007)
+    # A CPU that is about to sleep or wake is now and then read between two writes.
+    phase, times = Counter(at % tick for at in expiries).most_common(1)[0]
+    if times < READINGS * 2 // 3:
+        raise Unreadable(f"only {times} of {READINGS} ticks of CPU 0 lie on one grid")
+    grid = next(at for at in expiries if at % tick == phase)
+    offsets = {number - (end - grid) // tick for number, end in numbers}
     return {"hz": hz, "tick_at": grid, "jiffies": max(offsets)}
 
 
