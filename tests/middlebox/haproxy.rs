@@ -109,7 +109,7 @@ struct Sent {
 }
 
 /// What is compared of one connection.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Summary {
     /// Octets it sent in all.
     octets: u32,
@@ -119,6 +119,14 @@ struct Summary {
     probes: usize,
     /// FINs and RSTs, with their numbers; a RST that answers nothing has no number of ours.
     ends: Vec<(Flags, u32, u32)>,
+}
+
+impl Summary {
+    /// What HAProxy alone decides. It closes its socket right behind its FIN, and whether the end's own FIN is
+    /// there by then decides whether no RST, one or two follow: they race on a machine that is busy.
+    fn until_first_end(&self) -> Self {
+        Self { ends: self.ends.first().copied().into_iter().collect(), ..self.clone() }
+    }
 }
 
 fn summary(side: Side, sent: &[Sent], heard: &[(Timestamp, Side, bool)]) -> Summary {
@@ -156,7 +164,7 @@ fn compare(plan: &Plan, number: usize, client: &[Segment], server: &[Segment]) -
     let theirs = &real.sent;
     for side in [Side::Inside, Side::Outside] {
         let (ours, theirs) = (summary(side, &ours, &real.heard), summary(side, theirs, &real.heard));
-        if ours != theirs {
+        if ours != theirs && ours.until_first_end() != theirs.until_first_end() {
             return Err(format!("{}: ours {ours:?}, HAProxy {theirs:?}", side.name()));
         }
         if theirs.probes > 0 || (plan.ends.is_none() && theirs.answers == 0) {
