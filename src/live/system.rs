@@ -20,6 +20,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use self::connection::{Change, Connections};
 use self::sender::Sender;
 use self::sniffer::{Read, Sniffer};
+pub use self::wait::Waker;
 use self::wait::{Source, Waiter};
 use super::clock::{Clock, SystemClock, Timeline};
 use super::filter::Filter;
@@ -116,6 +117,7 @@ enum Pending {
     Ended { handle: Handle, how: Ended },
     InterfaceLost(String),
     Interrupted,
+    Woken,
 }
 
 /// The frame that was read last, but for its octets.
@@ -207,6 +209,14 @@ impl<C: Clock> System<C> {
     /// The interfaces that are listened to; a frame's interface is an index into them.
     pub fn listening(&self) -> impl Iterator<Item = &Interface> {
         self.sniffers.iter().map(|sniffer| &sniffer.interface)
+    }
+
+    /// Something by which another thread makes [`Wire::next`] return.
+    ///
+    /// # Errors
+    /// If the system has no descriptors left.
+    pub fn waker(&mut self) -> io::Result<Waker> {
+        self.waiter.waker()
     }
 
     /// Whether packets are seen.
@@ -318,6 +328,11 @@ impl<C: Clock> System<C> {
                         self.pending.push_back(Pending::Interrupted);
                     }
                 }
+                Source::Waker => {
+                    if self.waiter.woken() {
+                        self.pending.push_back(Pending::Woken);
+                    }
+                }
                 Source::Sniffer(number) => {
                     let number = number as usize;
                     if failed
@@ -397,6 +412,7 @@ impl From<Pending> for Arrival<'_> {
             Pending::Ended { handle, how } => Arrival::Ended { handle, how },
             Pending::InterfaceLost(name) => Arrival::InterfaceLost { name },
             Pending::Interrupted => Arrival::Interrupted,
+            Pending::Woken => Arrival::Woken,
         }
     }
 }
@@ -453,6 +469,10 @@ impl<C: Clock> Wire for System<C> {
             wire_len: u32::try_from(self.frame.len()).unwrap_or(u32::MAX),
             data: &self.frame,
         }))
+    }
+
+    fn see(&mut self, filter: &Filter) -> Result<(), WireError> {
+        self.set_filter(filter.clone())
     }
 
     fn received(&mut self) -> Received {

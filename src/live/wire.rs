@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::filter::Filter;
 use crate::frame::Frame;
 use crate::segment::Endpoint;
 use crate::segment::encode::Outbound;
@@ -73,6 +74,8 @@ pub enum Arrival<'a> {
     },
     /// The time that was waited for has come.
     Deadline,
+    /// Another thread has something to say.
+    Woken,
     /// The user wants an end.
     Interrupted,
 }
@@ -133,6 +136,14 @@ pub trait Wire {
     /// # Errors
     /// If nothing can be waited for any more.
     fn next(&mut self, until: Option<Timestamp>) -> Result<Arrival<'_>, WireError>;
+
+    /// Reports the packets that pass this filter from now on, as far as that is up to it.
+    ///
+    /// # Errors
+    /// If the system refuses it.
+    fn see(&mut self, _filter: &Filter) -> Result<(), WireError> {
+        Ok(())
+    }
 
     /// What was received and lost so far.
     fn received(&mut self) -> Received;
