@@ -10,6 +10,8 @@ mod diff;
 #[cfg(feature = "live")]
 mod doctor;
 mod live_input;
+#[cfg(all(feature = "dashboard", feature = "live"))]
+mod live_screen;
 mod predict;
 #[cfg(feature = "live")]
 mod probe;
@@ -74,6 +76,7 @@ A live peer:
   keepscope probe example.net:443                 whether it answers keepalive probes
   keepscope probe --kernel example.net:443        what this machine's own kernel does, against what was set
   keepscope watch                                 every keepalive on the interfaces, as it comes
+                                                  (in a terminal both open a screen; --plain does not)
   keepscope doctor                                whether this machine allows probing, and what mends it
 What would happen:
   keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
@@ -128,7 +131,7 @@ struct Arguments {
 enum Command {
     /// Find the keepalive probes in captures, and their answers.
     Analyze(analyze::Arguments),
-    /// Open the screen: with a capture to replay it, without to choose.
+    /// Open the screen: with a capture to replay it, with a peer to probe it, without to choose.
     #[cfg(feature = "dashboard")]
     Dashboard(dashboard::DashboardArguments),
     /// Compare two captures: before and after a change, or both ends of a path.

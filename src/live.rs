@@ -18,5 +18,6 @@ pub mod privilege;
 pub mod recording;
 pub mod sys;
 pub mod system;
+pub mod target;
 pub mod watch;
 pub mod wire;

@@ -8,6 +8,7 @@ mod events;
 mod frame;
 pub mod ladder;
 pub mod layout;
+mod live_table;
 mod overlays;
 mod pen;
 mod round_trips;
@@ -34,8 +35,8 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
         return;
     };
     frame::header(model, &mut pen.part(0, 0, area.width, 1));
-    match (model.screen, model.session.as_ref()) {
-        (Screen::Replay, Some(session)) => {
+    match (model.screen, model.shown()) {
+        (Screen::Live | Screen::Replay, Some(session)) => {
             for (place, rect) in layout::places(model, size, area) {
                 let mut part = pen.within(rect);
                 match place {
@@ -58,7 +59,10 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
 
 fn draw_panel(model: &Model, session: &Session, panel: Panel, pen: &mut Pen<'_>) {
     match panel {
-        Panel::Connections => connections::draw(model, session, pen),
+        Panel::Connections => match &session.live {
+            Some(live) => live_table::draw(model, session, live, pen),
+            None => connections::draw(model, session, pen),
+        },
         Panel::Ladder => ladder::draw(model, session, pen),
         Panel::Verdict => verdict::draw(model, session, pen),
         Panel::RoundTrips => round_trips::draw(model, session, pen),

@@ -220,6 +220,11 @@ impl Watch {
         self.pipeline.connections()
     }
 
+    /// Whether only some connections are wanted.
+    pub fn is_filtered(&self) -> bool {
+        self.filter != Filter::default()
+    }
+
     /// How much came, and what is no longer kept.
     pub fn tally(&self) -> Tally {
         self.tally

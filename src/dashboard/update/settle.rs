@@ -1,5 +1,7 @@
 //! What follows from the moment shown: how connections stand, the order of the table, the chosen connection.
 
+mod live;
+
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -11,7 +13,13 @@ use crate::track::event::ConnectionId;
 
 /// Works out everything that is drawn and not known yet.
 pub fn settle(model: &mut Model) {
-    let Some(session) = model.session.as_mut() else { return };
+    let columns = model.size.0;
+    let Some(session) = model.shown_mut() else { return };
+    settle_session(session);
+    live::settle(session, columns);
+}
+
+fn settle_session(session: &mut Session) {
     let at = session.player.at;
     let at_end = session.player.is_at_end(&session.store);
     let begun = session.standing.begun();
@@ -45,7 +53,8 @@ fn sort(session: &mut Session) {
             .map_or(connection.opened, |record| record.opened);
         // One that will have keepalives stands here from its beginning, so that it can be watched getting there.
         let will = || connection.record.as_ref().is_some_and(|(_, record)| record.has_keepalives());
-        (table.all || named || seen.probes > 0 || will()) && table.filter.passes(&opened, outcome)
+        let shown = table.all || named || seen.probes > 0 || table.kept.contains(&id) || will();
+        shown && table.filter.passes(&opened, outcome)
     };
     let count = u32::try_from(standing.begun()).unwrap_or(u32::MAX);
     let mut order = std::mem::take(&mut table.order);
@@ -130,6 +139,9 @@ fn meanings(record: &ConnectionRecord) -> HashMap<crate::frame::FrameId, Meaning
 impl Session {
     /// Works out when the probes of the chosen connection were due, once all of it has been read.
     fn expect(&mut self) {
+        if self.live.is_some() {
+            return;
+        }
         let known = self.expected.as_ref().map(|expected| expected.connection);
         if known == self.selected || !self.store.reading().done {
             return;

@@ -66,7 +66,7 @@ fn nothing(session: &Session) -> &'static str {
 }
 
 /// The first line that is shown: the chosen one stands in the middle where it can.
-fn top(session: &Session, height: usize) -> usize {
+pub(super) fn top(session: &Session, height: usize) -> usize {
     let order = &session.table.order;
     let place = session.selected.and_then(|id| order.iter().position(|index| u64::from(*index) + 1 == id.0));
     let place = place.unwrap_or(0);
@@ -166,7 +166,8 @@ pub(super) fn explanation(record: &ConnectionRecord) -> Option<&Explanation> {
     record.inference(party).settings.first()
 }
 
-fn settings(record: &ConnectionRecord) -> Option<String> {
+/// Idle time, interval and count of the busier prober, as far as its probes tell.
+pub fn settings(record: &ConnectionRecord) -> Option<String> {
     let best = explanation(record)?;
     let time = |setting: Option<crate::analysis::inference::Setting>| {
         setting.map_or("--".to_owned(), |setting| brief(setting.value).replace(' ', "").replace(".0s", "s"))

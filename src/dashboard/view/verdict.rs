@@ -3,6 +3,7 @@
 use super::connections::explanation;
 use super::pen::Pen;
 use crate::analysis::{ConnectionRecord, Outcome, median};
+use crate::dashboard::live::Stage;
 use crate::dashboard::model::{Chosen, Model, Panel, Session};
 use crate::dashboard::text::{brief, plural, seconds, wrap};
 use crate::dashboard::theme::Role;
@@ -51,6 +52,7 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
 fn paragraphs(session: &Session, chosen: &Chosen) -> Vec<(&'static str, String)> {
     let record = &chosen.record;
     let mut said = vec![("", record.verdict.reason.clone())];
+    said.extend(ours(session, chosen).map(|words| ("state", words)));
     said.push(("would change it", would_change(record).to_owned()));
     let evidence = &record.verdict.evidence;
     if !evidence.is_empty() {
@@ -70,6 +72,30 @@ fn paragraphs(session: &Session, chosen: &Chosen) -> Vec<(&'static str, String)>
     }
     said.extend(record.confounders.iter().map(|confounder| ("mind", confounder.kind.sentence().to_owned())));
     said
+}
+
+/// How one of our connections stands.
+fn ours(session: &Session, chosen: &Chosen) -> Option<String> {
+    let live = session.live.as_ref()?;
+    let link = live.link(chosen.record.id)?;
+    let settings = link.manner.settings;
+    let base = session.store.span().map_or(session.player.at.time, |(first, _)| first);
+    let at = |time: Option<crate::time::Timestamp>| time.map(|time| seconds(time.since(base)));
+    let waits = match (link.stage, link.unanswered) {
+        (Stage::Silent, _) => {
+            format!("given up: {} without an answer", plural(settings.count.into(), "probe"))
+        }
+        (Stage::Open, 0) if live.facts.held => "open; probes are held back".to_owned(),
+        (Stage::Open, 0) => {
+            at(link.next).map_or("open".to_owned(), |next| format!("open; next probe at {next}"))
+        }
+        (Stage::Open, waiting) => {
+            let end = at(link.gives_up).map_or(String::new(), |end| format!("; given up at {end} otherwise"));
+            format!("{waiting} of {} without an answer{end}", plural(settings.count.into(), "probe"))
+        }
+        (stage, _) => stage.word().to_owned(),
+    };
+    Some(format!("{waits}; {}", link.manner))
 }
 
 fn probes(record: &ConnectionRecord) -> Option<String> {

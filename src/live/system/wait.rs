@@ -5,12 +5,12 @@
 //! passed during suspend is seen at once.
 
 use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::time::{
@@ -69,21 +69,13 @@ pub(super) struct Waiter {
     armed: Option<i64>,
     signals: Option<UnixStream>,
     wakers: Option<UnixStream>,
-    events: Vec<Event>,
 }
 
 impl Waiter {
     pub(super) fn new() -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let timer = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
-        let waiter = Self {
-            epoll,
-            timer,
-            armed: None,
-            signals: None,
-            wakers: None,
-            events: Vec::with_capacity(EVENTS),
-        };
+        let waiter = Self { epoll, timer, armed: None, signals: None, wakers: None };
         waiter.add(&waiter.timer, Source::Timer, EventFlags::IN)?;
         Ok(waiter)
     }
@@ -145,13 +137,14 @@ impl Waiter {
             self.arm(deadline)?;
         }
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        self.events.clear();
-        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), only_look.then_some(&at_once)) {
+        let mut room = [const { MaybeUninit::<Event>::uninit() }; EVENTS];
+        let events = match epoll::wait(&self.epoll, &mut room, only_look.then_some(&at_once)) {
+            Ok((events, _)) => events,
             // A signal has a descriptor of its own.
-            Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::INTR) => &mut [],
             Err(error) => return Err(error.into()),
-        }
-        ready.extend(self.events.iter().map(|event| {
+        };
+        ready.extend(events.iter().map(|event| {
             let failed = { event.flags }.intersects(EventFlags::ERR);
             (Source::of(event.data), failed)
         }));
