@@ -6,6 +6,8 @@ mod common;
 mod harness;
 #[path = "dashboard/keys.rs"]
 mod keys;
+#[path = "dashboard/live.rs"]
+mod live;
 #[path = "dashboard/moments.rs"]
 mod moments;
 #[path = "dashboard/screens.rs"]

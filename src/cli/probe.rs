@@ -352,11 +352,15 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
 }
 
 /// Whether it is shown on a screen.
+#[cfg(feature = "dashboard")]
 fn wants_screen(arguments: &Arguments) -> bool {
-    #[cfg(feature = "dashboard")]
-    return super::live_screen::is_wanted(arguments.plain || arguments.format.is_some());
-    #[cfg(not(feature = "dashboard"))]
-    return arguments.plain && false;
+    super::live_screen::is_wanted(arguments.plain || arguments.format.is_some())
+}
+
+/// Whether it is shown on a screen: never in a build without one.
+#[cfg(not(feature = "dashboard"))]
+const fn wants_screen(_: &Arguments) -> bool {
+    false
 }
 
 /// Probes on the screen, until it is left where nothing was said of an end.

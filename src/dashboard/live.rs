@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::store::feed::Batch;
+use super::theme::Role;
 use crate::keepalive::Settings;
 use crate::segment::Endpoint;
 use crate::time::{Span, Timestamp, duration};
@@ -149,6 +150,43 @@ impl Stage {
             Stage::Closing => "closing",
             Stage::Closed => "closed",
         }
+    }
+
+    /// What the connection came to, where the packets alone say less than we know.
+    pub const fn verdict(self) -> Option<(&'static str, &'static str, Role)> {
+        Some(match self {
+            Stage::Silent | Stage::NoAnswer => ("X", "SILENT", Role::Bad),
+            Stage::Refused => ("X", "REFUSED", Role::Bad),
+            Stage::Unreachable => ("X", "UNREACHABLE", Role::Bad),
+            Stage::Failed => ("X", "NOT OPENED", Role::Bad),
+            Stage::ClosedByPeer => ("-", "PEER CLOSED", Role::Text),
+            Stage::Waiting | Stage::Opening | Stage::Open | Stage::Reset | Stage::Closing | Stage::Closed => {
+                return None;
+            }
+        })
+    }
+
+    /// What was seen, where no packet of an open connection shows it.
+    pub const fn reason(self) -> Option<&'static str> {
+        Some(match self {
+            Stage::NoAnswer => "nothing answered the SYN",
+            Stage::Refused => "a RST answered the SYN",
+            Stage::Unreachable => "the system says that the host or its network cannot be reached",
+            Stage::Failed => "the system could not open it",
+            _ => return None,
+        })
+    }
+
+    /// What would change that, of a new connection.
+    pub const fn would_change(self) -> Option<&'static str> {
+        Some(match self {
+            Stage::Silent => "an answer on a new connection: then only this one was forgotten",
+            Stage::NoAnswer => "a SYN,ACK: is the host up, and does everything on the way let it through?",
+            Stage::Refused => "something that listens on this port",
+            Stage::Unreachable | Stage::Failed => "a way to the peer",
+            Stage::ClosedByPeer => "nothing later; the peer ended it in order",
+            _ => return None,
+        })
     }
 
     /// Whether something is still done with it.

@@ -260,7 +260,10 @@ impl Runner<'_> {
 #[cfg(not(feature = "live"))]
 impl Runner<'_> {
     fn begin_live(&mut self, model: &mut Model, _: u64) -> io::Result<()> {
-        model.notice = Some("this build has no sockets".to_owned());
+        match self.standby.take() {
+            Some(never) => match never {},
+            None => model.notice = Some("this build has no sockets".to_owned()),
+        }
         Ok(())
     }
 

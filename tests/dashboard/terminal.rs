@@ -342,7 +342,7 @@ fn without_a_command_a_terminal_gets_the_start_screen() {
     std::fs::write(&capture, Pcap::of("lossy.pcap").octets()).expect("a file");
     let mut terminal = Terminal::keepscope(&[], 80, 24, &folder);
     terminal.wait_for("Open a capture");
-    terminal.send("\r");
+    terminal.send("j\r");
     terminal.wait_for("open ");
     terminal.send("no such file\r");
     terminal.wait_for("no such file: No such file");

@@ -512,6 +512,14 @@ impl Listener for Tap {
         self.told = Some(now);
         self.received = received;
         let facts = self.facts(&connections);
+        for (index, link) in facts.links.iter().enumerate() {
+            let before = self.facts.links.get(index).map(|link| link.stage);
+            if before != Some(link.stage)
+                && let Some(words) = facts::turn(index, link)
+            {
+                self.note(words);
+            }
+        }
         self.dirty |= facts != self.facts || self.stashed.is_some();
         self.facts = facts;
         if self.dirty {

@@ -83,18 +83,18 @@ fn live_status(session: &Session, live: &Live, pen: &mut Pen<'_>) {
         (true, _) => format!("{} NOW{clock}", glyphs.play),
         (false, _) => format!("{} PAUSED{clock}, End goes to now", glyphs.pause),
     }];
+    // Losses are never left out for want of room: they stand before what is longer.
+    parts.push(format!("{} dropped by the system", facts.dropped));
+    parts.push(format!("{} not shown", reading.unshown + reading.left_out));
+    if let Some(recorded) = &facts.recording {
+        parts.push(format!("{} recorded", recorded.packets));
+    }
     let open = facts.links.iter().filter(|link| link.stage.goes_on()).count();
     if let Some(what) = &facts.watching {
         parts.push(format!("watching {what}"));
     }
     if !facts.links.is_empty() {
         parts.push(format!("{open} of {} probed", plural(facts.links.len() as u64, "connection")));
-    }
-    // Losses are never left out for want of room: they stand before what is longer.
-    parts.push(format!("{} dropped by the system", facts.dropped));
-    parts.push(format!("{} not shown", reading.unshown + reading.left_out));
-    if let Some(recorded) = &facts.recording {
-        parts.push(format!("{} recorded", recorded.packets));
     }
     let role = if facts.dropped + reading.unshown > 0 { Role::Doubt } else { Role::Text };
     pen.put(1, 0, &parts.join("   "), role);

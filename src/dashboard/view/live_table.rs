@@ -17,9 +17,9 @@ const COLUMNS: [(&str, usize, u8); 9] = [
     ("local", 0, 2),
     ("remote", 0, 9),
     ("state", 12, 6),
-    ("idle/intvl/cnt", 16, 5),
+    ("idle/intvl/cnt", 15, 5),
     ("probes", 7, 9),
-    ("lost", 6, 9),
+    ("lost", 5, 9),
     ("rtt p50", 9, 4),
     ("rtt p99", 9, 3),
 ];
@@ -122,7 +122,9 @@ fn row(
     let seen = session.standing.seen(id);
     let record = session.store.record_at(id, session.standing.rows(), session.standing.at_end());
     let opened = record.map_or(connection.opened, |record| record.opened);
-    let link = live.link(id);
+    let ours = live.link(id);
+    // How it stands is known of now only.
+    let link = ours.filter(|_| session.player.playing);
     let trips = session.standing.round_trips(&session.store, id, TRIPS);
     let chosen = session.selected == Some(id);
     let mut text = format!("{} ", if chosen { glyphs.pointer } else { " " });
@@ -131,8 +133,12 @@ fn row(
             0 => id.to_string(),
             1 => opened.client.to_string(),
             2 => opened.server.to_string(),
-            3 => link.map_or_else(|| "watched".to_owned(), state),
-            4 => link.map(ours).unwrap_or_else(|| {
+            3 => match (ours, link) {
+                (_, Some(link)) => state(link),
+                (Some(_), None) => "--".to_owned(),
+                (None, None) => "watched".to_owned(),
+            },
+            4 => ours.map(settings_of).unwrap_or_else(|| {
                 let drawn = || live.drawn.get(&id).and_then(|drawn| drawn.1.clone());
                 record.and_then(settings).or_else(drawn).unwrap_or_else(|| "--".to_owned())
             }),
@@ -144,8 +150,8 @@ fn row(
         text.push_str(&cell(*index, &words, *wide, glyphs.cut));
     }
     let x = pen.put(0, line, &text, Role::Text);
-    if let Some(outcome) = seen.outcome {
-        let (sign, word, role) = theme.outcome(outcome);
+    let known = link.and_then(|link| link.stage.verdict());
+    if let Some((sign, word, role)) = known.or(seen.outcome.map(|outcome| theme.outcome(outcome))) {
         pen.put(x + 2, line, &format!("{sign} {word}"), role);
     }
     if chosen {
@@ -163,7 +169,7 @@ fn state(link: &Link) -> String {
     }
 }
 
-fn ours(link: &Link) -> String {
+fn settings_of(link: &Link) -> String {
     let settings = link.manner.settings;
     let (idle, interval) = (duration::format(settings.idle), duration::format(settings.interval));
     format!("{idle}/{interval}/{}", settings.count)

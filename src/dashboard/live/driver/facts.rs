@@ -59,28 +59,35 @@ fn stage(standing: &Standing) -> Stage {
     }
 }
 
+/// What is to be said where a connection has come to another stage.
+pub(super) fn turn(index: usize, link: &Link) -> Option<String> {
+    let (peer, count) = (link.peer, link.manner.settings.count);
+    let what = match (link.stage, link.ends) {
+        (Stage::Waiting | Stage::Closing, _) => return None,
+        (Stage::Opening, _) => format!("is opened to {peer}"),
+        (Stage::Open, Some((local, remote))) => format!("is open, {local} -> {remote}"),
+        (Stage::Open, None) => "is open".to_owned(),
+        (Stage::Silent, _) => format!("is given up: {count} probes without an answer"),
+        (Stage::Refused, _) => format!("was refused by {peer}"),
+        (Stage::Unreachable, _) => format!("could not be opened: no way to {peer}"),
+        (Stage::NoAnswer, _) => format!("could not be opened: {peer} does not answer"),
+        (Stage::Reset, _) => "was reset".to_owned(),
+        (Stage::ClosedByPeer, _) => "was closed by the peer".to_owned(),
+        (Stage::Failed, _) => format!("could not be opened to {peer}"),
+        (Stage::Closed, _) => "was closed".to_owned(),
+    };
+    Some(format!("our connection {} {what}", index + 1))
+}
+
 /// What is to be said of news that no packet shows.
 pub(super) fn words(news: &News) -> Option<String> {
     Some(match news {
-        News::NotOpened { index, how, .. } => {
-            let why = match how {
-                Ended::Refused => "refused".to_owned(),
-                Ended::Reset => "reset".to_owned(),
-                Ended::TimedOut => "no answer".to_owned(),
-                Ended::Unreachable => "unreachable".to_owned(),
-                Ended::ClosedByPeer => "closed by the peer".to_owned(),
-                // Said before, with what was tried.
-                Ended::Other(0) => return None,
-                Ended::Other(errno) => std::io::Error::from_raw_os_error(*errno).to_string(),
-            };
-            format!("our connection {} could not be opened: {why}", index + 1)
-        }
         News::NotSent { index, error } => format!("our connection {}: {error}", index + 1),
         News::NotSeen { error } => format!("the packet filter stays as it was: {error}"),
         News::InterfaceLost { name } => format!("the interface {name} was lost"),
         News::ClockStepped { nanos } => {
             format!("the clock was set by {} s; times here go on without a step", Span::from_nanos(*nanos))
         }
-        News::Opened { .. } | News::Event { .. } | News::Last { .. } => return None,
+        News::Opened { .. } | News::NotOpened { .. } | News::Event { .. } | News::Last { .. } => return None,
     })
 }
