@@ -12,5 +12,7 @@ mod moments;
 mod screens;
 #[path = "dashboard/sizes.rs"]
 mod sizes;
+#[path = "dashboard/table.rs"]
+mod table;
 #[path = "dashboard/terminal.rs"]
 mod terminal;
