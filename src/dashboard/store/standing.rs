@@ -25,6 +25,7 @@ struct Side {
     fin: u32,
     ttl: Option<(u8, u8)>,
     timestamps: bool,
+    octets_missing: bool,
     lookalikes: LookAlikes,
     repeated: Option<Repeated>,
     looks: Looks,
@@ -122,6 +123,7 @@ impl Standing {
         if row.is_icmp() {
             return;
         }
+        [tally.client.octets_missing, tally.server.octets_missing] = row.octets_missing;
         let (side, peer) = match row.sender {
             Party::Client => (&mut tally.client, &tally.server),
             Party::Server => (&mut tally.server, &tally.client),
@@ -278,8 +280,7 @@ impl Standing {
             lookalikes: side.lookalikes,
             syn: side.looks.syn(),
             data_packets: side.looks.data_packets(),
-            // What the capture left out is told with the last word.
-            octets_missing: false,
+            octets_missing: side.octets_missing,
             repeated: side.repeated,
         };
         Some(Summary {
