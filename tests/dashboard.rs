@@ -6,6 +6,8 @@ mod common;
 mod harness;
 #[path = "dashboard/keys.rs"]
 mod keys;
+#[path = "dashboard/looks.rs"]
+mod looks;
 #[path = "dashboard/moments.rs"]
 mod moments;
 #[path = "dashboard/screens.rs"]

@@ -234,7 +234,7 @@ pub static BINDINGS: &[Binding] = &[
         "",
     ),
     everywhere(&[(K::Enter, A::Enter), (K::Esc, A::Back)], "Enter Esc", "choose; back", ""),
-    everywhere(&[(K::Char('T'), A::Theme)], "T", "theme: dark, light, mono", ""),
+    everywhere(&[(K::Char('T'), A::Theme)], "T", "theme: dark, light, high-contrast, mono", ""),
     everywhere(
         &[(K::Char('m'), A::Mouse)],
         "m",

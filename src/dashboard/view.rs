@@ -4,7 +4,7 @@
 //! visible costs. Pure, and correct at any size: whatever does not fit is not drawn.
 
 pub mod connections;
-mod events;
+pub mod events;
 mod frame;
 pub mod ladder;
 pub mod layout;

@@ -246,6 +246,9 @@ fn themes_go_round_and_the_mouse_is_off_until_it_is_wanted() {
     let mut screen = lossy();
     screen.keys("T");
     assert_eq!(screen.model.choices.theme.palette, Palette::Light);
+    screen.keys("T");
+    assert_eq!(screen.model.choices.theme.palette, Palette::HighContrast);
+    assert!(screen.shows("theme: high-contrast"));
     screen.keys("TT");
     assert_eq!(screen.model.choices.theme.palette, Palette::Dark);
     assert!(!screen.effects.iter().any(|effect| matches!(effect, Effect::Mouse(_))));
