@@ -70,7 +70,7 @@ pub mod client;
 pub mod codec;
 pub mod message;
 pub mod secret;
-// pub mod server;
+pub mod server;
 
 use std::fmt;
 

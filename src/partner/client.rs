@@ -164,6 +164,8 @@ pub struct Offset {
 struct Asked {
     ask: Ask,
     sent: bool,
+    /// Its connection was closed since: what still comes is of no interest.
+    forgotten: bool,
 }
 
 enum State {
@@ -272,13 +274,15 @@ impl Client {
         let id = AskId(self.next_ask);
         self.next_ask = self.next_ask.wrapping_add(1);
         let ask = Ask { id, number, form, after, watch };
-        self.asked.insert(id, Asked { ask, sent: false });
+        self.asked.insert(id, Asked { ask, sent: false, forgotten: false });
         self.say(&Request::Ask(ask));
         Some(id)
     }
 
-    /// Has a test connection closed from there, in order or by a RST. Answers to what was asked on it may still come.
+    /// Has a test connection closed from there, in order or by a RST. Nothing more is told of it.
     pub fn close(&mut self, number: Number, abort: bool) {
+        let of_it = self.asked.values_mut().filter(|asked| asked.ask.number == number);
+        of_it.for_each(|asked| asked.forgotten = true);
         self.say(&Request::Close { number, abort });
     }
 
@@ -417,27 +421,29 @@ impl Client {
     }
 
     fn on_report(&mut self, now: Timestamp, report: Report) -> Result<(), ClientError> {
-        let told = match report {
+        let (told, forgotten) = match report {
             Report::Sent { id, at, idle } => {
                 let asked = self.asked.get_mut(&id).filter(|asked| !asked.sent);
                 let asked = asked.ok_or(ClientError::Nonsense("something left that was not asked for"))?;
                 asked.sent = true;
-                Told::Sent { ask: asked.ask, at, idle }
+                (Told::Sent { ask: asked.ask, at, idle }, asked.forgotten)
             }
             Report::NotSent { id, why } => {
                 let asked = self.take(id, false, "an answer to a question that was not asked")?;
-                Told::NotSent { ask: asked.ask, why }
+                (Told::NotSent { ask: asked.ask, why }, asked.forgotten)
             }
             Report::Back { id, at, back } => {
                 let asked = self.take(id, true, "something came back that had not left")?;
-                Told::Back { ask: asked.ask, at, back }
+                (Told::Back { ask: asked.ask, at, back }, asked.forgotten)
             }
-            Report::Ended { number, at, how, idle } => Told::Ended { number, at, how, idle },
-            Report::Stray { at, seen } => Told::Stray { at, seen },
+            Report::Ended { number, at, how, idle } => (Told::Ended { number, at, how, idle }, false),
+            Report::Stray { at, seen } => (Told::Stray { at, seen }, false),
             Report::Pong { token, at } => return self.on_pong(now, token, at),
             Report::Over(reason) => return Err(ClientError::Over(reason)),
         };
-        self.told.push_back(told);
+        if !forgotten {
+            self.told.push_back(told);
+        }
         Ok(())
     }
 

@@ -144,9 +144,6 @@ pub enum Opening {
     },
 }
 
-/// Most octets of a frame that begins a connection.
-pub const LONGEST_OPENING: usize = 128;
-
 mod kind {
     pub(super) const HELLO: u8 = 0x01;
     pub(super) const PROOF: u8 = 0x02;

@@ -1,7 +1,7 @@
 //! The secret that both sides know, and what is made of it.
 //!
 //! Owns [`Secret`], the proof of a handshake and the keys of a session. HMAC-SHA-256 (RFC 2104, FIPS 180-4) by the
-//! crates hmac and sha2, compared in constant time. Uses nothing else of the crate.
+//! crates hmac and sha2, compared in constant time. Uses [`SessionId`].
 
 use std::fmt;
 
@@ -9,6 +9,8 @@ use hmac::digest::array::Array;
 use hmac::digest::{FixedOutput, KeyInit, Update};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
+
+use super::message::SessionId;
 
 /// Octets of a whole HMAC.
 pub const WHOLE: usize = 32;
@@ -81,6 +83,7 @@ impl Secret {
             to_server: self.derived("to server", transcript),
             to_client: self.derived("to client", transcript),
             join: self.derived("join", transcript),
+            session: self.derived("session", transcript),
         }
     }
 
@@ -102,6 +105,14 @@ pub(super) struct Keys {
     pub(super) to_server: Key,
     pub(super) to_client: Key,
     pub(super) join: Key,
+    session: Key,
+}
+
+impl Keys {
+    /// The name of the session: as unpredictable as the random octets of both sides, and never the same again.
+    pub(super) fn session(&self) -> SessionId {
+        SessionId(self.session.tag(&[]))
+    }
 }
 
 /// One key.
