@@ -2,8 +2,10 @@
 //!
 //! Only the lines that are visible are made. Columns go in the order of [`COLUMNS`]'s last number as it narrows.
 
-use super::connections::{settings, top};
+use super::connections::top;
 use super::pen::Pen;
+use crate::analysis::ConnectionRecord;
+use crate::analysis::filter::best_explanation;
 use crate::dashboard::live::{Link, Live};
 use crate::dashboard::model::{Model, Panel, Session};
 use crate::dashboard::text::{brief, fit, fit_right};
@@ -39,7 +41,7 @@ pub(super) fn draw(model: &Model, session: &Session, live: &Live, pen: &mut Pen<
     let direction = if table.reversed { " reversed" } else { "" };
     let filter =
         if table.filter_text.is_empty() { String::new() } else { format!("   / {}", table.filter_text) };
-    let right = format!("sort: {}{direction}{filter}", table.sort.name());
+    let right = format!("sort: {}{direction}{filter}", table.sort.shape().heading);
     let mut pen = pen.panel(&title, &right, model.choices.focus == Panel::Connections);
     let columns = columns_for(usize::from(pen.width()));
     pen.put(0, 0, &heading(&columns, usize::from(pen.width())), Role::Strong);
@@ -167,6 +169,16 @@ fn state(link: &Link) -> String {
         }
         _ => link.stage.word().to_owned(),
     }
+}
+
+/// Idle time, interval and count of the busier prober, as far as its probes tell.
+pub fn settings(record: &ConnectionRecord) -> Option<String> {
+    let best = best_explanation(record)?;
+    let time = |setting: Option<crate::analysis::inference::Setting>| {
+        setting.map_or("--".to_owned(), |setting| brief(setting.value).replace(' ', "").replace(".0s", "s"))
+    };
+    let count = best.count.map_or("--".to_owned(), |count| count.to_string());
+    Some(format!("{}/{}/{count}", time(best.idle), time(best.interval)))
 }
 
 fn settings_of(link: &Link) -> String {

@@ -1,7 +1,7 @@
 //! What became of the chosen connection, what shows it, and what would change it.
 
-use super::connections::explanation;
 use super::pen::Pen;
+use crate::analysis::filter::best_explanation;
 use crate::analysis::{ConnectionRecord, Outcome, median};
 use crate::dashboard::live::{Link, Stage};
 use crate::dashboard::model::{Chosen, Model, Panel, Session};
@@ -68,7 +68,7 @@ fn paragraphs(session: &Session, chosen: &Chosen) -> Vec<(&'static str, String)>
     said.extend(probes(record).map(|words| ("probes", words)));
     let ours = session.live.as_ref().is_some_and(|live| live.owner(record.id).is_some());
     // Who knows what was set need not draw it from packets.
-    if let Some(best) = explanation(record).filter(|_| !ours) {
+    if let Some(best) = best_explanation(record).filter(|_| !ours) {
         said.push(("like", crate::dashboard::expected::words(best)));
     }
     said.extend(in_time(session).map(|words| ("due", words)));

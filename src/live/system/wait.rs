@@ -6,7 +6,7 @@
 
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -78,6 +78,11 @@ impl Waiter {
         let waiter = Self { epoll, timer, armed: None, signals: None, wakers: None };
         waiter.add(&waiter.timer, Source::Timer, EventFlags::IN)?;
         Ok(waiter)
+    }
+
+    /// Becomes readable when something is ready.
+    pub(super) fn readiness(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
     }
 
     /// Takes SIGINT and SIGTERM; a second SIGINT ends the program at once.

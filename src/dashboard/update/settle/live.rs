@@ -4,7 +4,7 @@
 use crate::analysis::verification::Due;
 use crate::dashboard::expected;
 use crate::dashboard::model::{Expected, Session};
-use crate::dashboard::view::{connections, ladder, timeline};
+use crate::dashboard::view::{ladder, live_table, timeline};
 use crate::time::{Span, Timestamp};
 use crate::track::event::{ConnectionId, Party};
 
@@ -71,7 +71,7 @@ fn draw_settings(session: &mut Session) {
         }
         drawn += 1;
         let record = standing.record(store, id, player.at.time);
-        let settings = record.as_ref().and_then(connections::settings);
+        let settings = record.as_ref().and_then(live_table::settings);
         live.drawn.insert(id, (probes, settings));
     }
 }
