@@ -1,11 +1,15 @@
 //! How it looks in a real terminal, and what it does where there is none to speak of: themes, ASCII, plain lines,
 //! filters, columns and the clipboard.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use crate::common::{capture_path, keepscope, scratch, text};
 use crate::terminal::{Terminal, shell};
 
 fn run(arguments: &str, environment: &[(&str, &str)]) -> Terminal {
-    let folder = scratch("dashboard_looks");
+    // Tests run side by side, and each of them more than once.
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    let folder = scratch(&format!("dashboard_looks_{}", RUNS.fetch_add(1, Ordering::Relaxed)));
     let program = env!("CARGO_BIN_EXE_keepscope");
     let mut command = shell(&format!("'{program}' {arguments}; echo exit=$?; stty -a"), &folder);
     for (name, value) in environment {
