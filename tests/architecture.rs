@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("keepalive", &["time", "segment", "stack"]),
     ("analysis", &["time", "frame", "segment", "stack", "track", "keepalive"]),
     ("winsock", &["time"]),
+    ("search", &["time", "stack", "product"]),
     (
         "simulate",
         &[
@@ -100,6 +101,7 @@ const PURE: &[&str] = &[
     "keepalive",
     "analysis",
     "winsock",
+    "search",
     "simulate",
 ];
 
