@@ -30,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "keepalive",
             "analysis",
             "winsock",
+            "search",
         ],
     ),
     ("live", &["time", "frame", "segment", "stack", "capture", "track", "pipeline", "keepalive", "analysis"]),
@@ -65,6 +66,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "simulate",
             "live",
             "report",
+            "search",
+            "product",
         ],
     ),
     (
