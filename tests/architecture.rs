@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("keepalive", &["time", "segment", "stack"]),
     ("analysis", &["time", "frame", "segment", "stack", "track", "keepalive"]),
     ("winsock", &["time"]),
+    ("partner", &["time", "segment"]),
     ("search", &["time", "stack", "product"]),
     (
         "simulate",
@@ -33,7 +34,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "search",
         ],
     ),
-    ("live", &["time", "frame", "segment", "stack", "capture", "track", "pipeline", "keepalive", "analysis"]),
+    (
+        "live",
+        &[
+            "time",
+            "frame",
+            "segment",
+            "stack",
+            "capture",
+            "track",
+            "pipeline",
+            "keepalive",
+            "analysis",
+            "partner",
+        ],
+    ),
     (
         "report",
         &[
@@ -47,6 +62,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "analysis",
             "capture",
             "pipeline",
+            "partner",
             "simulate",
             "live",
         ],
@@ -84,6 +100,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "capture",
             "pipeline",
             "winsock",
+            "partner",
             "simulate",
             "live",
             "report",
@@ -104,6 +121,7 @@ const PURE: &[&str] = &[
     "keepalive",
     "analysis",
     "winsock",
+    "partner",
     "search",
     "simulate",
 ];
