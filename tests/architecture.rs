@@ -31,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "keepalive",
             "analysis",
             "winsock",
+            "search",
         ],
     ),
     (
@@ -81,6 +82,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "simulate",
             "live",
             "report",
+            "search",
+            "product",
         ],
     ),
     (
