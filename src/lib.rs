@@ -17,6 +17,7 @@
 //! - [`analysis`] gathers events into records with an outcome; [`report`] writes them.
 //! - [`stack`] is how each TCP stack behaves, as data with sources; [`keepalive`] runs it, sans-IO.
 //! - [`product`] is the same of the boxes between two stacks.
+//! - [`partner`] is what two keepscopes say to each other when one stands behind the box that the other examines.
 //! - `live` has the only sockets: it probes a real peer and watches interfaces, by the same machine and
 //!   through the same pipeline.
 //! - [`simulate`] does both on a virtual clock, with boxes on the path.
@@ -50,6 +51,7 @@ pub mod frame;
 pub mod keepalive;
 #[cfg(feature = "live")]
 pub mod live;
+pub mod partner;
 pub mod pipeline;
 pub mod product;
 pub mod report;

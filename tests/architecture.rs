@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("keepalive", &["time", "segment", "stack"]),
     ("analysis", &["time", "frame", "segment", "stack", "track", "keepalive"]),
     ("winsock", &["time"]),
+    ("partner", &["time", "segment"]),
     (
         "simulate",
         &[
@@ -31,7 +32,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "winsock",
         ],
     ),
-    ("live", &["time", "frame", "segment", "stack", "capture", "track", "pipeline", "keepalive", "analysis"]),
+    (
+        "live",
+        &[
+            "time",
+            "frame",
+            "segment",
+            "stack",
+            "capture",
+            "track",
+            "pipeline",
+            "keepalive",
+            "analysis",
+            "partner",
+        ],
+    ),
     (
         "report",
         &[
@@ -45,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "analysis",
             "capture",
             "pipeline",
+            "partner",
             "simulate",
             "live",
         ],
@@ -80,6 +96,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "capture",
             "pipeline",
             "winsock",
+            "partner",
             "simulate",
             "live",
             "report",
@@ -100,6 +117,7 @@ const PURE: &[&str] = &[
     "keepalive",
     "analysis",
     "winsock",
+    "partner",
     "simulate",
 ];
 
