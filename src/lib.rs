@@ -22,6 +22,7 @@
 //!   through the same pipeline.
 //! - [`simulate`] does both on a virtual clock, with boxes on the path.
 //! - `dashboard` shows it in a terminal: a pure model over the same stream of events.
+//! - [`search`] finds after how much silence a path forgets a connection, sans-IO.
 //! - [`winsock`] is `SO_KEEPALIVE` as Windows defines it.
 //! - [`time`] counts nanoseconds; nothing but `live`, `dashboard` and the command line reads a clock.
 
@@ -55,6 +56,7 @@ pub mod partner;
 pub mod pipeline;
 pub mod product;
 pub mod report;
+pub mod search;
 pub mod segment;
 pub mod simulate;
 pub mod stack;

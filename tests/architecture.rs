@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("analysis", &["time", "frame", "segment", "stack", "track", "keepalive"]),
     ("winsock", &["time"]),
     ("partner", &["time", "segment"]),
+    ("search", &["time", "stack", "product"]),
     (
         "simulate",
         &[
@@ -118,6 +119,7 @@ const PURE: &[&str] = &[
     "analysis",
     "winsock",
     "partner",
+    "search",
     "simulate",
 ];
 
