@@ -8,7 +8,7 @@
 mod core;
 mod exam;
 pub mod guess;
-mod learn;
+pub(super) mod learn;
 mod link;
 mod pace;
 pub mod plan;
