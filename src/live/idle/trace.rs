@@ -108,6 +108,12 @@ impl Trace {
         self.learner.is_complete() && self.acknowledged == self.sent && theirs
     }
 
+    /// Whether the peer said anything.
+    pub(super) fn has_spoken(&self) -> bool {
+        let first = self.learner.first_numbers().map(|(_, irs)| irs.plus(1));
+        self.came.map(|(end, _)| end) != first
+    }
+
     /// SEG.SEQ, SEG.ACK, TSecr and the dress of a keepalive probe that leaves now; none before the handshake is known.
     pub(super) fn keepalive(&self, now: Timestamp) -> Option<(SeqNum, SeqNum, Option<u32>, Dress)> {
         let (tcb, _) = self.learner.established()?;

@@ -340,7 +340,7 @@ fn advice(wanted: &Wanted, finding: &Finding) -> Vec<String> {
         Verdict::CannotKnow => lines.push("--direction in: let the partner send".to_owned()),
         Verdict::KeptOpenByPeer { .. } => {
             lines.push("switch off the keepalives of that server, or ask another one".to_owned());
-            lines.push(partner());
+            lines.extend((!wanted.partner).then(partner));
         }
         Verdict::EndedByPeer { .. } if !wanted.partner => {
             lines.push("the path may keep them longer: ask a server that does not close".to_owned());
