@@ -424,6 +424,13 @@ impl Flow {
     }
 
     fn ended(&mut self, at: Timestamp, how: End, origin: Origin, steps: &mut Vec<Step>) {
+        // A partner ends nothing by itself, so what bears its address was sent in its name, or because its host was
+        // sent what it does not know.
+        let origin = match (origin, &self.test) {
+            (Origin::Peer(cue), Some(_)) => Origin::Path(cue),
+            (Origin::Unknown, Some(_)) => Origin::Path(Cue::default()),
+            (origin, _) => origin,
+        };
         self.state = State::Ended;
         self.deadline = None;
         steps.push(Step::Tell(Input::Ended { at, how, origin }));
