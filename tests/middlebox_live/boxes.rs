@@ -63,8 +63,8 @@ fn nat_that_drops_both_ways() {
     lab.rules(0, &SILENT_ITSELF);
     lab.forgets_after(0, 7);
     let _partner = partner(&lab);
-    let both = arguments(&["--direction", "both", "--connections", "32", "--max", "20s"]);
-    let run = search_with_partner(&lab, &at(0, crate::PORT), &both[2..]);
+    let both = ["--min", "3s", "--max", "20s", "--direction", "both", "--connections", "64"];
+    let run = search_with_partner(&lab, &at(0, crate::PORT), &both);
     let found = run.expect_found("in", 7.0);
     assert_eq!((&found["at_expiry"], &found["by"]), (&"silent".into(), &"path".into()), "{found:#}");
     let out = run.direction("out");
@@ -176,7 +176,7 @@ fn timeout_object() {
         &[
             "add table ip t",
             "add ct timeout ip t short { protocol tcp ; l3proto ip ; policy = { established : 8 } ; }",
-            "add chain ip t pre { type filter hook prerouting priority -250 ; }",
+            "add chain ip t pre { type filter hook prerouting priority -150 ; }",
             "add rule ip t pre tcp dport 7440 ct timeout set \"short\"",
         ],
     );

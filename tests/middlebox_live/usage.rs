@@ -20,7 +20,9 @@ fn said(arguments: &[&str]) -> (Option<i32>, String) {
 fn the_plan_is_told_and_bad_manners_are_refused() {
     let (code, plan) = said(&["--plan", "192.0.2.1:443"]);
     assert_eq!(code, Some(0), "{plan}");
-    for part in ["target  192.0.2.1:443", "8 connections at once", "15m", "a keepalive probe from here"] {
+    for part in
+        ["target  192.0.2.1:443", "8 connections at once", "900s at most", "a keepalive probe from here"]
+    {
         assert!(plan.contains(part), "{part}: {plan}");
     }
     let (code, plan) = said(&["--plan", "--partner", "--direction", "both", "[2001:db8::1]:7440"]);

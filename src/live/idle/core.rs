@@ -23,6 +23,9 @@ use crate::time::{Span, Timestamp};
 /// How long the last connections may take to end.
 const LINGER: Span = Span::from_millis(1_500);
 
+/// Within this the last packets are seen.
+const LAST: Span = Span::from_millis(100);
+
 /// A connection of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Whose {
@@ -63,6 +66,7 @@ enum Phase {
     Searching,
     /// Everything is closed; the last packets are waited for.
     Closing {
+        from: Timestamp,
         until: Timestamp,
         goodbye: bool,
     },
@@ -186,6 +190,7 @@ impl Core {
         let flows = self.flows.values().filter_map(Flow::due);
         let control = self.control.as_ref().and_then(Control::next_timeout);
         let closing = match self.phase {
+            Phase::Closing { from, .. } if from > self.now => Some(from),
             Phase::Closing { until, .. } => Some(until),
             _ => None,
         };
@@ -452,7 +457,9 @@ impl Core {
     fn look_whether_over(&mut self) {
         match self.phase {
             Phase::Searching if self.searches.iter().all(Search::is_done) => self.begin_closing(),
-            Phase::Closing { until, goodbye: false } if self.flows.is_empty() || self.now >= until => {
+            Phase::Closing { from, until, goodbye: false }
+                if (self.flows.is_empty() && self.now >= from) || self.now >= until =>
+            {
                 let control = self.control.as_mut().filter(|_| self.partner_failed.is_none());
                 if let Some(control) = control {
                     control.bye();
@@ -461,9 +468,10 @@ impl Core {
                     }
                 }
                 self.commands.extend(self.control.as_ref().map(|control| Command::Close(control.handle)));
-                self.phase = Phase::Closing { until: self.now.plus(Span::from_millis(100)), goodbye: true };
+                let until = self.now.plus(LAST);
+                self.phase = Phase::Closing { from: until, until, goodbye: true };
             }
-            Phase::Closing { until, goodbye: true } if self.control.is_none() || self.now >= until => {
+            Phase::Closing { until, goodbye: true, .. } if self.control.is_none() || self.now >= until => {
                 self.phase = Phase::Done;
             }
             _ => {}
@@ -472,7 +480,7 @@ impl Core {
 
     fn begin_closing(&mut self) {
         let now = self.now;
-        self.phase = Phase::Closing { until: now.plus(LINGER), goodbye: false };
+        self.phase = Phase::Closing { from: now.plus(LAST), until: now.plus(LINGER), goodbye: false };
         for number in self.flows.keys().copied().collect::<Vec<_>>() {
             self.with_flow(number, |flow, steps| flow.close(now, steps));
         }

@@ -25,6 +25,9 @@ const READ_WITHIN: Span = Span::from_millis(100);
 /// What the partner saw of a segment that it did not know is told by then.
 const TOLD_WITHIN: Span = Span::from_millis(1_500);
 
+/// That a partner is gone altogether is known by then: its system closes all of its connections at once.
+const GONE_WITHIN: Span = Span::from_millis(500);
+
 /// How long the peer's FIN is waited for.
 const LINGER: Span = Span::from_secs(1);
 
@@ -81,6 +84,12 @@ enum State {
     },
     /// The system says so; its packet is still to be read.
     Ending(End),
+    /// A connection to a partner ended; if the partner is gone, that is known soon, and it was no timer.
+    Doubting {
+        at: Timestamp,
+        how: End,
+        origin: Origin,
+    },
     /// It ended, and the search knows.
     Ended,
     Closing,
@@ -164,6 +173,7 @@ impl Flow {
             }
             State::Wondering { at, origin, .. } if over => self.ended(at, End::Reset, origin, steps),
             State::Ending(how) if over => self.ended(now, how, Origin::Unknown, steps),
+            State::Doubting { at, how, origin } if over => self.tell_end(at, how, origin, steps),
             State::Closing if over => {
                 self.state = State::Done;
                 self.deadline = None;
@@ -270,7 +280,7 @@ impl Flow {
 
     /// Whether the partner should forget it at once, since no FIN will get through.
     pub(super) fn to_be_aborted(&self) -> bool {
-        self.is_lost() || self.state == State::Ended
+        self.is_lost() || matches!(self.state, State::Ended | State::Doubting { .. })
     }
 
     /// What was to be sent was not.
@@ -419,7 +429,11 @@ impl Flow {
             }
             State::Idle | State::Arming { .. } | State::Ending(_) => self.ended(at, how, origin, steps),
             State::Closing => self.deadline = self.deadline.map(|until| until.min(at.plus(READ_WITHIN))),
-            State::Opening | State::Wondering { .. } | State::Ended | State::Done => {}
+            State::Opening
+            | State::Wondering { .. }
+            | State::Doubting { .. }
+            | State::Ended
+            | State::Done => {}
         }
     }
 
@@ -431,6 +445,15 @@ impl Flow {
             (Origin::Unknown, Some(_)) => Origin::Path(Cue::default()),
             (origin, _) => origin,
         };
+        if self.test.is_some() {
+            self.state = State::Doubting { at, how, origin };
+            self.deadline = Some(at.plus(GONE_WITHIN));
+        } else {
+            self.tell_end(at, how, origin, steps);
+        }
+    }
+
+    fn tell_end(&mut self, at: Timestamp, how: End, origin: Origin, steps: &mut Vec<Step>) {
         self.state = State::Ended;
         self.deadline = None;
         steps.push(Step::Tell(Input::Ended { at, how, origin }));
@@ -519,8 +542,15 @@ impl Flow {
         };
         let origin = Origin::Path(Cue::default());
         match self.state {
-            State::Idle | State::Arming { .. } => self.ended(now, how, origin, steps),
-            State::Probing(_) => self.on_end(how, now, origin, None, steps),
+            State::Idle | State::Arming { .. } => self.tell_end(now, how, origin, steps),
+            State::Probing(mut probing) => {
+                if let Some(sent) = probing.unseen {
+                    probing.sent(sent, steps);
+                }
+                self.tell_end(now, how, origin, steps);
+            }
+            // It is there to say so.
+            State::Doubting { at, how, origin } => self.tell_end(at, how, origin, steps),
             _ => {}
         }
     }
