@@ -8,7 +8,7 @@ use super::record::Estimate;
 use super::wanted::Mode;
 use crate::time::Span;
 
-/// Above this the second death is waited for before connections are spent on what lies between: a few seconds
+/// Above this the second death, if it is near, is waited for before connections are spent on what lies between: a few seconds
 /// more are less than the slack there, and a false alarm costs one connection instead of many.
 const CONFIRM_FIRST: Span = Span::from_secs(200);
 
@@ -22,12 +22,12 @@ struct Point {
 impl Search {
     /// Whether the bracket is as narrow as was asked for, and stands on two deaths.
     pub(super) fn is_narrow(&self, estimate: &Estimate) -> bool {
-        let Some(twice) = estimate.dead_twice else { return false };
+        let Some(proven) = estimate.proven else { return false };
         let low = self.low(estimate);
         let width = self.wanted.precision.width(low);
         let fuzzy = estimate.dead_below.map_or(Span::ZERO, |below| times(minus(low, below), 0.5));
         match self.wanted.mode {
-            Mode::Full => minus(twice, low) <= width.max(fuzzy),
+            Mode::Full => minus(proven, low) <= width.max(fuzzy),
             Mode::Quick => true,
             Mode::Confirm(_) => false,
         }
@@ -44,10 +44,10 @@ impl Search {
         let estimate = self.record.estimate();
         let Some(dead) = estimate.dead else { return };
         let silent = self.pool.silent();
-        let usable = silent.iter().filter(|(_, since)| self.now.since(*since) <= dead).count();
-        let (points, again) = self.points(&estimate, dead, usable);
         let mut free: Vec<(Id, Span)> =
             silent.into_iter().map(|(id, since)| (id, self.now.since(since).max(Span::ZERO))).collect();
+        let usable: Vec<Span> = free.iter().map(|(_, age)| *age).filter(|age| *age <= dead).collect();
+        let (points, again) = self.points(&estimate, dead, &usable);
         // What is being asked already need not be asked again.
         let mut asked: Vec<Span> = self.pool.probing().collect();
         let mut unfilled = 0_usize;
@@ -73,7 +73,7 @@ impl Search {
     }
 
     /// What is to be tried, and what a second time if connections are left.
-    fn points(&self, estimate: &Estimate, dead: Span, usable: usize) -> (Vec<Point>, Vec<Point>) {
+    fn points(&self, estimate: &Estimate, dead: Span, usable: &[Span]) -> (Vec<Point>, Vec<Point>) {
         let low = self.low(estimate);
         // A little less than what is allowed, for connections that are asked a little late.
         let width = times(self.wanted.precision.width(low), 0.98);
@@ -83,12 +83,14 @@ impl Search {
             return (vec![Point { idle: dead, slack }], Vec::new());
         }
         let confirmation = Point { idle: dead, slack: times(dead, 0.002) };
-        let is_lone = estimate.dead_twice.is_none();
-        if is_lone && dead >= CONFIRM_FIRST && usable > 2 {
+        let is_lone = estimate.proven.is_none();
+        let soon = usable.first().is_some_and(|age| minus(dead, *age) <= times(dead, 0.005));
+        let asking = self.pool.probing().any(|idle| confirmation.takes(idle));
+        if is_lone && dead >= CONFIRM_FIRST && (soon || asking) {
             return (vec![confirmation], Vec::new());
         }
         let inner = (nanos(gap) / nanos(width)).ceil().max(1.0) - 1.0;
-        let few = usable.saturating_sub(usize::from(is_lone)).max(1);
+        let few = usable.len().saturating_sub(usize::from(is_lone)).max(1);
         let inner = (inner as usize).clamp(1, few);
         let step = times(gap, 1.0 / (inner + 1) as f64);
         let slack = minus(width, step);
