@@ -47,6 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "keepalive",
             "analysis",
             "partner",
+            "search",
         ],
     ),
     (
@@ -65,6 +66,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "partner",
             "simulate",
             "live",
+            "search",
         ],
     ),
     (
@@ -105,6 +107,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "live",
             "report",
             "dashboard",
+            "search",
         ],
     ),
 ];
