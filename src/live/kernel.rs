@@ -383,6 +383,7 @@ fn pass(
             // The connection is our own, and the wire's time does not step.
             Arrival::Opened { .. }
             | Arrival::Ended { .. }
+            | Arrival::Octets { .. }
             | Arrival::ClockStepped { .. }
             | Arrival::Woken => {}
         }

@@ -492,7 +492,7 @@ fn listen(
                 goes_on = listener.quiet(wire.received());
             }
             // Nothing is opened here.
-            Arrival::Opened { .. } | Arrival::Ended { .. } | Arrival::Woken => {}
+            Arrival::Opened { .. } | Arrival::Ended { .. } | Arrival::Octets { .. } | Arrival::Woken => {}
         }
         while let Some(told) = watch.poll() {
             goes_on &= listener.told(told);

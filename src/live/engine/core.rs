@@ -234,7 +234,7 @@ impl Core {
     pub(super) fn on_arrival(&mut self, now: Timestamp, arrival: Arrival<'_>) {
         self.now = self.now.max(now);
         match arrival {
-            Arrival::Frame(_) | Arrival::Deadline | Arrival::Woken => {}
+            Arrival::Frame(_) | Arrival::Octets { .. } | Arrival::Deadline | Arrival::Woken => {}
             Arrival::Opened { handle, local, remote } => self.on_opened(handle, local, remote),
             Arrival::Ended { handle, how } => {
                 if let Some(index) = self.handles.get(&handle).copied() {
