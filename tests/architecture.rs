@@ -16,6 +16,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("keepalive", &["time", "segment", "stack"]),
     ("analysis", &["time", "frame", "segment", "stack", "track", "keepalive"]),
     ("winsock", &["time"]),
+    ("partner", &["time", "segment"]),
+    ("search", &["time", "stack", "product"]),
     (
         "simulate",
         &[
@@ -29,9 +31,25 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "keepalive",
             "analysis",
             "winsock",
+            "search",
         ],
     ),
-    ("live", &["time", "frame", "segment", "stack", "capture", "track", "pipeline", "keepalive", "analysis"]),
+    (
+        "live",
+        &[
+            "time",
+            "frame",
+            "segment",
+            "stack",
+            "capture",
+            "track",
+            "pipeline",
+            "keepalive",
+            "analysis",
+            "partner",
+            "search",
+        ],
+    ),
     (
         "report",
         &[
@@ -45,8 +63,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "analysis",
             "capture",
             "pipeline",
+            "partner",
             "simulate",
             "live",
+            "search",
         ],
     ),
     (
@@ -64,6 +84,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "simulate",
             "live",
             "report",
+            "search",
+            "product",
         ],
     ),
     (
@@ -80,10 +102,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "capture",
             "pipeline",
             "winsock",
+            "partner",
             "simulate",
             "live",
             "report",
             "dashboard",
+            "search",
         ],
     ),
 ];
@@ -100,6 +124,8 @@ const PURE: &[&str] = &[
     "keepalive",
     "analysis",
     "winsock",
+    "partner",
+    "search",
     "simulate",
 ];
 

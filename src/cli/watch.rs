@@ -317,7 +317,7 @@ fn time_of(told: &Told) -> Timestamp {
 }
 
 /// A time of day in UTC, to the microsecond.
-fn clock_time(time: Timestamp) -> String {
+pub(super) fn clock_time(time: Timestamp) -> String {
     let since = u64::try_from(time.as_nanos()).unwrap_or(0);
     let stamp =
         humantime::format_rfc3339_micros(SystemTime::UNIX_EPOCH + Duration::from_nanos(since)).to_string();
