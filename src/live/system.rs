@@ -30,7 +30,7 @@ use super::wire::{Arrival, Connect, Ended, Handle, Received, Wire, WireError};
 use crate::frame::{Frame, FrameId, LinkType};
 use crate::segment::Endpoint;
 use crate::segment::encode::Outbound;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// Frames that are still handed out before a deadline that has passed already, so that what came in time is
 /// seen in time; a frame from after the deadline ends it at once.
@@ -471,6 +471,10 @@ impl<C: Clock> Wire for System<C> {
             wire_len: u32::try_from(self.frame.len()).unwrap_or(u32::MAX),
             data: &self.frame,
         }))
+    }
+
+    fn slept(&mut self) -> Option<Span> {
+        self.timeline.slept()
     }
 
     fn received(&mut self) -> Received {

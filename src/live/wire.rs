@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::frame::Frame;
 use crate::segment::Endpoint;
 use crate::segment::encode::Outbound;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// A connection that the world holds open for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -150,6 +150,12 @@ pub trait Wire {
     /// # Errors
     /// If nothing can be waited for any more.
     fn next(&mut self, until: Option<Timestamp>) -> Result<Arrival<'_>, WireError>;
+
+    /// How long the world stood still for us since this was last asked, as in suspend: what came meanwhile was not
+    /// seen.
+    fn slept(&mut self) -> Option<Span> {
+        None
+    }
 
     /// What was received and lost so far.
     fn received(&mut self) -> Received;

@@ -117,7 +117,10 @@ fn a_terminal_that_answers_late_or_never_keeps_nobody_waiting() {
     terminal.send("T");
     terminal.wait_for("theme: light");
     let screen = terminal.contents();
-    assert!(screen.contains("SEQ relative") && screen.contains("[2 Replay]"), "no answer is a key:\n{screen}");
+    assert!(
+        screen.contains("SEQ relative") && screen.contains("[2 Replay]"),
+        "no answer is a key:\n{screen}"
+    );
     terminal.send("q");
     terminal.expect_sane();
 }

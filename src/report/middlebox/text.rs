@@ -98,7 +98,7 @@ pub fn progress(views: &[View]) -> String {
 pub fn summary(out: &mut dyn Write, asked: &Asked, result: &Result, style: Style) -> io::Result<()> {
     for (wanted, finding) in &result.findings {
         writeln!(out)?;
-        direction(out, wanted, finding, style)?;
+        direction(out, wanted, finding, result, style)?;
     }
     writeln!(out)?;
     if let Some((ours, seen)) = result.translation {
@@ -126,7 +126,13 @@ pub fn summary(out: &mut dyn Write, asked: &Asked, result: &Result, style: Style
     Ok(())
 }
 
-fn direction(out: &mut dyn Write, wanted: &Wanted, finding: &Finding, style: Style) -> io::Result<()> {
+fn direction(
+    out: &mut dyn Write,
+    wanted: &Wanted,
+    finding: &Finding,
+    result: &Result,
+    style: Style,
+) -> io::Result<()> {
     writeln!(out, "{}", dressed(&sentence(wanted, finding), finding, style))?;
     let mut row = |name: &str, text: &str| writeln!(out, "  {name:<12}{text}");
     let bracket = match (finding.longest_alive, finding.shortest_dead) {
@@ -163,7 +169,8 @@ fn direction(out: &mut dyn Write, wanted: &Wanted, finding: &Finding, style: Sty
     for caveat in &finding.caveats {
         row("caveat", &caution(caveat))?;
     }
-    for line in advice(wanted, finding) {
+    let inward = result.findings.iter().any(|(wanted, _)| wanted.way == Way::In);
+    for line in advice(wanted, finding, inward) {
         row("more", &line)?;
     }
     Ok(())
@@ -326,7 +333,8 @@ fn caution(caveat: &Confounder) -> String {
 const PORT: u16 = crate::partner::PORT;
 
 /// What would tell more, and what follows.
-fn advice(wanted: &Wanted, finding: &Finding) -> Vec<String> {
+/// `inward`: the other direction was searched too.
+fn advice(wanted: &Wanted, finding: &Finding, inward: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let partner = || {
         format!(
@@ -337,6 +345,7 @@ fn advice(wanted: &Wanted, finding: &Finding) -> Vec<String> {
     match finding.verdict {
         Verdict::Found => lines.extend(keepalives(finding)),
         Verdict::CannotKnow if !wanted.partner => lines.push(partner()),
+        Verdict::CannotKnow if inward => {}
         Verdict::CannotKnow => lines.push("--direction in: let the partner send".to_owned()),
         Verdict::KeptOpenByPeer { .. } => {
             lines.push("switch off the keepalives of that server, or ask another one".to_owned());
