@@ -204,7 +204,7 @@ impl Search {
                 self.open_wanted();
             }
             let due = self.pool.due().is_some_and(|due| due <= self.now);
-            if !due && opened == self.pool.opened() {
+            if !due && !self.stale && opened == self.pool.opened() {
                 return;
             }
         }

@@ -85,6 +85,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "live",
             "report",
             "search",
+            "product",
         ],
     ),
     (

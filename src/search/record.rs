@@ -25,11 +25,14 @@ pub(super) struct Record {
     /// The longest that an answer took.
     pub(super) slowest: Span,
     /// One death ends the bracket although packets are lost, since a second one there would take too long.
-    pub(super) hasty: bool,
+    hasty: bool,
     lost: u32,
     tries: u32,
     estimate: Estimate,
 }
+
+/// Deaths that loss would bring about less often than this have another reason.
+const UNLIKELY: f64 = 1e-5;
 
 /// If none of so many tries was lost, three in a row are not either: with 95 % confidence the share is below 3/n
 /// (a fifth), that of three in a row below 1 %, and a second connection died of little more anyway.
@@ -96,22 +99,60 @@ impl Record {
         let place = if above.len() >= 2 && sure { 0 } else { 1 };
         let mut said: Vec<Span> = above.iter().filter_map(|trial| self.died_of(trial)).collect();
         said.sort();
-        let mut below: Vec<Span> =
-            dead().map(|trial| trial.last_idle).filter(|idle| Some(*idle) < alive).collect();
-        below.sort();
         Estimate {
             alive,
             dead: above.first().map(|trial| trial.idle),
             proven: above.get(place).map(|trial| trial.idle),
             shortest_dead: said.get(place).copied(),
-            dead_below: below.get(1).copied(),
+            dead_below: alive.and_then(|alive| self.dead_below(alive)),
         }
+    }
+
+    /// The second shortest silence that killed although others survived this one, if loss does not explain it.
+    fn dead_below(&self, alive: Span) -> Option<Span> {
+        let mut dead: Vec<(Span, bool)> = self
+            .trials
+            .iter()
+            .filter(|trial| trial.last_idle < alive)
+            .filter_map(|trial| Some((trial.last_idle, trial.death()? == Death::Silent)))
+            .collect();
+        if dead.len() < 2 {
+            return None;
+        }
+        dead.sort_by_key(|(idle, _)| std::cmp::Reverse(*idle));
+        let share = (f64::from(self.lost) + 1.0) / f64::from(self.tries.max(1));
+        // What loss does in one trial: three tries in a row.
+        let each = share.min(1.0).powi(3);
+        let (mut silent, mut told) = (0_u32, 0_i32);
+        let mut shortest = None;
+        let mut before = None;
+        for (idle, is_silent) in dead {
+            if is_silent {
+                silent += 1
+            } else {
+                told += 1
+            }
+            let count = f64::from(silent);
+            let lived = self.trials.iter().filter(|trial| trial.lived() && trial.idle >= idle).count();
+            // So many of all those, by the Poisson distribution. No loss makes a packet that ends a connection.
+            let expected = each * (lived as f64 + count);
+            let likely = expected.powf(count) / factorial(count) * each.powi(told);
+            if before.is_some() && (told >= 2 || likely < UNLIKELY) {
+                shortest = before;
+            }
+            before = Some(idle);
+        }
+        shortest
     }
 
     /// One death ends the bracket from now on, as long as there is a second one somewhere.
     pub(super) fn make_haste(&mut self) {
         self.hasty = true;
         self.estimate = self.reckon();
+    }
+
+    pub(super) const fn is_hasty(&self) -> bool {
+        self.hasty
     }
 
     /// The answers of the far end are waited for this long after the last try.
@@ -151,6 +192,10 @@ impl Record {
         let unasked = |trial: &Trial| matches!(trial.result, Outcome::Died(Death::Unasked(..)));
         self.trials.iter().enumerate().filter(move |(_, trial)| unasked(trial))
     }
+}
+
+fn factorial(count: f64) -> f64 {
+    (1..=(count as u32).min(100)).map(f64::from).product()
 }
 
 /// Whether two silences are the same but for this share and half a second.

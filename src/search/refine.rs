@@ -4,6 +4,7 @@
 use super::Search;
 use super::message::Id;
 use super::plan::{minus, nanos, times};
+use super::pool::State;
 use super::record::Estimate;
 use super::wanted::Mode;
 use crate::time::Span;
@@ -11,6 +12,12 @@ use crate::time::Span;
 /// Above this the second death, if it is near, is waited for before connections are spent on what lies between: a few seconds
 /// more are less than the slack there, and a false alarm costs one connection instead of many.
 const CONFIRM_FIRST: Span = Span::from_secs(200);
+
+/// So many connections always have two of about the right age.
+const MANY: u16 = 48;
+
+/// A single death is believed if all its tries were lost less often than this.
+const HASTE: f64 = 2e-3;
 
 /// A silence to be tried, by a connection that is at most so much older.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,7 +76,34 @@ impl Search {
                 self.pool.aim(id, Some(point.idle.max(age)));
             }
         }
+        if self.would_take_long(&estimate, dead) {
+            self.record.make_haste();
+            self.stale = true;
+            return;
+        }
         self.renew(dead, unfilled);
+    }
+
+    /// Whether the bracket is narrow by the death of one, a second one died of more, and to see another die just
+    /// here would take longer than that is worth.
+    fn would_take_long(&self, estimate: &Estimate, dead: Span) -> bool {
+        let low = self.low(estimate);
+        let width = self.wanted.precision.width(low);
+        let many = self.wanted.connections >= MANY;
+        if many || self.record.is_hasty() || estimate.proven.is_none() || minus(dead, low) > width {
+            return false;
+        }
+        let (lost, tries) = self.record.loss();
+        let loss = (f64::from(lost) + 1.0) / f64::from(tries.max(1));
+        let patient = Span::from_secs(4).max(times(dead, 0.003));
+        let soon = self.pool.workers().any(|(_, conn)| match (conn.state, conn.due()) {
+            (State::Probing(_), _) => {
+                conn.trying().is_some_and(|idle| idle >= dead && idle <= low.plus(width))
+            }
+            (State::Idle { .. }, Some(due)) => due.since(self.now) <= patient,
+            _ => false,
+        });
+        !soon && loss.powi(3) < HASTE
     }
 
     /// What is to be tried, and what a second time if connections are left.

@@ -34,6 +34,8 @@ pub(super) fn export(pen: &mut Pen<'_>) {
         ("p", "pcapng: its packets, with what each is as comments"),
         ("l", "the ladder as SVG"),
         ("t", "the timeline as SVG"),
+        ("x", "the panel that has the keys, as text"),
+        ("J", "JSON of all connections of the table"),
         ("Esc", "nothing"),
     ];
     let (width, height) = (60.min(pen.width()), lines.len() as u16 + 2);
