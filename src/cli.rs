@@ -3,7 +3,9 @@
 //! Owns the arguments, the exit codes and everything that touches the terminal. One file per command. On top
 //! of everything: may use every module; none uses it.
 
+mod advice_input;
 mod analyze;
+mod audit;
 #[cfg(feature = "dashboard")]
 mod dashboard;
 mod diff;
@@ -15,6 +17,7 @@ mod predict;
 mod probe;
 mod products;
 mod progress;
+mod recommend;
 mod simulate;
 mod stacks;
 mod verify;
@@ -78,6 +81,8 @@ A live peer:
 What would happen:
   keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
   keepscope simulate linux-340s-behind-350s       a path with boxes on it, on a virtual clock
+  keepscope recommend --timeout 350s              what to set where connections are forgotten after 350 s
+  keepscope audit --timeout 350s /etc/sysctl.conf whether what is set already holds there
   keepscope stacks                                how TCP stacks keep connections alive
   keepscope products                              after how much silence middleboxes forget a connection
 
@@ -90,10 +95,10 @@ Exit codes:
        difference; probe: every connection is alive; simulate: all came as expected
   1    verify, probe --kernel: a rule was broken; diff: the captures differ; probe: a connection
        is dead (silent, reset, refused, unreachable, closed by the peer); simulate: something
-       expected did not come about; doctor: probing is not possible, for other reasons than rights
+       expected did not come about; recommend: nothing holds; audit: something is unsafe; doctor: probing is not possible, for other reasons than rights
   2    wrong usage, or input that cannot be read or is damaged (what could be read is reported)
   3    rights are missing (doctor: and so probing does not work)
-  4    verify: nothing that was promised could be seen; diff: nothing in common to compare;
+  4    verify: nothing that was promised could be seen; audit: nothing could be judged; diff: nothing in common to compare;
        probe: what happened does not tell
   130  interrupted (the result so far is reported)";
 
@@ -128,6 +133,8 @@ struct Arguments {
 enum Command {
     /// Find the keepalive probes in captures, and their answers.
     Analyze(analyze::Arguments),
+    /// Judge existing configuration: whether its keepalives hold on a path that forgets silent connections.
+    Audit(audit::Arguments),
     /// Open the screen: with a capture to replay it, without to choose.
     #[cfg(feature = "dashboard")]
     Dashboard(dashboard::DashboardArguments),
@@ -143,6 +150,8 @@ enum Command {
     Probe(probe::Arguments),
     /// Show after how much silence middleboxes forget a connection, each fact with its source.
     Products(products::Arguments),
+    /// Say which keepalive settings hold on a path that forgets silent connections, and where to put them.
+    Recommend(recommend::Arguments),
     /// Play captures on a screen, packet by packet, with verdicts as they stand at each moment.
     #[cfg(feature = "dashboard")]
     Replay(dashboard::ReplayArguments),
@@ -165,6 +174,7 @@ pub fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Some(Command::Analyze(arguments)) => analyze::run(arguments),
+        Some(Command::Audit(arguments)) => audit::run(&arguments),
         #[cfg(feature = "dashboard")]
         Some(Command::Dashboard(arguments)) => dashboard::dashboard(arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
@@ -174,6 +184,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "live")]
         Some(Command::Probe(arguments)) => probe::run(&arguments),
         Some(Command::Products(arguments)) => products::run(&arguments),
+        Some(Command::Recommend(arguments)) => recommend::run(&arguments),
         #[cfg(feature = "dashboard")]
         Some(Command::Replay(arguments)) => dashboard::replay(arguments),
         Some(Command::Simulate(arguments)) => simulate::run(&arguments),

@@ -20,6 +20,7 @@
 //! - `live` has the only sockets: it probes a real peer and watches interfaces, by the same machine and
 //!   through the same pipeline.
 //! - [`simulate`] does both on a virtual clock, with boxes on the path.
+//! - `advice` says which settings hold on a path, and whether existing ones do: a rule proposes, the simulator decides.
 //! - `dashboard` shows it in a terminal: a pure model over the same stream of events.
 //! - [`winsock`] is `SO_KEEPALIVE` as Windows defines it.
 //! - [`time`] counts nanoseconds; nothing but `live`, `dashboard` and the command line reads a clock.
@@ -40,6 +41,8 @@
     )
 )]
 
+#[cfg(feature = "advice")]
+pub mod advice;
 pub mod analysis;
 pub mod capture;
 #[cfg(feature = "cli")]

@@ -31,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "winsock",
         ],
     ),
+    ("advice", &["time", "segment", "stack", "product", "keepalive", "simulate"]),
     ("live", &["time", "frame", "segment", "stack", "capture", "track", "pipeline", "keepalive", "analysis"]),
     (
         "report",
@@ -46,6 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "capture",
             "pipeline",
             "simulate",
+            "advice",
             "live",
         ],
     ),
@@ -81,6 +83,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "pipeline",
             "winsock",
             "simulate",
+            "advice",
             "live",
             "report",
             "dashboard",
@@ -101,6 +104,7 @@ const PURE: &[&str] = &[
     "analysis",
     "winsock",
     "simulate",
+    "advice",
 ];
 
 /// What a pure module must not name.
