@@ -6,8 +6,8 @@
 //! ```
 //!
 //! - [`model`] is everything the screen shows; [`mod@update`] alone changes it; [`view`] draws it. All three
-//!   are pure, as are [`store`] (what a source told, indexed), [`replay`]'s clock, [`axis`], [`keymap`],
-//!   [`theme`], [`text`] and [`svg`].
+//!   are pure, as are [`store`] (what a source told, indexed), [`replay`]'s clock, [`axis`], [`columns`],
+//!   [`keymap`], [`theme`], [`text`] and [`svg`].
 //! - [`run`] has the loop and the threads, `terminal` the terminal, `export` new files, and
 //!   [`replay::reader`] the captures.
 //!
@@ -19,6 +19,7 @@
 //! On top of everything but the command line: may use every module but [`crate::winsock`].
 
 pub mod axis;
+pub mod columns;
 pub mod effect;
 mod expected;
 mod export;

@@ -21,12 +21,15 @@ pub mod jsonl;
 pub mod kernel;
 pub mod ladder;
 pub mod marked;
+pub mod middlebox;
 mod model;
 mod number;
 pub mod predict;
 #[cfg(feature = "live")]
 pub mod probe;
 pub mod products;
+#[cfg(feature = "live")]
+pub mod respond;
 #[cfg(feature = "scenario")]
 pub mod simulation;
 pub mod stacks;

@@ -16,6 +16,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("keepalive", &["time", "segment", "stack"]),
     ("analysis", &["time", "frame", "segment", "stack", "track", "keepalive"]),
     ("winsock", &["time"]),
+    ("partner", &["time", "segment"]),
+    ("search", &["time", "stack", "product"]),
     (
         "simulate",
         &[
@@ -29,10 +31,26 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "keepalive",
             "analysis",
             "winsock",
+            "search",
         ],
     ),
     ("advice", &["time", "segment", "stack", "product", "keepalive", "simulate"]),
-    ("live", &["time", "frame", "segment", "stack", "capture", "track", "pipeline", "keepalive", "analysis"]),
+    (
+        "live",
+        &[
+            "time",
+            "frame",
+            "segment",
+            "stack",
+            "capture",
+            "track",
+            "pipeline",
+            "keepalive",
+            "analysis",
+            "partner",
+            "search",
+        ],
+    ),
     (
         "report",
         &[
@@ -46,9 +64,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "analysis",
             "capture",
             "pipeline",
+            "partner",
             "simulate",
             "advice",
             "live",
+            "search",
         ],
     ),
     (
@@ -66,6 +86,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "simulate",
             "live",
             "report",
+            "search",
+            "product",
         ],
     ),
     (
@@ -82,11 +104,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "capture",
             "pipeline",
             "winsock",
+            "partner",
             "simulate",
             "advice",
             "live",
             "report",
             "dashboard",
+            "search",
         ],
     ),
 ];
@@ -103,6 +127,8 @@ const PURE: &[&str] = &[
     "keepalive",
     "analysis",
     "winsock",
+    "partner",
+    "search",
     "simulate",
     "advice",
 ];

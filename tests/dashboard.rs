@@ -6,11 +6,15 @@ mod common;
 mod harness;
 #[path = "dashboard/keys.rs"]
 mod keys;
+#[path = "dashboard/looks.rs"]
+mod looks;
 #[path = "dashboard/moments.rs"]
 mod moments;
 #[path = "dashboard/screens.rs"]
 mod screens;
 #[path = "dashboard/sizes.rs"]
 mod sizes;
+#[path = "dashboard/table.rs"]
+mod table;
 #[path = "dashboard/terminal.rs"]
 mod terminal;

@@ -40,6 +40,8 @@ pub enum Action {
     Filter,
     /// The next or previous connection, whichever panel has the keys.
     Connection(isize),
+    /// Ask which columns to show.
+    Columns,
     /// Sort by something else.
     Sort,
     /// Sort the other way round.
@@ -74,6 +76,8 @@ pub enum Action {
     Times,
     /// Copy the chosen connection.
     Copy,
+    /// Copy the panel that has the keys.
+    CopyPanel,
     /// Ask what to export.
     Export,
     /// The log fills the screen.
@@ -172,9 +176,10 @@ pub static BINDINGS: &[Binding] = &[
     replay(
         &[(K::Char('s'), A::Sort), (K::Char('S'), A::Reverse)],
         "s S",
-        "sort by verdict, number, probes, lost, duration; the other way round",
+        "sort by the next column; the other way round",
         "sort",
     ),
+    replay(&[(K::Char('c'), A::Columns)], "c", "choose columns, and by which to sort", ""),
     replay(&[(K::Char('a'), A::All)], "a", "connections without keepalives too", ""),
     replay(
         &[(K::Char('n'), A::Connection(1)), (K::Char('N'), A::Connection(-1))],
@@ -196,10 +201,15 @@ pub static BINDINGS: &[Binding] = &[
     replay(
         &[(K::Char('e'), A::Export)],
         "e",
-        "export: JSON, pcapng with comments, SVG; never over a file",
+        "export: JSON, pcapng with comments, SVG, text; never over a file",
         "export",
     ),
-    replay(&[(K::Char('y'), A::Copy)], "y", "copy the connection and its verdict (OSC 52)", ""),
+    replay(
+        &[(K::Char('y'), A::Copy), (K::Char('Y'), A::CopyPanel)],
+        "y Y",
+        "copy the connection and its verdict; the panel as text (OSC 52, also through ssh)",
+        "",
+    ),
     everywhere(
         &[(K::Char('1'), A::Screen(Screen::Start)), (K::Char('2'), A::Screen(Screen::Replay))],
         "1 2",
@@ -231,7 +241,7 @@ pub static BINDINGS: &[Binding] = &[
         "",
     ),
     everywhere(&[(K::Enter, A::Enter), (K::Esc, A::Back)], "Enter Esc", "choose; back", ""),
-    everywhere(&[(K::Char('T'), A::Theme)], "T", "theme: dark, light, mono", ""),
+    everywhere(&[(K::Char('T'), A::Theme)], "T", "theme: dark, light, high-contrast, mono", ""),
     everywhere(
         &[(K::Char('m'), A::Mouse)],
         "m",
