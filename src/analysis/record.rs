@@ -269,6 +269,17 @@ impl Collector {
         self.drafts.get(&connection).map_or((&NONE, &NONE), |draft| (&draft.client, &draft.server))
     }
 
+    /// Who sent the probe of this event number, in a connection whose last word was not said.
+    pub fn prober(&self, connection: ConnectionId, probe: u32) -> Option<Party> {
+        let draft = self.drafts.get(&connection)?;
+        let sent = |side: &ProberRecord| side.probes.iter().rev().any(|other| other.event == probe);
+        match (sent(&draft.client), sent(&draft.server)) {
+            (true, _) => Some(Party::Client),
+            (false, true) => Some(Party::Server),
+            (false, false) => None,
+        }
+    }
+
     /// What would have become of a connection if the input ended now, as far as its events tell; `summary` is
     /// what else is known of it. The probes of the client and of the server come with it.
     pub fn verdict_so_far(

@@ -101,7 +101,7 @@ impl Store {
         }
         for (after, record) in batch.records {
             if let Some(connection) = self.connection_mut(record.id) {
-                connection.record = Some((after, Box::new(record)));
+                connection.record = Some((after, record));
             }
         }
         self.reading = batch.reading;

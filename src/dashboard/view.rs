@@ -23,8 +23,8 @@ use ratatui::layout::Rect;
 use self::layout::{Place, Size};
 use self::pen::Pen;
 use super::model::{Model, Overlay, Panel, Screen, Session};
-use super::text;
 use super::theme::Role;
+use super::{svg, text};
 
 /// Draws everything.
 pub fn draw(model: &Model, buffer: &mut Buffer) {
@@ -75,6 +75,15 @@ fn draw_panel(model: &Model, session: &Session, panel: Panel, pen: &mut Pen<'_>)
         Panel::Timeline => timeline::draw(model, session, pen),
         Panel::Events => events::draw(model, session, pen),
     }
+}
+
+/// The screen without what lies over it, as a picture.
+pub fn picture(model: &Model, title: &str) -> String {
+    let (width, height) = model.size;
+    let area = Rect { x: 0, y: 0, width: width.max(layout::LEAST.0), height: height.max(layout::LEAST.1) };
+    let mut buffer = Buffer::empty(area);
+    draw(model, &mut buffer);
+    svg::screen(&buffer, &model.choices.theme, title)
 }
 
 /// Lines of a panel that are made into text at most.

@@ -31,7 +31,7 @@ use super::wire::{Arrival, Connect, Ended, Handle, Received, Wire, WireError};
 use crate::frame::{Frame, FrameId, LinkType};
 use crate::segment::Endpoint;
 use crate::segment::encode::Outbound;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// Frames that are still handed out before a deadline that has passed already, so that what came in time is
 /// seen in time; a frame from after the deadline ends it at once.
@@ -491,6 +491,10 @@ impl<C: Clock> Wire for System<C> {
 
     fn see(&mut self, filter: &Filter) -> Result<(), WireError> {
         self.set_filter(filter.clone())
+    }
+
+    fn slept(&mut self) -> Option<Span> {
+        self.timeline.slept()
     }
 
     fn received(&mut self) -> Received {

@@ -9,7 +9,7 @@ use super::filter::Filter;
 use crate::frame::Frame;
 use crate::segment::Endpoint;
 use crate::segment::encode::Outbound;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// A connection that the world holds open for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,6 +160,12 @@ pub trait Wire {
     /// If the system refuses it.
     fn see(&mut self, _filter: &Filter) -> Result<(), WireError> {
         Ok(())
+    }
+
+    /// How long the world stood still for us since this was last asked, as in suspend: what came meanwhile was not
+    /// seen.
+    fn slept(&mut self) -> Option<Span> {
+        None
     }
 
     /// What was received and lost so far.

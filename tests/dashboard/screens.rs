@@ -111,6 +111,21 @@ fn moments_and_overlays() {
     all_same(wrong);
 }
 
+/// The picture that the README shows is what is drawn; the example makes the same.
+#[test]
+fn the_picture_is_the_screen() {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "dashboard", "screen.svg"].iter().collect();
+    let name = "captures/lossy.pcap";
+    let mut screen = Screen::replay_as("lossy.pcap", name, 120, 36, COLOR);
+    screen.keys(":8.5s");
+    screen.key(Key::Enter);
+    let drawn = keepscope::dashboard::svg::screen(&screen.draw(), &COLOR, &format!("keepscope {name}"));
+    if std::env::var_os("KEEPSCOPE_BLESS").is_some() {
+        std::fs::write(&path, &drawn).expect("a file");
+    }
+    assert_eq!(std::fs::read_to_string(&path).expect("a picture"), drawn);
+}
+
 /// What the README shows is what is drawn, and what keys do is what the table says.
 #[test]
 fn the_readme_shows_the_screen_and_the_keys() {

@@ -2,14 +2,12 @@
 //!
 //! Owns [`Feed`] and the [`Batch`]es it fills. Pure: a capture, a wire or the simulator drives it alike.
 
-use std::collections::HashMap;
-
 use crate::analysis::{Collector, ConnectionRecord};
 use crate::frame::Frame;
 use crate::pipeline::Pipeline;
 use crate::report::CaptureReport;
 use crate::segment::Segment;
-use crate::track::event::{AnswerKind, ConnectionId, Event, EventKind, Mark, Opened, Party, Start};
+use crate::track::event::{Answer, AnswerKind, Event, EventKind, Mark, Opened, Party, Start};
 use crate::track::looks::Looks;
 use crate::track::{Class, Observed};
 
@@ -50,7 +48,7 @@ pub struct Batch {
     /// Events; [`EventKind::Final`] among them.
     pub events: Vec<Told>,
     /// Last words, with how many rows had been read.
-    pub records: Vec<(u32, ConnectionRecord)>,
+    pub records: Vec<(u32, Box<ConnectionRecord>)>,
     /// How far the source has been read.
     pub reading: Reading,
     /// At the end: what was read of each capture.
@@ -62,8 +60,6 @@ pub struct Batch {
 pub struct Feed {
     pipeline: Pipeline,
     collector: Collector,
-    /// Who sent the probes that may still meet an ICMP error.
-    probers: HashMap<(ConnectionId, u32), Party>,
     batch: Batch,
     rows: u32,
     connections: u64,
@@ -89,7 +85,6 @@ impl Feed {
         Self {
             pipeline: Pipeline::new(hash_seed),
             collector: Collector::default(),
-            probers: HashMap::new(),
             batch: Batch::default(),
             rows: 0,
             connections: 0,
@@ -152,25 +147,13 @@ impl Feed {
 
     fn take_events(&mut self, at_end: bool) {
         while let Some(event) = self.pipeline.poll_event() {
-            match &event.kind {
-                EventKind::Probe(probe) => {
-                    self.probers.insert((event.connection, event.number), probe.segment.prober);
-                }
-                EventKind::Unanswered { probe } | EventKind::Retracted { probe, .. } => {
-                    self.probers.remove(&(event.connection, *probe));
-                }
-                EventKind::Answer(answer) => {
-                    let prober = self.probers.remove(&(event.connection, answer.probe));
-                    if matches!(answer.kind, AnswerKind::Icmp(_)) {
-                        let prober = prober.unwrap_or(Party::Client);
-                        self.keep(Row::of_icmp(event.connection.0 as u32, answer, prober));
-                    }
-                }
-                _ => {}
+            if let EventKind::Answer(answer @ Answer { kind: AnswerKind::Icmp(_), .. }) = &event.kind {
+                let prober = self.collector.prober(event.connection, answer.probe);
+                self.keep(Row::of_icmp(event.connection.0 as u32, answer, prober.unwrap_or(Party::Client)));
             }
             let after = if at_end { AT_END } else { self.rows };
             if let Some(record) = self.collector.on_event(&event) {
-                self.batch.records.push((after, record));
+                self.batch.records.push((after, Box::new(record)));
             }
             if self.is_full(false) && !matches!(event.kind, EventKind::Final(_)) {
                 self.batch.reading.unshown += 1;
@@ -195,7 +178,17 @@ impl Feed {
     /// What was read since the last call; the caller adds what it knows of octets and captures.
     pub fn take(&mut self) -> Batch {
         let reading = self.batch.reading;
-        std::mem::replace(&mut self.batch, Batch { reading, ..Batch::default() })
+        // The next one will hold about as much, and need not grow to it.
+        let next = Batch {
+            born: Vec::with_capacity(self.batch.born.len()),
+            rows: Vec::with_capacity(self.batch.rows.len()),
+            looks: Vec::with_capacity(self.batch.looks.len()),
+            events: Vec::with_capacity(self.batch.events.len()),
+            records: Vec::with_capacity(self.batch.records.len()),
+            reading,
+            captures: None,
+        };
+        std::mem::replace(&mut self.batch, next)
     }
 
     /// The pipeline, for its counts.

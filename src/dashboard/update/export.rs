@@ -37,6 +37,10 @@ pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
             };
             return vec![Effect::Write { stem, suffix: "txt", body }];
         }
+        Key::Char('s') => {
+            let body = Body::Octets(view::picture(model, &session.name).into_bytes());
+            return vec![Effect::Write { stem: of_table("screen"), suffix: "svg", body }];
+        }
         Key::Char('J') => {
             let shown = session.table.order.iter().map(|index| ConnectionId(u64::from(*index) + 1));
             let now = session.player.at.time;

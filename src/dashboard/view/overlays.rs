@@ -34,6 +34,7 @@ pub(super) fn export(pen: &mut Pen<'_>) {
         ("p", "pcapng: its packets, with what each is as comments"),
         ("l", "the ladder as SVG"),
         ("t", "the timeline as SVG"),
+        ("s", "the screen as SVG"),
         ("x", "the panel that has the keys, as text"),
         ("J", "JSON of all connections of the table"),
         ("Esc", "nothing"),
