@@ -132,7 +132,7 @@ pub fn ladder(model: &Model) -> String {
 }
 
 fn chosen(model: &Model) -> Option<(&Session, Writer<'_>)> {
-    let session = model.session.as_ref()?;
+    let session = model.shown()?;
     let chosen = session.chosen.as_ref()?;
     let connection = session.store.connection(session.selected?)?;
     Some((session, Writer { model, session, chosen, connection, wide: true }))

@@ -9,6 +9,7 @@ use keepscope::dashboard::message::Key;
 use keepscope::dashboard::theme::{Palette, Theme};
 
 use crate::harness::{ASCII, COLOR, MONO, Screen, dump};
+use crate::live::{Live, at};
 
 const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (100, 30), (160, 50)];
 const THEMES: [(&str, Theme); 3] = [("color", COLOR), ("mono", MONO), ("ascii", ASCII)];
@@ -61,6 +62,32 @@ fn columns_and_filters_at_every_size_and_in_every_theme() {
     let contrast = Theme { palette: Palette::HighContrast, ..COLOR };
     let mut screen = Screen::replay(&["vanish.pcap"], 100, 30, contrast);
     wrong.extend(differs("vanish_100x30_high_contrast", &mut screen));
+    all_same(wrong);
+}
+
+#[test]
+fn live_at_every_size_and_in_every_theme() {
+    let mut wrong = Vec::new();
+    for (columns, rows) in SIZES {
+        for (name, theme) in THEMES {
+            let mut live = Live::scene(columns, rows, theme);
+            wrong.extend(differs(&format!("live_{columns}x{rows}_{name}"), &mut live.screen));
+        }
+    }
+    let mut watched = Live::of("many.pcap", 120, 40, COLOR);
+    watched.facts.watching = Some("eth0 for all TCP and ICMP errors".to_owned());
+    watched.facts.dropped = 3;
+    watched.until(at(4_000));
+    watched.screen.keys("a ");
+    wrong.extend(differs("live_watching_paused_120x40", &mut watched.screen));
+    let mut held = Live::scene(80, 24, ASCII);
+    held.facts.held = true;
+    held.facts.links[0].next = None;
+    held.facts.links[0].gives_up = None;
+    held.until(at(6_500));
+    wrong.extend(differs("live_held_80x24", &mut held.screen));
+    held.screen.keys("p");
+    wrong.extend(differs("live_peer_80x24", &mut held.screen));
     all_same(wrong);
 }
 

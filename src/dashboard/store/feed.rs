@@ -65,6 +65,18 @@ pub struct Feed {
     connections: u64,
     /// How the packets of the client and of the server of each connection look so far.
     looks: Vec<[Looks; 2]>,
+    /// How many segments and events may wait to be taken, and how many connections are followed at once.
+    limits: Option<Limits>,
+}
+
+/// What a feed of a source without an end keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Segments and events that wait to be taken: beyond it ordinary segments are left out and counted, and beyond
+    /// eight times as many everything but connections and last words.
+    pub waiting: usize,
+    /// Connections that are followed at once.
+    pub connections: usize,
 }
 
 impl Feed {
@@ -77,7 +89,13 @@ impl Feed {
             rows: 0,
             connections: 0,
             looks: Vec::new(),
+            limits: None,
         }
+    }
+
+    /// The same for a source without an end, whose batches may not be taken in time.
+    pub fn limited(hash_seed: u64, limits: Limits) -> Self {
+        Self { limits: Some(limits), ..Self::new(hash_seed) }
     }
 
     /// Reads a frame.
@@ -101,11 +119,26 @@ impl Feed {
             self.keep(row);
         }
         self.take_events(false);
+        if let Some(limits) = self.limits
+            && self.pipeline.keep_at_most(limits.connections) > 0
+        {
+            self.take_events(false);
+        }
+    }
+
+    /// Whether what waits is too much for one thing more.
+    fn is_full(&self, is_ordinary: bool) -> bool {
+        let factor = if is_ordinary { 1 } else { 8 };
+        self.limits.is_some_and(|limits| self.waiting() >= limits.waiting.saturating_mul(factor))
     }
 
     fn keep(&mut self, row: Row) {
         if self.rows as usize >= MOST_ROWS && (row.is_ordinary() || self.rows >= AT_END - 1) {
             self.batch.reading.left_out += 1;
+            return;
+        }
+        if self.is_full(row.is_ordinary()) {
+            self.batch.reading.unshown += 1;
             return;
         }
         self.rows += 1;
@@ -121,6 +154,10 @@ impl Feed {
             let after = if at_end { AT_END } else { self.rows };
             if let Some(record) = self.collector.on_event(&event) {
                 self.batch.records.push((after, Box::new(record)));
+            }
+            if self.is_full(false) && !matches!(event.kind, EventKind::Final(_)) {
+                self.batch.reading.unshown += 1;
+                continue;
             }
             self.batch.events.push(Told { after, event });
         }
