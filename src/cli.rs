@@ -3,20 +3,31 @@
 //! Owns the arguments, the exit codes and everything that touches the terminal. One file per command. On top
 //! of everything: may use every module; none uses it.
 
+mod advice_input;
 mod analyze;
+mod audit;
 #[cfg(feature = "dashboard")]
 mod dashboard;
 mod diff;
 #[cfg(feature = "live")]
 mod doctor;
 mod live_input;
+#[cfg(all(feature = "dashboard", feature = "live"))]
+mod live_screen;
+#[cfg(feature = "live")]
+mod middlebox;
 mod predict;
 #[cfg(feature = "live")]
 mod probe;
 mod products;
 mod progress;
+mod recommend;
+#[cfg(feature = "live")]
+mod respond;
 mod simulate;
 mod stacks;
+#[cfg(feature = "live")]
+mod token;
 mod verify;
 #[cfg(feature = "live")]
 mod watch;
@@ -74,10 +85,15 @@ A live peer:
   keepscope probe example.net:443                 whether it answers keepalive probes
   keepscope probe --kernel example.net:443        what this machine's own kernel does, against what was set
   keepscope watch                                 every keepalive on the interfaces, as it comes
+                                                  (in a terminal both open a screen; --plain does not)
+  keepscope middlebox example.net:443             after how much silence the path forgets a connection
+  keepscope respond --listen 0.0.0.0:7440         the partner behind a middlebox, for who knows its secret
   keepscope doctor                                whether this machine allows probing, and what mends it
 What would happen:
   keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
   keepscope simulate linux-340s-behind-350s       a path with boxes on it, on a virtual clock
+  keepscope recommend --timeout 350s              what to set where connections are forgotten after 350 s
+  keepscope audit --timeout 350s /etc/sysctl.conf whether what is set already holds there
   keepscope stacks                                how TCP stacks keep connections alive
   keepscope products                              after how much silence middleboxes forget a connection
 
@@ -90,16 +106,20 @@ Exit codes:
        difference; probe: every connection is alive; simulate: all came as expected
   1    verify, probe --kernel: a rule was broken; diff: the captures differ; probe: a connection
        is dead (silent, reset, refused, unreachable, closed by the peer); simulate: something
-       expected did not come about; doctor: probing is not possible, for other reasons than rights
+       expected did not come about; doctor: probing is not possible, for other reasons than rights;
+       middlebox --mode confirm: connections do not survive so long; recommend: nothing holds;
+       audit: something is unsafe
   2    wrong usage, or input that cannot be read or is damaged (what could be read is reported)
   3    rights are missing (doctor: and so probing does not work)
   4    verify: nothing that was promised could be seen; diff: nothing in common to compare;
-       probe: what happened does not tell
+       probe: what happened does not tell; middlebox: no timeout was found, or it cannot be known;
+       audit: nothing could be judged
   130  interrupted (the result so far is reported)";
 
 /// When text is coloured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
+    #[default]
     Auto,
     Always,
     Never,
@@ -128,7 +148,9 @@ struct Arguments {
 enum Command {
     /// Find the keepalive probes in captures, and their answers.
     Analyze(analyze::Arguments),
-    /// Open the screen: with a capture to replay it, without to choose.
+    /// Judge existing configuration: whether its keepalives hold on a path that forgets silent connections.
+    Audit(audit::Arguments),
+    /// Open the screen: with a capture to replay it, with a peer to probe it, without to choose.
     #[cfg(feature = "dashboard")]
     Dashboard(dashboard::DashboardArguments),
     /// Compare two captures: before and after a change, or both ends of a path.
@@ -136,6 +158,9 @@ enum Command {
     /// Show what this machine allows, and the command that mends each lack.
     #[cfg(feature = "live")]
     Doctor(doctor::Arguments),
+    /// Find after how much silence the path to a host forgets a connection, and what happens then.
+    #[cfg(feature = "live")]
+    Middlebox(middlebox::Arguments),
     /// Predict when a stack probes a quiet connection, and when it gives up.
     Predict(predict::Arguments),
     /// Probe a peer: open a connection, leave it idle, send keepalive probes, and judge what comes back.
@@ -143,9 +168,14 @@ enum Command {
     Probe(probe::Arguments),
     /// Show after how much silence middleboxes forget a connection, each fact with its source.
     Products(products::Arguments),
+    /// Say which keepalive settings hold on a path that forgets silent connections, and where to put them.
+    Recommend(recommend::Arguments),
     /// Play captures on a screen, packet by packet, with verdicts as they stand at each moment.
     #[cfg(feature = "dashboard")]
     Replay(dashboard::ReplayArguments),
+    /// Be the partner behind a middlebox: send single octets towards who asks for them and knows the secret.
+    #[cfg(feature = "live")]
+    Respond(respond::Arguments),
     /// Simulate hosts, links and the boxes between them, and hold what happens against what is expected.
     Simulate(simulate::Arguments),
     /// Show how TCP stacks and applications keep connections alive, each fact with its source.
@@ -165,17 +195,23 @@ pub fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Some(Command::Analyze(arguments)) => analyze::run(arguments),
+        Some(Command::Audit(arguments)) => audit::run(&arguments),
         #[cfg(feature = "dashboard")]
         Some(Command::Dashboard(arguments)) => dashboard::dashboard(arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
         #[cfg(feature = "live")]
         Some(Command::Doctor(arguments)) => doctor::run(&arguments),
+        #[cfg(feature = "live")]
+        Some(Command::Middlebox(arguments)) => middlebox::run(&arguments),
         Some(Command::Predict(arguments)) => predict::run(&arguments),
         #[cfg(feature = "live")]
         Some(Command::Probe(arguments)) => probe::run(&arguments),
         Some(Command::Products(arguments)) => products::run(&arguments),
+        Some(Command::Recommend(arguments)) => recommend::run(&arguments),
         #[cfg(feature = "dashboard")]
         Some(Command::Replay(arguments)) => dashboard::replay(arguments),
+        #[cfg(feature = "live")]
+        Some(Command::Respond(arguments)) => respond::run(&arguments),
         Some(Command::Simulate(arguments)) => simulate::run(&arguments),
         Some(Command::Stacks(arguments)) => stacks::run(&arguments),
         Some(Command::Verify(arguments)) => verify::run(arguments),

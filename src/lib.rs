@@ -17,9 +17,11 @@
 //! - [`analysis`] gathers events into records with an outcome; [`report`] writes them.
 //! - [`stack`] is how each TCP stack behaves, as data with sources; [`keepalive`] runs it, sans-IO.
 //! - [`product`] is the same of the boxes between two stacks.
+//! - [`partner`] is what two keepscopes say to each other when one stands behind the box that the other examines.
 //! - `live` has the only sockets: it probes a real peer and watches interfaces, by the same machine and
 //!   through the same pipeline.
 //! - [`simulate`] does both on a virtual clock, with boxes on the path.
+//! - `advice` says which settings hold on a path, and whether existing ones do: a rule proposes, the simulator decides.
 //! - `dashboard` shows it in a terminal: a pure model over the same stream of events.
 //! - [`search`] finds after how much silence a path forgets a connection, sans-IO.
 //! - [`winsock`] is `SO_KEEPALIVE` as Windows defines it.
@@ -41,6 +43,8 @@
     )
 )]
 
+#[cfg(feature = "advice")]
+pub mod advice;
 pub mod analysis;
 pub mod capture;
 #[cfg(feature = "cli")]
@@ -51,6 +55,7 @@ pub mod frame;
 pub mod keepalive;
 #[cfg(feature = "live")]
 pub mod live;
+pub mod partner;
 pub mod pipeline;
 pub mod product;
 pub mod report;

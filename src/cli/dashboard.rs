@@ -1,20 +1,27 @@
 //! `keepscope replay` and `keepscope dashboard`: the screen in the terminal.
 
+mod plain;
+
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal, Write};
+#[cfg(feature = "live")]
+use std::path::Path;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Exit, complain};
+use super::{Color, Exit, complain};
 use crate::analysis::Outcome;
 use crate::capture::Problem;
 use crate::dashboard::model::{Model, Session};
 use crate::dashboard::replay::{Speed, reader};
-use crate::dashboard::run::{self, Start};
+use crate::dashboard::run::{self, Standby, Start};
+use crate::dashboard::terminal;
 use crate::dashboard::text::plural;
 use crate::dashboard::theme::{Palette, Theme};
+#[cfg(feature = "live")]
+use crate::live::target::Target;
 use crate::report::text::{self, Style};
 
 const EXAMPLES: &str = "\
@@ -22,6 +29,7 @@ Examples:
   keepscope replay capture.pcapng                  all of it at once; Space plays it
   keepscope replay --speed 10 capture.pcap.gz      from the beginning, ten times as fast as it was
   keepscope replay --ascii --theme mono ring.pcap*
+  keepscope replay --plain capture.pcap            one line for each event, for screen readers
 
 ? shows the keys. On quit the summary stays on the terminal.";
 
@@ -37,6 +45,10 @@ pub(super) struct ReplayArguments {
     #[arg(long, value_name = "FACTOR", default_value = "fit")]
     speed: Speed,
 
+    /// One line for each event instead of a screen, for screen readers and pipes; the default where TERM is dumb
+    #[arg(long)]
+    plain: bool,
+
     #[command(flatten)]
     looks: Looks,
 }
@@ -44,9 +56,13 @@ pub(super) struct ReplayArguments {
 /// What to open.
 #[derive(Debug, Args)]
 pub(super) struct DashboardArguments {
-    /// A capture to replay; without one, the start screen
-    #[arg(value_name = "FILE")]
-    file: Option<PathBuf>,
+    /// A capture to replay, or a peer to probe (HOST:PORT that is no file); without, the start screen
+    #[arg(value_name = "FILE|HOST:PORT")]
+    target: Option<PathBuf>,
+
+    /// One line for each event instead of a screen, for screen readers and pipes; the default where TERM is dumb
+    #[arg(long, requires = "target")]
+    plain: bool,
 
     #[command(flatten)]
     looks: Looks,
@@ -54,10 +70,14 @@ pub(super) struct DashboardArguments {
 
 /// How it looks.
 #[derive(Debug, Default, Args)]
-struct Looks {
-    /// Colours; auto respects NO_COLOR and what the terminal says of its background
+pub(super) struct Looks {
+    /// Colours; auto respects NO_COLOR, and asks the terminal for its background where COLORFGBG does not tell it
     #[arg(long, value_enum, default_value_t = ThemeName::Auto)]
     theme: ThemeName,
+
+    /// Whether to use colours: never is the mono theme, always does not heed NO_COLOR
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    color: Color,
 
     /// Draw with ASCII only; the default where the locale is not UTF-8
     #[arg(long)]
@@ -70,21 +90,25 @@ enum ThemeName {
     Auto,
     Dark,
     Light,
+    HighContrast,
     Mono,
 }
 
 impl Looks {
-    fn theme(&self) -> Theme {
+    pub(super) fn theme(&self) -> Theme {
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let palette = match self.theme {
-            ThemeName::Dark => Palette::Dark,
-            ThemeName::Light => Palette::Light,
-            ThemeName::Mono => Palette::Mono,
-            ThemeName::Auto if set("NO_COLOR").is_some() => Palette::Mono,
-            ThemeName::Auto => match set("COLORFGBG").as_deref().and_then(|value| value.rsplit(';').next()) {
-                Some("7" | "15") => Palette::Light,
-                _ => Palette::Dark,
-            },
+        let palette = match (self.theme, self.color) {
+            (_, Color::Never) | (ThemeName::Mono, _) => Palette::Mono,
+            (ThemeName::Dark, _) => Palette::Dark,
+            (ThemeName::Light, _) => Palette::Light,
+            (ThemeName::HighContrast, _) => Palette::HighContrast,
+            (ThemeName::Auto, Color::Auto) if set("NO_COLOR").is_some() => Palette::Mono,
+            (ThemeName::Auto, _) => {
+                // Foreground and background, by the numbers of the 16 colours.
+                let told = set("COLORFGBG").and_then(|value| value.rsplit(';').next()?.parse::<u8>().ok());
+                let light = told.map(|number| matches!(number, 7 | 9..=15)).or_else(terminal::is_light);
+                if light == Some(true) { Palette::Light } else { Palette::Dark }
+            }
         };
         let truecolor = set("COLORTERM").is_some_and(|value| value == "truecolor" || value == "24bit");
         let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG")).unwrap_or_default();
@@ -95,23 +119,73 @@ impl Looks {
 
 /// Whether a screen can be shown here.
 pub(super) fn is_possible() -> bool {
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
-    io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb()
+}
+
+/// Whether the terminal can do nothing but show lines.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty())
+}
+
+/// Whether events are to be lines: as asked for, or because a terminal can show nothing else.
+fn is_plain(asked: bool) -> bool {
+    asked || (io::stdout().is_terminal() && is_dumb())
 }
 
 /// Replays captures.
 pub(super) fn replay(arguments: ReplayArguments) -> io::Result<Exit> {
+    if is_plain(arguments.plain) {
+        return plain::replay(arguments.files, arguments.speed);
+    }
     show(arguments.files, arguments.speed, &arguments.looks)
 }
 
-/// Opens a capture, or the start screen.
+/// Opens a capture, a live peer, or the start screen.
 pub(super) fn dashboard(arguments: DashboardArguments) -> io::Result<Exit> {
-    show(arguments.file.into_iter().collect(), Speed::Fit, &arguments.looks)
+    let DashboardArguments { target, plain, looks } = arguments;
+    #[cfg(feature = "live")]
+    if let Some(peer) = target.as_ref().and_then(|target| peer(target)) {
+        if plain || !is_possible() {
+            complain(&format!(
+                "error: a screen needs a terminal on standard input and output; `keepscope probe {peer}` writes lines"
+            ));
+            return Ok(Exit::BadInput);
+        }
+        return super::live_screen::probe(&peer, looks.theme());
+    }
+    match target {
+        Some(file) if is_plain(plain) => plain::replay(vec![file], Speed::Fit),
+        Some(file) => show(vec![file], Speed::Fit, &looks),
+        None => open(&looks),
+    }
+}
+
+/// A peer, where no file is named so.
+#[cfg(feature = "live")]
+fn peer(target: &Path) -> Option<Target> {
+    if target.exists() { None } else { target.to_str()?.parse().ok() }
 }
 
 /// The start screen, for who started without a command.
 pub(super) fn start() -> io::Result<Exit> {
-    show(Vec::new(), Speed::Fit, &Looks::default())
+    open(&Looks::default())
+}
+
+/// The start screen. What may be begun live from it is prepared before the screen is shown.
+fn open(looks: &Looks) -> io::Result<Exit> {
+    #[cfg(feature = "live")]
+    if is_possible() {
+        let (standby, why) = match super::live_screen::standby() {
+            Ok(Ok(start)) => (Some(start), None),
+            Ok(Err(why)) => (None, Some(why)),
+            Err(problem) => {
+                complain(&format!("error: {problem}"));
+                return Ok(Exit::BadInput);
+            }
+        };
+        return run_screen(Vec::new(), Speed::Fit, looks, standby, why);
+    }
+    show(Vec::new(), Speed::Fit, looks)
 }
 
 fn show(paths: Vec<PathBuf>, speed: Speed, looks: &Looks) -> io::Result<Exit> {
@@ -119,7 +193,7 @@ fn show(paths: Vec<PathBuf>, speed: Speed, looks: &Looks) -> io::Result<Exit> {
         let named = paths.first().map_or("FILE".into(), |path| path.to_string_lossy());
         complain(&format!(
             "error: this needs a terminal on standard input and output; `keepscope analyze {named}` writes the \
-             same findings as text, JSON or CSV"
+             same findings as text, JSON or CSV, and `keepscope replay --plain {named}` one line for each event"
         ));
         return Ok(Exit::BadInput);
     }
@@ -127,15 +201,36 @@ fn show(paths: Vec<PathBuf>, speed: Speed, looks: &Looks) -> io::Result<Exit> {
         complain(&format!("error: {problem}"));
         return Ok(Exit::BadInput);
     }
-    let model = Model::new((80, 24), looks.theme(), speed);
-    // Unpredictable, so that no capture can be made to collide; results do not depend on it.
-    let hash_seed = RandomState::new().hash_one(0);
-    let ended = run::run(model, &Start { paths, hash_seed, folder: PathBuf::from(".") })?;
+    // Who looks at captures needs no rights, so none are raised.
+    let why = "no sockets were opened beside a capture: `keepscope dashboard` probes and watches, too";
+    run_screen(paths, speed, looks, None, Some(why.to_owned()))
+}
+
+fn run_screen(
+    paths: Vec<PathBuf>,
+    speed: Speed,
+    looks: &Looks,
+    standby: Option<Standby>,
+    no_live: Option<String>,
+) -> io::Result<Exit> {
+    let mut model = Model::new((80, 24), looks.theme(), speed);
+    model.no_live = no_live;
+    let start = Start { paths, live: false, hash_seed: hash_seed(), folder: PathBuf::from(".") };
+    let ended = run::run(model, &start, standby)?;
+    #[cfg(feature = "live")]
+    if let Some(live) = ended.live {
+        return super::live_screen::conclude(live, ended.interrupted);
+    }
     let exit = match ended.model.session.as_ref() {
         Some(session) => summary(session)?,
         None => Exit::Done,
     };
     Ok(if ended.interrupted { Exit::Interrupted } else { exit })
+}
+
+/// Unpredictable, so that no capture can be made to collide; results do not depend on it.
+fn hash_seed() -> u64 {
+    RandomState::new().hash_one(0)
 }
 
 /// What stays on the terminal: what was read, what became of the connections, and the chosen one.

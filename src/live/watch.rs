@@ -220,6 +220,11 @@ impl Watch {
         self.pipeline.connections()
     }
 
+    /// Whether only some connections are wanted.
+    pub fn is_filtered(&self) -> bool {
+        self.filter != Filter::default()
+    }
+
     /// How much came, and what is no longer kept.
     pub fn tally(&self) -> Tally {
         self.tally
@@ -328,7 +333,7 @@ impl Watch {
         self.tally.with_keepalives += u64::from(record.has_keepalives());
         let was_told = known.as_ref().is_some_and(|known| known.wanted == Some(true));
         let wanted = record.has_keepalives() || self.filter.wants_no_keepalive();
-        let passes = wanted && self.filter.passes(&record.opened, record.verdict.outcome);
+        let passes = wanted && self.filter.passes(&record);
         if !passes && !was_told {
             return;
         }
@@ -487,7 +492,7 @@ fn listen(
                 goes_on = listener.quiet(wire.received());
             }
             // Nothing is opened here.
-            Arrival::Opened { .. } | Arrival::Ended { .. } => {}
+            Arrival::Opened { .. } | Arrival::Ended { .. } | Arrival::Octets { .. } | Arrival::Woken => {}
         }
         while let Some(told) = watch.poll() {
             goes_on &= listener.told(told);

@@ -1,13 +1,17 @@
 //! The log: what was said of connections, the latest at the foot.
 
+use std::iter::{Peekable, Rev};
+use std::slice::Iter;
+
 use super::pen::Pen;
+use crate::dashboard::live::Note;
 use crate::dashboard::model::TimeFormat;
 use crate::dashboard::model::{Model, Panel, Session};
 use crate::dashboard::store::feed::{AT_END, Told};
 use crate::dashboard::text::{brief, seconds, utc};
 use crate::dashboard::theme::Role;
 use crate::time::Timestamp;
-use crate::track::event::{AnswerKind, Event, EventKind};
+use crate::track::event::{AnswerKind, ConnectionId, Event, EventKind, Mark};
 
 /// Events that are passed over in search of one to show, at most.
 const FARTHEST: usize = 100_000;
@@ -18,15 +22,44 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     let told = session.store.events().get(..session.standing.events()).unwrap_or_default();
     let height = usize::from(pen.height());
     let mut lines: Vec<(String, Role)> = Vec::with_capacity(height);
-    let shown = told.iter().rev().take(FARTHEST).filter_map(|told| line(model, session, told));
-    lines.extend(shown.skip(session.events_back).take(height));
+    let notes = session.live.as_ref().map(|live| live.notes.as_slice()).unwrap_or_default();
+    let shown = told.iter().enumerate().rev().take(FARTHEST);
+    let shown = shown.filter_map(|(place, told)| Some((place, line(model, session, told)?)));
+    let merged = Merged { events: shown.peekable(), notes: notes.iter().rev().peekable(), model, session };
+    lines.extend(merged.skip(session.events_back).take(height));
     for (y, (words, role)) in (0..).zip(lines.iter().rev()) {
         pen.put(u16::from(one_line), y, words, *role);
     }
 }
 
-/// An event in words; nothing for what says nothing to a person.
-fn line(model: &Model, session: &Session, told: &Told) -> Option<(String, Role)> {
+/// Events and notes, the latest first: a note stands after the events that were told before it.
+struct Merged<'a, E: Iterator<Item = (usize, (String, Role))>> {
+    events: Peekable<E>,
+    notes: Peekable<Rev<Iter<'a, (usize, Note)>>>,
+    model: &'a Model,
+    session: &'a Session,
+}
+
+impl<E: Iterator<Item = (usize, (String, Role))>> Iterator for Merged<'_, E> {
+    type Item = (String, Role);
+
+    fn next(&mut self) -> Option<(String, Role)> {
+        let here = self.events.peek().map(|(place, _)| *place);
+        let shown = self.session.player.at.time;
+        while let Some((after, note)) = self.notes.next_if(|(after, _)| here.is_none_or(|here| *after > here))
+        {
+            // What is still to come at the moment shown is left out, as events are.
+            if note.time <= shown || *after <= self.session.standing.events() {
+                let stamp = stamp(self.model, self.session, note.time);
+                return Some((format!("{stamp:>13}  {}", note.words), Role::Strong));
+            }
+        }
+        self.events.next().map(|(_, line)| line)
+    }
+}
+
+/// An event in words, with its time; nothing for what says nothing to a person.
+pub fn line(model: &Model, session: &Session, told: &Told) -> Option<(String, Role)> {
     let Event { connection, kind, .. } = &told.event;
     let (time, words, role) = match kind {
         EventKind::Probe(probe) => {
@@ -49,8 +82,9 @@ fn line(model: &Model, session: &Session, told: &Told) -> Option<(String, Role)>
             };
             (answer.at.time, format!("{what} in {}  [frame {}]", brief(answer.rtt), answer.at.frame), role)
         }
-        EventKind::Unanswered { .. } => {
-            (time_of(session, told), "no answer to the KA".to_owned(), Role::Doubt)
+        EventKind::Unanswered { probe } => {
+            let of = frame_of(session, *connection, *probe).map(|at| format!(" of frame {}", at.frame));
+            (time_of(session, told), format!("no answer to the KA{}", of.unwrap_or_default()), Role::Doubt)
         }
         EventKind::LookAlike(seen) => {
             let name = seen.kind.name().replace('_', " ");
@@ -83,12 +117,27 @@ fn line(model: &Model, session: &Session, told: &Told) -> Option<(String, Role)>
         }
         EventKind::Opened(_) | EventKind::Candidate(_) | EventKind::Dismissed { .. } => return None,
     };
+    let stamp = stamp(model, session, time);
+    Some((format!("{stamp:>13}  #{connection} {words}"), role))
+}
+
+fn stamp(model: &Model, session: &Session, time: Timestamp) -> String {
     let base = session.store.span().map_or(time, |(first, _)| first);
-    let stamp = match model.choices.times {
+    match model.choices.times {
         TimeFormat::Utc => utc(time),
         _ => seconds(time.since(base)),
-    };
-    Some((format!("{stamp:>13}  #{connection} {words}"), role))
+    }
+}
+
+/// The frame of the probe of this event number, unless it lies far back.
+fn frame_of(session: &Session, id: ConnectionId, probe: u32) -> Option<Mark> {
+    let events = &session.store.connection(id)?.events;
+    let earlier =
+        events.iter().rev().take(FARTHEST).filter_map(|index| session.store.events().get(*index as usize));
+    earlier.map(|told| &told.event).find_map(|event| match &event.kind {
+        EventKind::Probe(shown) if event.number == probe => Some(shown.segment.at),
+        _ => None,
+    })
 }
 
 /// When something was told that has no time of its own.

@@ -1,8 +1,9 @@
 //! What lies over the screen: the keys, what can be exported, a line being typed.
 
 use super::pen::Pen;
+use crate::dashboard::columns::Column;
 use crate::dashboard::keymap;
-use crate::dashboard::model::{Asks, Model, Prompt, Screen};
+use crate::dashboard::model::{Asks, Model, Prompt, Screen, Session};
 use crate::dashboard::text;
 use crate::dashboard::theme::Role;
 
@@ -33,6 +34,9 @@ pub(super) fn export(pen: &mut Pen<'_>) {
         ("p", "pcapng: its packets, with what each is as comments"),
         ("l", "the ladder as SVG"),
         ("t", "the timeline as SVG"),
+        ("s", "the screen as SVG"),
+        ("x", "the panel that has the keys, as text"),
+        ("J", "JSON of all connections of the table"),
         ("Esc", "nothing"),
     ];
     let (width, height) = (60.min(pen.width()), lines.len() as u16 + 2);
@@ -46,6 +50,35 @@ pub(super) fn export(pen: &mut Pen<'_>) {
     }
 }
 
+pub(super) fn columns(session: &Session, cursor: usize, pen: &mut Pen<'_>) {
+    let glyphs = pen.theme().glyphs();
+    let (width, height) = (74.min(pen.width()), (Column::ALL.len() as u16 + 2).min(pen.height()));
+    let fitting = session.table.columns.fitting(usize::from(pen.width()).saturating_sub(2));
+    let (x, y) = ((pen.width() - width) / 2, pen.height().saturating_sub(height) / 2);
+    let mut part = pen.part(x, y, width, height);
+    part.clear();
+    let mut inner = part.panel("Columns", "Space shows   s sorts   S turns round   Esc closes", true);
+    let top = (cursor + 1).saturating_sub(usize::from(inner.height()));
+    for (y, (index, column)) in (0..).zip(Column::ALL.iter().enumerate().skip(top)) {
+        let shape = column.shape();
+        let shown = if session.table.columns.has(*column) { "[x]" } else { "[ ]" };
+        let pointer = if index == cursor { glyphs.pointer } else { " " };
+        let x = inner.put(0, y, &format!("{pointer}{shown} "), Role::Text);
+        inner.put(x, y, shape.heading, Role::Strong);
+        inner.put(21, y, shape.words, Role::Text);
+        let sorted = match (session.table.sort == *column, session.table.reversed) {
+            (true, true) => "sorted, turned round",
+            (true, false) => "sorted",
+            (false, _) => "",
+        };
+        let squeezed = session.table.columns.has(*column) && !fitting.iter().any(|(fits, _)| fits == column);
+        inner.put_right(1, y, if squeezed { "no room" } else { sorted }, Role::Doubt);
+        if index == cursor {
+            inner.mark_line(y, Role::Selected);
+        }
+    }
+}
+
 pub(super) fn prompt(model: &Model, line: &Prompt, pen: &mut Pen<'_>) {
     let height = pen.height();
     let mut part = pen.part(0, height.saturating_sub(2), pen.width(), 2);
@@ -54,6 +87,10 @@ pub(super) fn prompt(model: &Model, line: &Prompt, pen: &mut Pen<'_>) {
         Asks::Filter => "filter /",
         Asks::GoTo => "go to :",
         Asks::Open => "open ",
+        Asks::Peer => "probe ",
+        Asks::Change(_) => "probe it by ",
+        Asks::Manner => "probe others by ",
+        Asks::Record => "record to ",
     };
     let x = part.put(1, 0, label, Role::Strong);
     // A long line shows its end around the cursor.
@@ -61,19 +98,44 @@ pub(super) fn prompt(model: &Model, line: &Prompt, pen: &mut Pen<'_>) {
     let from = line.cursor.saturating_sub(room.saturating_sub(1));
     let shown: String = line.text.iter().skip(from).take(room).collect();
     part.put(x, 0, &shown, Role::Text);
+    if let Some((wrong, length)) = line.wrong {
+        let columns = |characters: usize| {
+            let before: String = line.text.iter().skip(from).take(characters.saturating_sub(from)).collect();
+            text::width(&text::clean(&before)) as u16
+        };
+        let (begin, end) = (columns(wrong), columns(wrong + length));
+        part.mark(x.saturating_add(begin), 0, end.saturating_sub(begin), Role::Bad);
+    }
     let cursor: String = line.text.iter().skip(from).take(line.cursor - from).collect();
     let wide = text::width(&text::clean(&cursor)) as u16;
     part.mark(x.saturating_add(wide), 0, 1, Role::Now);
     let (words, role) = match (&line.problem, line.asks) {
-        (Some(problem), _) => (problem.clone(), Role::Bad),
+        // Where something is missing at the end, there is nothing to mark.
+        (Some(problem), _) => match line.wrong {
+            Some((column, _)) => (format!("at {}: {problem}", column + 1), Role::Bad),
+            None => (problem.clone(), Role::Bad),
+        },
         (None, Asks::Filter) => {
-            let left = model.session.as_ref().map_or(0, |session| session.table.order.len());
-            let hint = "addr:NET port:N client: server: outcome:NAME, commas or, ! not";
+            let left = model.shown().map_or(0, |session| session.table.order.len());
+            let hint = "addr:NET port:N alive ka.lost>0 idle>60s /regex/ , or ! not ( )";
             (format!("{left} left   {hint}   Enter keeps, Esc drops"), Role::Faint)
         }
         (None, Asks::GoTo) => {
             ("12.5s  2m30s  14:03:22  #9118  a  b   Enter goes, Esc stays".to_owned(), Role::Faint)
         }
+        (None, Asks::Peer) => {
+            ("HOST:PORT, then how it is probed   Enter probes, Esc does nothing".to_owned(), Role::Faint)
+        }
+        (None, Asks::Change(_)) => {
+            ("what is not named stays as it is   Enter changes it, Esc leaves it".to_owned(), Role::Faint)
+        }
+        (None, Asks::Manner) => {
+            ("how peers to come are probed   Enter keeps it, Esc leaves it".to_owned(), Role::Faint)
+        }
+        (None, Asks::Record) => (
+            "a new file, .pcapng or .pcap, packet by packet   Enter begins, Esc does not".to_owned(),
+            Role::Faint,
+        ),
         (None, Asks::Open) => {
             ("pcap or pcapng, plain or compressed   Enter opens, Esc stays".to_owned(), Role::Faint)
         }
