@@ -63,6 +63,8 @@ pub struct Search {
     renewed: usize,
     /// What was told of what may mislead.
     told: Vec<&'static str>,
+    /// How much was noted when that was told.
+    told_of: usize,
     commands: VecDeque<Command>,
     news: VecDeque<News>,
 }
@@ -93,6 +95,7 @@ impl Search {
             pin: None,
             renewed: 0,
             told: Vec::new(),
+            told_of: 0,
             commands: VecDeque::new(),
             news: VecDeque::new(),
         };
@@ -107,7 +110,7 @@ impl Search {
         }
         self.now = self.now.max(now);
         self.take(id, input);
-        self.stale = true;
+        self.stale |= !matches!(input, Input::Sent { .. });
         self.advance(now);
     }
 
@@ -172,7 +175,8 @@ impl Search {
         };
         let pin = self.plan.pin_by.map(|by| self.started.plus(by)).filter(|by| *by > self.now);
         let budget = self.wanted.budget.map(|budget| self.started.plus(budget));
-        let due = [self.pool.due(), opening, pin, budget].into_iter().flatten().min();
+        let settles = self.settles().filter(|at| *at > self.now);
+        let due = [self.pool.due(), opening, pin, budget, settles].into_iter().flatten().min();
         // With nothing due at all a second is soon enough to see that it is over.
         Some(due.unwrap_or_else(|| self.now.plus(Span::from_secs(1))))
     }
@@ -192,16 +196,15 @@ impl Search {
                 return;
             }
             let opened = self.pool.opened();
-            self.open_wanted();
             let pinned =
                 self.pin.is_none() && self.plan.pin_by.is_some_and(|by| self.started.plus(by) <= self.now);
             if fired || self.stale || pinned {
                 self.stale = false;
                 self.replan();
-                self.open_wanted();
             }
+            self.open_wanted();
             let due = self.pool.due().is_some_and(|due| due <= self.now);
-            if !due && opened == self.pool.opened() {
+            if !due && !self.stale && opened == self.pool.opened() {
                 return;
             }
         }

@@ -5,10 +5,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::filter::Filter;
 use crate::frame::Frame;
 use crate::segment::Endpoint;
 use crate::segment::encode::Outbound;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// A connection that the world holds open for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +62,13 @@ pub enum Arrival<'a> {
         /// How.
         how: Ended,
     },
+    /// The peer of a connection that is [heard](Wire::hear) said something.
+    Octets {
+        /// Which.
+        handle: Handle,
+        /// What.
+        octets: Vec<u8>,
+    },
     /// An interface went down or away, or could not be listened to.
     InterfaceLost {
         /// Its name.
@@ -73,6 +81,8 @@ pub enum Arrival<'a> {
     },
     /// The time that was waited for has come.
     Deadline,
+    /// Another thread has something to say.
+    Woken,
     /// The user wants an end.
     Interrupted,
 }
@@ -125,6 +135,16 @@ pub trait Wire {
     /// If the system refuses it.
     fn send(&mut self, segment: &Outbound<'_>) -> Result<(), WireError>;
 
+    /// Reports what the peer of a connection says from now on; of others it is read and thrown away.
+    fn hear(&mut self, handle: Handle);
+
+    /// Says something on an open connection; it leaves at once (no Nagle), and the world sends it again until it is
+    /// acknowledged.
+    ///
+    /// # Errors
+    /// If the connection is not open, or the world has no room for all of it. Nothing more can be said then.
+    fn write(&mut self, handle: Handle, octets: &[u8]) -> Result<(), WireError>;
+
     /// Closes a connection in order (FIN).
     fn close(&mut self, handle: Handle);
 
@@ -133,6 +153,20 @@ pub trait Wire {
     /// # Errors
     /// If nothing can be waited for any more.
     fn next(&mut self, until: Option<Timestamp>) -> Result<Arrival<'_>, WireError>;
+
+    /// Reports the packets that pass this filter from now on, as far as that is up to it.
+    ///
+    /// # Errors
+    /// If the system refuses it.
+    fn see(&mut self, _filter: &Filter) -> Result<(), WireError> {
+        Ok(())
+    }
+
+    /// How long the world stood still for us since this was last asked, as in suspend: what came meanwhile was not
+    /// seen.
+    fn slept(&mut self) -> Option<Span> {
+        None
+    }
 
     /// What was received and lost so far.
     fn received(&mut self) -> Received;

@@ -1,22 +1,30 @@
 //! Keys.
 
-use super::{columns, prompt};
+use super::{columns, export, live, prompt};
 use crate::dashboard::columns::Column;
-use crate::dashboard::effect::{Body, Effect};
+use crate::dashboard::effect::Effect;
 use crate::dashboard::keymap::{self, Action};
+use crate::dashboard::live::Live;
 use crate::dashboard::message::Key;
-use crate::dashboard::model::{Asks, Model, Overlay, Panel, Prompt, Screen, Session};
+use crate::dashboard::model::{Asks, Model, Once, Overlay, Panel, Prompt, Screen, Session};
 use crate::dashboard::theme::Palette;
-use crate::dashboard::{svg, view};
-use crate::report::text::Style;
-use crate::report::{json, text as report};
 use crate::time::Span;
 
-/// Entries of the start screen, with what they do.
-pub(in crate::dashboard) const ENTRIES: [(&str, &str); 3] = [
-    ("Open a capture", "play it, see each probe and answer, and what became of each connection"),
-    ("Keys", "what each key does"),
-    ("Quit", "back to the shell"),
+/// Entries of the start screen: their names, what they do, and what is to be done.
+pub(in crate::dashboard) const ENTRIES: [(&str, &str, Action); 5] = [
+    (
+        "Probe a peer",
+        "open a connection, leave it idle, and see whether it answers keepalive probes",
+        Action::Peer,
+    ),
+    (
+        "Open a capture",
+        "play it, see each probe and answer, and what became of each connection",
+        Action::Open,
+    ),
+    ("Watch", "every keepalive on the interfaces of this machine; sends nothing", Action::Watch),
+    ("Keys", "what each key does", Action::Help),
+    ("Quit", "back to the shell", Action::Quit),
 ];
 
 /// Lines that a page key goes by.
@@ -27,12 +35,13 @@ const MOST_ZOOM: u8 = 12;
 
 pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
     model.notice = None;
+    let asked = model.asked_once.take();
     if key == Key::Ctrl('c') {
         return vec![Effect::Quit(true)];
     }
     match model.overlay.take() {
         Some(Overlay::Prompt(line)) => return prompt::on_key(model, line, key),
-        Some(Overlay::Export) => return on_export_key(model, key),
+        Some(Overlay::Export) => return export::on_key(model, key),
         Some(Overlay::Columns(line)) => {
             columns::on_key(model, line, key);
             return Vec::new();
@@ -44,7 +53,18 @@ pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
         None => {}
     }
     let Some(action) = keymap::action(model.screen, key) else { return Vec::new() };
-    perform(model, action)
+    perform(model, action, asked)
+}
+
+/// Leaves, if nothing goes on or if it was asked for twice.
+fn quit(model: &mut Model, asked: Option<Once>) -> Vec<Effect> {
+    let goes_on = model.live.as_ref().and_then(|session| session.live.as_ref()).is_some_and(Live::goes_on);
+    if !goes_on || asked == Some(Once::Quit) {
+        return vec![Effect::Quit(false)];
+    }
+    model.asked_once = Some(Once::Quit);
+    model.notice = Some("this ends what goes on live: q again to quit".to_owned());
+    Vec::new()
 }
 
 fn on_help_key(model: &mut Model, from: usize, key: Key) {
@@ -59,15 +79,22 @@ fn on_help_key(model: &mut Model, from: usize, key: Key) {
     model.overlay = Some(Overlay::Help(from.saturating_add_signed(step).min(last)));
 }
 
-fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
+fn perform(model: &mut Model, action: Action, asked: Option<Once>) -> Vec<Effect> {
+    if let Some(effects) = live::perform(model, action, asked) {
+        return effects;
+    }
     match action {
-        Action::Quit => return vec![Effect::Quit(false)],
+        Action::Quit => return quit(model, asked),
         Action::Interrupt => return vec![Effect::Quit(true)],
         Action::Redraw => return vec![Effect::Redraw],
         Action::Help => model.overlay = Some(Overlay::Help(0)),
         Action::Open => model.overlay = Some(Overlay::Prompt(Prompt::new(Asks::Open, ""))),
         Action::Screen(Screen::Replay) if model.session.is_none() => {
             model.notice = Some("no capture is open: o opens one".to_owned());
+        }
+        Action::Screen(Screen::Live) if model.live.is_none() => {
+            let why = model.no_live.clone();
+            model.notice = Some(why.unwrap_or("nothing is live: p probes a peer, w watches".to_owned()));
         }
         Action::Screen(screen) => model.screen = screen,
         Action::Theme => {
@@ -85,25 +112,23 @@ fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
             });
             return vec![Effect::Mouse(model.choices.mouse)];
         }
-        _ if model.screen == Screen::Start => return on_start(model, action),
+        _ if model.screen == Screen::Start => return on_start(model, action, asked),
         _ => return on_replay(model, action),
     }
     Vec::new()
 }
 
-fn on_start(model: &mut Model, action: Action) -> Vec<Effect> {
+fn on_start(model: &mut Model, action: Action, asked: Option<Once>) -> Vec<Effect> {
     let last = ENTRIES.len() - 1;
     match action {
         Action::Line(lines) => model.start_entry = model.start_entry.saturating_add_signed(lines).min(last),
         Action::First => model.start_entry = 0,
         Action::Last => model.start_entry = last,
         Action::Enter => {
-            return match model.start_entry {
-                0 => perform(model, Action::Open),
-                1 => perform(model, Action::Help),
-                _ => perform(model, Action::Quit),
-            };
+            let action = ENTRIES.get(model.start_entry).map(|entry| entry.2);
+            return action.map(|action| perform(model, action, asked)).unwrap_or_default();
         }
+        Action::Back if model.live.is_some() => model.screen = Screen::Live,
         Action::Back if model.session.is_some() => model.screen = Screen::Replay,
         _ => {}
     }
@@ -112,9 +137,13 @@ fn on_start(model: &mut Model, action: Action) -> Vec<Effect> {
 
 fn on_replay(model: &mut Model, action: Action) -> Vec<Effect> {
     let page = isize::try_from(model.size.1 / 2).unwrap_or(PAGE).max(1);
-    let Some(session) = model.session.as_mut() else { return Vec::new() };
+    let (tick, shown) = (model.tick, model.screen);
+    let session = if shown == Screen::Live { model.live.as_mut() } else { model.session.as_mut() };
+    let Some(session) = session else { return Vec::new() };
     let choices = &mut model.choices;
     match action {
+        Action::Play if shown == Screen::Live => live::on_play(session, tick),
+        Action::End if shown == Screen::Live => live::to_now(session, tick),
         Action::FocusNext => choices.focus = step_focus(choices.focus, 1),
         Action::FocusBack => choices.focus = step_focus(choices.focus, -1),
         Action::Enter | Action::Maximise => choices.maximised = !choices.maximised,
@@ -169,13 +198,14 @@ fn on_replay(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Export => {
             if session.chosen.is_none() {
                 model.notice = Some("no connection is chosen".to_owned());
-            } else if !session.store.reading().done {
+            } else if shown == Screen::Replay && !session.store.reading().done {
                 model.notice = Some("the capture is still being read".to_owned());
             } else {
                 model.overlay = Some(Overlay::Export);
             }
         }
-        Action::Copy => return copy(model),
+        Action::Copy => return export::copy(model),
+        Action::CopyPanel => return export::copy_panel(model),
         _ => move_in_time(session, action),
     }
     Vec::new()
@@ -284,43 +314,4 @@ fn next_row(rows: &[u32], here: usize, forward: bool) -> Option<usize> {
     let exact = last.is_some_and(|last| *last as usize + 1 == here);
     let place = if forward { read } else { read.checked_sub(if exact { 2 } else { 1 })? };
     rows.get(place).map(|row| *row as usize + 1)
-}
-
-/// The chosen connection as text, as `analyze` has it.
-fn copy(model: &mut Model) -> Vec<Effect> {
-    let Some(chosen) = model.session.as_ref().and_then(|session| session.chosen.as_ref()) else {
-        model.notice = Some("no connection is chosen".to_owned());
-        return Vec::new();
-    };
-    let mut octets = Vec::new();
-    // A vector takes everything.
-    let _ = report::headline(&mut octets, &chosen.record, Style::default());
-    model.notice = Some(format!("copied connection #{}", chosen.record.id));
-    vec![Effect::Copy(String::from_utf8_lossy(&octets).into_owned())]
-}
-
-fn on_export_key(model: &mut Model, key: Key) -> Vec<Effect> {
-    let Some(session) = model.session.as_ref() else { return Vec::new() };
-    let Some(id) = session.selected else { return Vec::new() };
-    let Some(record) = session.store.connection(id).and_then(|found| found.record.as_ref()) else {
-        return Vec::new();
-    };
-    let record = &record.1;
-    let (what, suffix, body) = match key {
-        Key::Char('j') => {
-            let mut octets = Vec::new();
-            let _ = json::write(&mut octets, session.store.captures(), std::slice::from_ref(&**record));
-            ("", "json", Body::Octets(octets))
-        }
-        Key::Char('p') => ("", "pcapng", Body::Packets(record.clone())),
-        Key::Char('l') => ("-ladder", "svg", Body::Octets(svg::ladder(model).into_bytes())),
-        Key::Char('t') => ("-timeline", "svg", Body::Octets(svg::timeline(model).into_bytes())),
-        Key::Esc | Key::Char('q') => return Vec::new(),
-        _ => {
-            model.overlay = Some(Overlay::Export);
-            return Vec::new();
-        }
-    };
-    let stem = format!("{}-connection-{id}{what}", view::file_stem(session));
-    vec![Effect::Write { stem, suffix, body }]
 }
