@@ -11,10 +11,10 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-use super::probe::target::Target;
 use super::token::TokenArguments;
 use super::{Color, Exit, duration};
 use crate::live::netns::NetNs;
+use crate::live::target::Target;
 use crate::search::Mode;
 use crate::time::Span;
 

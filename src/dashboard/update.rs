@@ -6,11 +6,13 @@
 mod columns;
 mod export;
 mod keys;
+mod live;
 mod mouse;
 mod prompt;
 mod settle;
 
 pub(super) use keys::ENTRIES;
+pub use live::begin as begin_live;
 pub use settle::settle;
 
 use std::path::PathBuf;
@@ -38,9 +40,18 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Tick(now) => {
+            model.tick = now;
             if let Some(session) = model.session.as_mut() {
                 model.dirty |= session.player.tick(&session.store, now);
             }
+            let seen = model.screen == Screen::Live;
+            if let Some(session) = model.live.as_mut().filter(|_| seen) {
+                model.dirty |= live::on_tick(session, now);
+            }
+            Vec::new()
+        }
+        Message::Live(source, news) => {
+            live::on_news(model, source, news);
             Vec::new()
         }
         Message::Batch(source, batch) => {

@@ -244,6 +244,7 @@ impl Run<'_> {
                     self.core.on_interface_lost(now, name);
                 }
                 Arrival::ClockStepped { nanos } => self.core.note(News::ClockStepped { nanos }),
+                Arrival::Woken => {}
                 Arrival::Interrupted => {
                     let now = self.wire.now();
                     self.core.interrupt(now);
