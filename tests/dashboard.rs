@@ -10,6 +10,8 @@ mod keys;
 mod moments;
 #[path = "dashboard/screens.rs"]
 mod screens;
+#[path = "dashboard/simulate.rs"]
+mod simulate;
 #[path = "dashboard/sizes.rs"]
 mod sizes;
 #[path = "dashboard/terminal.rs"]

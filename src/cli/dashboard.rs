@@ -3,19 +3,22 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use super::{Exit, complain};
 use crate::analysis::Outcome;
 use crate::capture::Problem;
-use crate::dashboard::model::{Model, Session};
+use crate::dashboard::model::{Model, Screen, Session};
 use crate::dashboard::replay::{Speed, reader};
 use crate::dashboard::run::{self, Start};
-use crate::dashboard::text::plural;
+use crate::dashboard::simulation::{Simulation, answer};
+use crate::dashboard::text::{clean, plural};
 use crate::dashboard::theme::{Palette, Theme};
 use crate::report::text::{self, Style};
+use crate::simulate::scenario::{Scenario, built_in};
+use crate::time::duration;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,7 +47,8 @@ pub(super) struct ReplayArguments {
 /// What to open.
 #[derive(Debug, Args)]
 pub(super) struct DashboardArguments {
-    /// A capture to replay; without one, the start screen
+    /// A capture to replay, or a scenario to simulate (FILE.toml, or one of simulate --list); without, the start
+    /// screen
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 
@@ -101,41 +105,101 @@ pub(super) fn is_possible() -> bool {
 
 /// Replays captures.
 pub(super) fn replay(arguments: ReplayArguments) -> io::Result<Exit> {
-    show(arguments.files, arguments.speed, &arguments.looks)
+    let instead = arguments.files.first().map(|path| analyze_instead(path)).unwrap_or_default();
+    show(Opened { paths: arguments.files, scenario: None }, arguments.speed, &arguments.looks, &instead)
 }
 
-/// Opens a capture, or the start screen.
+/// Opens a capture or a scenario, or the start screen.
 pub(super) fn dashboard(arguments: DashboardArguments) -> io::Result<Exit> {
-    show(arguments.file.into_iter().collect(), Speed::Fit, &arguments.looks)
+    let Some(path) = arguments.file else {
+        return show(Opened::default(), Speed::Fit, &arguments.looks, &analyze_instead(Path::new("FILE")));
+    };
+    let name = path.to_string_lossy().into_owned();
+    if name.ends_with(".toml") || (built_in::named(&name).is_some() && !path.exists()) {
+        return match super::simulate::scenario(&name) {
+            Ok(scenario) => simulated(name, scenario, &arguments.looks),
+            Err(problem) => {
+                complain(&format!("error: {problem}"));
+                Ok(Exit::BadInput)
+            }
+        };
+    }
+    let instead = analyze_instead(&path);
+    show(Opened { paths: vec![path], scenario: None }, Speed::Fit, &arguments.looks, &instead)
+}
+
+/// Opens a scenario.
+pub(super) fn simulate(name: String, scenario: Scenario) -> io::Result<Exit> {
+    simulated(name, scenario, &Looks::default())
+}
+
+fn simulated(name: String, scenario: Scenario, looks: &Looks) -> io::Result<Exit> {
+    let instead = format!("`keepscope simulate {name}` writes what would happen as text or JSON");
+    let opened = Opened { paths: Vec::new(), scenario: Some((name, scenario)) };
+    show(opened, Speed::Fit, looks, &instead)
 }
 
 /// The start screen, for who started without a command.
 pub(super) fn start() -> io::Result<Exit> {
-    show(Vec::new(), Speed::Fit, &Looks::default())
+    show(Opened::default(), Speed::Fit, &Looks::default(), "")
 }
 
-fn show(paths: Vec<PathBuf>, speed: Speed, looks: &Looks) -> io::Result<Exit> {
+/// What is on the screen at first; nothing for the start screen.
+#[derive(Default)]
+struct Opened {
+    paths: Vec<PathBuf>,
+    scenario: Option<(String, Scenario)>,
+}
+
+fn analyze_instead(path: &Path) -> String {
+    let named = path.to_string_lossy();
+    format!("`keepscope analyze {named}` writes the same findings as text, JSON or CSV")
+}
+
+/// Shows it; `instead` says what to do without a terminal.
+fn show(opened: Opened, speed: Speed, looks: &Looks, instead: &str) -> io::Result<Exit> {
     if !is_possible() {
-        let named = paths.first().map_or("FILE".into(), |path| path.to_string_lossy());
-        complain(&format!(
-            "error: this needs a terminal on standard input and output; `keepscope analyze {named}` writes the \
-             same findings as text, JSON or CSV"
-        ));
+        complain(&format!("error: this needs a terminal on standard input and output; {instead}"));
         return Ok(Exit::BadInput);
     }
-    if let Some(problem) = paths.iter().find_map(|path| reader::unreadable(path)) {
+    if let Some(problem) = opened.paths.iter().find_map(|path| reader::unreadable(path)) {
         complain(&format!("error: {problem}"));
         return Ok(Exit::BadInput);
     }
     let model = Model::new((80, 24), looks.theme(), speed);
     // Unpredictable, so that no capture can be made to collide; results do not depend on it.
     let hash_seed = RandomState::new().hash_one(0);
-    let ended = run::run(model, &Start { paths, hash_seed, folder: PathBuf::from(".") })?;
-    let exit = match ended.model.session.as_ref() {
-        Some(session) => summary(session)?,
-        None => Exit::Done,
+    let Opened { paths, scenario } = opened;
+    let ended = run::run(model, &Start { paths, scenario, hash_seed, folder: PathBuf::from(".") })?;
+    let simulation = ended.model.simulation.as_ref();
+    let exit = match (ended.model.session.as_ref(), simulation) {
+        (session, Some(simulation)) if ended.model.screen == Screen::Simulate || session.is_none() => {
+            summary_of_simulation(simulation)?
+        }
+        (Some(session), _) => summary(session)?,
+        _ => Exit::Done,
     };
     Ok(if ended.interrupted { Exit::Interrupted } else { exit })
+}
+
+/// What stays on the terminal of a simulation: what was simulated, and the answer.
+fn summary_of_simulation(simulation: &Simulation) -> io::Result<Exit> {
+    let mut out = io::stdout().lock();
+    let scenario = &simulation.scenario;
+    let changed = if simulation.changed { ", changed" } else { "" };
+    writeln!(out, "{}{changed}: {}", simulation.name, clean(&scenario.title))?;
+    let length = duration::format(scenario.length);
+    writeln!(out, "simulated {length} with seed {}; no packet was sent", scenario.seed)?;
+    for (words, _) in answer::sentences(simulation) {
+        writeln!(out, "  {words}")?;
+    }
+    if let (Some(base), Some(now)) = (&simulation.base, simulation.current()) {
+        writeln!(out, "beside {}:", clean(&base.scenario.title))?;
+        for line in answer::comparison(base, now).iter().filter(|line| line.differs()) {
+            writeln!(out, "  {}: {} there, {} here", line.name, line.base, line.now)?;
+        }
+    }
+    Ok(Exit::Done)
 }
 
 /// What stays on the terminal: what was read, what became of the connections, and the chosen one.

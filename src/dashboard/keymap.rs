@@ -82,8 +82,22 @@ pub enum Action {
     Theme,
     /// Clicks come to us, or no longer.
     Mouse,
-    /// Open another capture.
+    /// Open another capture or scenario.
     Open,
+    /// Change the chosen field by a step; or go by a second, where another panel has the keys.
+    Sideways(isize),
+    /// Change the chosen field by a step.
+    Step(isize),
+    /// Choose a scenario to begin with.
+    Scenarios,
+    /// Write the scenario.
+    WriteScenario,
+    /// Keep what is predicted to compare with.
+    Keep,
+    /// Simulate many times.
+    Batch,
+    /// Take the last change back.
+    Undo,
 }
 
 /// Some keys and what they do.
@@ -98,7 +112,7 @@ pub struct Binding {
     /// The shortest form, for the bottom line; empty if it does not stand there.
     pub short: &'static str,
     /// On which screens; none stands for all.
-    pub screen: Option<Screen>,
+    pub screens: &'static [Screen],
 }
 
 const fn everywhere(
@@ -107,7 +121,7 @@ const fn everywhere(
     words: &'static str,
     short: &'static str,
 ) -> Binding {
-    Binding { keys, shown, words, short, screen: None }
+    Binding { keys, shown, words, short, screens: &[] }
 }
 
 const fn replay(
@@ -116,7 +130,26 @@ const fn replay(
     words: &'static str,
     short: &'static str,
 ) -> Binding {
-    Binding { keys, shown, words, short, screen: Some(Screen::Replay) }
+    Binding { keys, shown, words, short, screens: &[Screen::Replay] }
+}
+
+/// Where something goes by in time.
+const fn played(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screens: &[Screen::Replay, Screen::Simulate] }
+}
+
+const fn simulate(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screens: &[Screen::Simulate] }
 }
 
 use Action as A;
@@ -124,14 +157,46 @@ use Key as K;
 
 /// The table, in the order of the help.
 pub static BINDINGS: &[Binding] = &[
-    replay(&[(K::Char(' '), A::Play)], "Space", "play or pause; at the end, play again", "play"),
-    replay(
+    simulate(
+        &[(K::Char('<'), A::Step(-1)), (K::Char('>'), A::Step(1))],
+        "< >",
+        "change the chosen field by a step, from any panel",
+        "adjust",
+    ),
+    simulate(
+        &[(K::Left, A::Sideways(-1)), (K::Right, A::Sideways(1))],
+        "Left Right",
+        "the same in the form; 1 s back, on in other panels",
+        "",
+    ),
+    simulate(&[(K::Char('p'), A::Scenarios)], "p", "choose a scenario to begin with", "scenarios"),
+    simulate(
+        &[(K::Char('D'), A::Keep)],
+        "D",
+        "keep what is predicted as the base and show what a change makes of it; again: no more",
+        "diff",
+    ),
+    simulate(
+        &[(K::Char('b'), A::Batch)],
+        "b",
+        "simulate many times, over phases or seeds; again: stop",
+        "batch",
+    ),
+    simulate(
+        &[(K::Char('w'), A::WriteScenario)],
+        "w",
+        "write the scenario as TOML, which keepscope simulate runs; never over a file",
+        "write",
+    ),
+    simulate(&[(K::Char('u'), A::Undo)], "u", "take the last change back", "undo"),
+    played(&[(K::Char(' '), A::Play)], "Space", "play or pause; at the end, play again", "play"),
+    played(
         &[(K::Char('.'), A::Packet(1)), (K::Char(','), A::Packet(-1))],
         ". ,",
         "next, previous packet of the chosen connection",
         "step",
     ),
-    replay(
+    played(
         &[
             (K::Char('}'), A::Event(1)),
             (K::Char('{'), A::Event(-1)),
@@ -143,26 +208,26 @@ pub static BINDINGS: &[Binding] = &[
         "event",
     ),
     replay(&[(K::Left, A::Seconds(-1)), (K::Right, A::Seconds(1))], "Left Right", "1 s back, on", ""),
-    replay(
+    played(
         &[(K::Char('['), A::Seconds(-10)), (K::Char(']'), A::Seconds(10))],
         "[ ]",
         "10 s back, on",
         "10 s",
     ),
-    replay(&[(K::Home, A::Begin), (K::End, A::End)], "Home End", "to the beginning, to the end", ""),
-    replay(
+    played(&[(K::Home, A::Begin), (K::End, A::End)], "Home End", "to the beginning, to the end", ""),
+    played(
         &[(K::Char(':'), A::GoTo)],
         ":",
         "go to a time (12.5s, 2m30s, 14:03:22, a, b) or a packet (#9118)",
         "go to",
     ),
-    replay(
+    played(
         &[(K::Char('+'), A::Speed(1)), (K::Char('='), A::Speed(1)), (K::Char('-'), A::Speed(-1))],
         "+ -",
         "faster, slower: 0.25x to 1000x, and fit (as fast as it can be read)",
         "speed",
     ),
-    replay(
+    played(
         &[(K::Char('A'), A::Mark(0)), (K::Char('B'), A::Mark(1))],
         "A B",
         "mark this moment; the time between the marks is shown",
@@ -182,31 +247,35 @@ pub static BINDINGS: &[Binding] = &[
         "next, previous connection from any panel",
         "",
     ),
-    replay(&[(K::Char('i'), A::Fold)], "i", "fold silences, or show them at length", ""),
-    replay(&[(K::Char('r'), A::Relative)], "r", "SEQ and ACK relative, or as on the wire", ""),
-    replay(&[(K::Char('t'), A::Times)], "t", "times since the start, in UTC, or since the line before", ""),
-    replay(
+    played(&[(K::Char('i'), A::Fold)], "i", "fold silences, or show them at length", ""),
+    played(&[(K::Char('r'), A::Relative)], "r", "SEQ and ACK relative, or as on the wire", ""),
+    played(&[(K::Char('t'), A::Times)], "t", "times since the start, in UTC, or since the line before", ""),
+    played(
         &[(K::Char('z'), A::Zoom(1)), (K::Char('Z'), A::Zoom(-1))],
         "z Z",
         "zoom the timeline in, out",
         "",
     ),
     replay(&[(K::Char('L'), A::Log)], "L", "the log at full size", ""),
-    replay(&[(K::Char('\\'), A::Maximise)], "\\", "the panel at full size (also Enter)", ""),
-    replay(
+    played(&[(K::Char('\\'), A::Maximise)], "\\", "the panel at full size (also Enter)", ""),
+    played(
         &[(K::Char('e'), A::Export)],
         "e",
         "export: JSON, pcapng with comments, SVG; never over a file",
         "export",
     ),
-    replay(&[(K::Char('y'), A::Copy)], "y", "copy the connection and its verdict (OSC 52)", ""),
+    played(&[(K::Char('y'), A::Copy)], "y", "copy the connection and its verdict (OSC 52)", ""),
     everywhere(
-        &[(K::Char('1'), A::Screen(Screen::Start)), (K::Char('2'), A::Screen(Screen::Replay))],
-        "1 2",
-        "start screen, replay",
+        &[
+            (K::Char('1'), A::Screen(Screen::Start)),
+            (K::Char('2'), A::Screen(Screen::Replay)),
+            (K::Char('3'), A::Screen(Screen::Simulate)),
+        ],
+        "1 2 3",
+        "start screen, replay, simulator",
         "",
     ),
-    everywhere(&[(K::Char('o'), A::Open)], "o", "open a capture", ""),
+    everywhere(&[(K::Char('o'), A::Open)], "o", "open a capture, or a scenario (.toml)", ""),
     everywhere(&[(K::Tab, A::FocusNext), (K::BackTab, A::FocusBack)], "Tab", "next panel (Shift: back)", ""),
     everywhere(
         &[
@@ -251,13 +320,14 @@ pub fn action(screen: Screen, key: Key) -> Option<Action> {
 
 /// The bindings of a screen.
 pub fn on(screen: Screen) -> impl Iterator<Item = &'static Binding> {
-    BINDINGS.iter().filter(move |binding| binding.screen.is_none_or(|only| only == screen))
+    BINDINGS.iter().filter(move |binding| binding.screens.is_empty() || binding.screens.contains(&screen))
 }
 
-/// The table as the README has it.
-pub fn markdown() -> String {
+/// The table as the README has it: the keys of the simulator alone, or all others.
+pub fn markdown(of_simulator: bool) -> String {
     let mut text = String::from("| key | what it does |\n|---|---|\n");
-    for binding in BINDINGS {
+    let only = |binding: &&Binding| (binding.screens == [Screen::Simulate]) == of_simulator;
+    for binding in BINDINGS.iter().filter(only) {
         let keys: Vec<String> = binding.shown.split(' ').map(|key| format!("`{key}`")).collect();
         text.push_str(&format!("| {} | {} |\n", keys.join(" "), binding.words));
     }

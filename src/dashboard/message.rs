@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::simulation::News;
 use super::store::feed::Batch;
 use crate::time::Span;
 
@@ -70,6 +71,10 @@ pub enum Message {
     Batch(u64, Box<Batch>),
     /// A source cannot be read at all.
     Failed(u64, String),
+    /// The simulation of this number told something.
+    Simulated(u64, Box<News>),
+    /// The text of a scenario was read.
+    Scenario(PathBuf, String),
     /// A file was written.
     Written(PathBuf),
     /// Something that was asked for did not work.

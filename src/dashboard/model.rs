@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::replay::{Player, Speed};
+use super::simulation::Simulation;
+use super::simulation::asides::Asides;
 use super::store::Store;
 use super::store::standing::Standing;
 use super::theme::Theme;
@@ -23,22 +25,25 @@ pub enum Screen {
     Start,
     /// A capture, played.
     Replay,
+    /// A scenario, changed and predicted.
+    Simulate,
 }
 
 impl Screen {
     /// All of them, in the order of their keys.
-    pub const ALL: [Screen; 2] = [Screen::Start, Screen::Replay];
+    pub const ALL: [Screen; 3] = [Screen::Start, Screen::Replay, Screen::Simulate];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Screen::Start => "Start",
             Screen::Replay => "Replay",
+            Screen::Simulate => "Simulate",
         }
     }
 }
 
-/// The panels of the replay screen, in the order in which Tab goes through them.
+/// The panels of the screens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Panel {
     /// The table.
@@ -53,10 +58,28 @@ pub enum Panel {
     RoundTrips,
     /// What happened.
     Events,
+    /// The form of a scenario.
+    Settings,
+    /// What a change makes of it, or many runs.
+    Compare,
+    /// What a simulation comes to.
+    Answer,
 }
 
 impl Panel {
-    /// All of them.
+    /// Those of the simulator, in the order in which Tab goes through them.
+    pub const SIMULATE: [Panel; 5] =
+        [Panel::Settings, Panel::Ladder, Panel::Compare, Panel::Timeline, Panel::Answer];
+
+    /// Those of a screen.
+    pub const fn on(screen: Screen) -> &'static [Panel] {
+        match screen {
+            Screen::Simulate => &Panel::SIMULATE,
+            Screen::Start | Screen::Replay => &Panel::ALL,
+        }
+    }
+
+    /// Those of a replay, likewise.
     pub const ALL: [Panel; 6] = [
         Panel::Connections,
         Panel::Ladder,
@@ -75,6 +98,9 @@ impl Panel {
             Panel::Timeline => "Timeline",
             Panel::RoundTrips => "RTT",
             Panel::Events => "Events",
+            Panel::Settings => "Settings",
+            Panel::Compare => "Compare",
+            Panel::Answer => "Answer",
         }
     }
 }
@@ -86,6 +112,8 @@ pub enum Overlay {
     Help(usize),
     /// What to export.
     Export,
+    /// Which scenario to begin with; the place in the list.
+    Scenarios(usize),
     /// A line of text is asked for.
     Prompt(Prompt),
 }
@@ -97,8 +125,10 @@ pub enum Asks {
     Filter,
     /// Where to go.
     GoTo,
-    /// Which capture to open.
+    /// Which capture or scenario to open.
     Open,
+    /// The value of a field.
+    Setting,
 }
 
 /// A line of text being typed.
@@ -271,6 +301,8 @@ pub struct Session {
     pub name: String,
     /// What it told.
     pub store: Store,
+    /// What is known beside that; nothing of a capture.
+    pub asides: Asides,
     /// How everything stands at the moment shown.
     pub standing: Standing,
     /// The moment shown.
@@ -321,6 +353,7 @@ impl Session {
             paths,
             name,
             store: Store::default(),
+            asides: Asides::default(),
             standing: Standing::default(),
             player: Player::new(speed),
             table,
@@ -384,6 +417,10 @@ pub struct Model {
     pub session: Option<Session>,
     /// How many sources there were.
     pub sources: u64,
+    /// The scenario being simulated.
+    pub simulation: Option<Box<Simulation>>,
+    /// How many scenarios there were, each change counted.
+    pub scenarios: u64,
     /// Something that is shown has changed since it was drawn.
     pub dirty: bool,
 }
@@ -410,7 +447,34 @@ impl Model {
             start_entry: 0,
             session: None,
             sources: 0,
+            simulation: None,
+            scenarios: 0,
             dirty: true,
+        }
+    }
+
+    /// The source that the screen shows.
+    pub fn shown(&self) -> Option<&Session> {
+        match self.screen {
+            Screen::Simulate => self.simulation.as_ref().map(|simulation| &simulation.session),
+            Screen::Start | Screen::Replay => self.session.as_ref(),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn shown_mut(&mut self) -> Option<&mut Session> {
+        match self.screen {
+            Screen::Simulate => self.simulation.as_mut().map(|simulation| &mut simulation.session),
+            Screen::Start | Screen::Replay => self.session.as_mut(),
+        }
+    }
+
+    /// Goes to a screen, and to a panel that is there.
+    pub fn go(&mut self, screen: Screen) {
+        self.screen = screen;
+        if !Panel::on(screen).contains(&self.choices.focus) {
+            self.choices.focus = Panel::on(screen).first().copied().unwrap_or(Panel::Ladder);
+            self.choices.maximised = false;
         }
     }
 }

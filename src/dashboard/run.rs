@@ -16,14 +16,16 @@ use ratatui::backend::CrosstermBackend;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::effect::Effect;
+use super::effect::{Effect, Wanted};
 use super::export::{self, From};
 use super::message::Message;
 use super::model::Model;
 use super::replay::reader;
+use super::simulation::worker;
 use super::terminal::{self, Guard};
 use super::update::{self, settle, update};
 use super::view;
+use crate::simulate::scenario::Scenario;
 use crate::time::Span;
 
 /// Least time between two frames.
@@ -49,6 +51,8 @@ pub struct Ended {
 pub struct Start {
     /// The captures to open; none for the start screen.
     pub paths: Vec<PathBuf>,
+    /// The scenario to simulate, with its name.
+    pub scenario: Option<(String, Scenario)>,
     /// For the tables that a capture could otherwise fill badly, see [`crate::pipeline::Pipeline::new`].
     pub hash_seed: u64,
     /// Where new files go.
@@ -69,15 +73,29 @@ pub fn run(mut model: Model, start: &Start) -> io::Result<Ended> {
     watch_keys(sender.clone())?;
     watch_signals(sender.clone())?;
     let mut screen = Terminal::new(CrosstermBackend::new(stdout()))?;
-    let mut runner = Runner { sender, receiver, start, reading: None, began: Instant::now(), drawn: None };
+    let mut runner = Runner {
+        sender,
+        receiver,
+        start,
+        reading: None,
+        simulating: None,
+        running: None,
+        began: Instant::now(),
+        drawn: None,
+    };
     let size = screen.size()?;
     model.size = (size.width, size.height);
     if !start.paths.is_empty() {
         let effects = update::open(&mut model, start.paths.clone());
         runner.perform(&mut model, &mut screen, effects)?;
     }
+    if let Some((name, scenario)) = &start.scenario {
+        let effects = update::begin(&mut model, name, scenario.clone());
+        runner.perform(&mut model, &mut screen, effects)?;
+    }
     let interrupted = runner.turn(&mut model, &mut screen);
     runner.stop_reading();
+    runner.stop_simulating();
     drop(guard);
     settle(&mut model);
     Ok(Ended { model, interrupted: interrupted? })
@@ -89,6 +107,9 @@ struct Runner<'a> {
     start: &'a Start,
     /// Tells the thread that reads to stop.
     reading: Option<Arc<AtomicBool>>,
+    /// Tells the thread that simulates to stop, and the one that does so many times.
+    simulating: Option<Arc<AtomicBool>>,
+    running: Option<Arc<AtomicBool>>,
     began: Instant,
     drawn: Option<Instant>,
 }
@@ -122,7 +143,7 @@ impl Runner<'_> {
 
     /// The next message; nothing if a frame is due first.
     fn wait(&self, model: &Model) -> Option<Message> {
-        let playing = model.session.as_ref().is_some_and(|session| session.player.runs(&session.store));
+        let playing = model.shown().is_some_and(|session| session.player.runs(&session.store));
         if !model.dirty && !playing {
             return self.receiver.recv().ok();
         }
@@ -144,9 +165,19 @@ impl Runner<'_> {
                 Effect::Mouse(on) => terminal::set_mouse(on)?,
                 Effect::Copy(text) => terminal::copy(&text)?,
                 Effect::Open(source, paths) => self.read(source, paths)?,
+                Effect::Simulate(version, scenario, wanted) => self.simulate(version, *scenario, wanted)?,
+                Effect::StopSimulating => self.stop_simulating(),
+                Effect::ReadScenario(path) => {
+                    self.spawn("scenario", move |sender| {
+                        let _ = sender.send(match worker::read(&path) {
+                            Ok(text) => Message::Scenario(path, text),
+                            Err(problem) => Message::Trouble(problem),
+                        });
+                    })?;
+                }
                 Effect::Write { stem, suffix, body } => {
-                    let Some(session) = model.session.as_ref() else { continue };
-                    let (from, folder) = (From::of(session), self.start.folder.clone());
+                    let from = model.session.as_ref().map(From::of).unwrap_or_default();
+                    let folder = self.start.folder.clone();
                     self.spawn("export", move |sender| {
                         let message = match export::write(&folder, &stem, suffix, &body, &from) {
                             Ok(path) => Message::Written(shown_path(&folder, path)),
@@ -166,6 +197,25 @@ impl Runner<'_> {
         self.reading = Some(Arc::clone(&stop));
         let seed = self.start.hash_seed;
         self.spawn("reader", move |sender| reader::read(source, &paths, seed, &stop, &sender))
+    }
+
+    /// Simulates on a thread of its own; what is outdated by that is told to stop.
+    fn simulate(&mut self, version: u64, scenario: Scenario, wanted: Wanted) -> io::Result<()> {
+        if wanted == Wanted::Prediction {
+            self.stop_simulating();
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let place = if wanted == Wanted::Prediction { &mut self.simulating } else { &mut self.running };
+        if let Some(before) = place.replace(Arc::clone(&stop)) {
+            before.store(true, Ordering::Relaxed);
+        }
+        self.spawn("simulator", move |sender| worker::work(version, &scenario, wanted, &stop, &sender))
+    }
+
+    fn stop_simulating(&mut self) {
+        for stop in [self.simulating.take(), self.running.take()].into_iter().flatten() {
+            stop.store(true, Ordering::Relaxed);
+        }
     }
 
     fn stop_reading(&mut self) {

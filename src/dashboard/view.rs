@@ -12,6 +12,7 @@ mod overlays;
 mod pen;
 mod round_trips;
 pub mod scrubber;
+pub mod simulate;
 mod start;
 pub mod timeline;
 mod verdict;
@@ -41,16 +42,19 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
                 match place {
                     Place::Scrubber => scrubber::draw(session, &mut part),
                     Place::Panel(panel) => draw_panel(model, session, panel, &mut part),
+                    Place::State => {}
                 }
             }
             frame::status(model, session, &mut pen.part(0, area.height.saturating_sub(2), area.width, 1));
         }
+        (Screen::Simulate, _) if model.simulation.is_some() => simulate::draw(model, size, area, &mut pen),
         _ => start::draw(model, &mut pen.part(0, 1, area.width, area.height.saturating_sub(3))),
     }
     frame::bottom(model, &mut pen.part(0, area.height.saturating_sub(1), area.width, 1));
     match &model.overlay {
         Some(Overlay::Help(from)) => overlays::help(model.screen, *from, &mut pen),
-        Some(Overlay::Export) => overlays::export(&mut pen),
+        Some(Overlay::Export) => overlays::export(model.screen, &mut pen),
+        Some(Overlay::Scenarios(chosen)) => overlays::scenarios(*chosen, &mut pen),
         Some(Overlay::Prompt(line)) => overlays::prompt(model, line, &mut pen),
         None => {}
     }
@@ -64,6 +68,7 @@ fn draw_panel(model: &Model, session: &Session, panel: Panel, pen: &mut Pen<'_>)
         Panel::RoundTrips => round_trips::draw(model, session, pen),
         Panel::Timeline => timeline::draw(model, session, pen),
         Panel::Events => events::draw(model, session, pen),
+        Panel::Settings | Panel::Compare | Panel::Answer => simulate::draw_panel(model, panel, pen),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::frame::Frame;
 use crate::pipeline::Pipeline;
 use crate::report::CaptureReport;
 use crate::segment::Segment;
+use crate::time::Timestamp;
 use crate::track::event::{AnswerKind, ConnectionId, Event, EventKind, Mark, Opened, Party, Start};
 use crate::track::looks::Looks;
 use crate::track::{Class, Observed};
@@ -53,6 +54,8 @@ pub struct Batch {
     pub records: Vec<(u32, ConnectionRecord)>,
     /// How far the source has been read.
     pub reading: Reading,
+    /// From when to when the source tells what happened, where that is known beside the packets.
+    pub covers: Option<(Timestamp, Timestamp)>,
     /// At the end: what was read of each capture.
     pub captures: Option<Vec<CaptureReport>>,
 }

@@ -1,25 +1,26 @@
 //! Keys.
 
-use super::prompt;
+use super::{prompt, simulate};
 use crate::dashboard::effect::{Body, Effect};
 use crate::dashboard::keymap::{self, Action};
 use crate::dashboard::message::Key;
-use crate::dashboard::model::{Asks, Model, Overlay, Panel, Prompt, Screen, Session, SortBy};
+use crate::dashboard::model::{Asks, Choices, Model, Overlay, Panel, Prompt, Screen, Session, SortBy};
 use crate::dashboard::theme::Palette;
 use crate::dashboard::{svg, view};
 use crate::report::text::Style;
 use crate::report::{json, text as report};
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 
 /// Entries of the start screen, with what they do.
-pub(in crate::dashboard) const ENTRIES: [(&str, &str); 3] = [
+pub(in crate::dashboard) const ENTRIES: [(&str, &str); 4] = [
     ("Open a capture", "play it, see each probe and answer, and what became of each connection"),
+    ("Simulate", "choose stacks, settings, path and box, and see what would happen; no packet is sent"),
     ("Keys", "what each key does"),
     ("Quit", "back to the shell"),
 ];
 
 /// Lines that a page key goes by.
-const PAGE: isize = 10;
+pub(super) const PAGE: isize = 10;
 
 /// Zoom goes up to 2 to the power of this.
 const MOST_ZOOM: u8 = 12;
@@ -32,6 +33,7 @@ pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
     match model.overlay.take() {
         Some(Overlay::Prompt(line)) => return prompt::on_key(model, line, key),
         Some(Overlay::Export) => return on_export_key(model, key),
+        Some(Overlay::Scenarios(place)) => return simulate::on_list_key(model, place, key),
         Some(Overlay::Help(from)) => {
             on_help_key(model, from, key);
             return Vec::new();
@@ -64,7 +66,12 @@ fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Screen(Screen::Replay) if model.session.is_none() => {
             model.notice = Some("no capture is open: o opens one".to_owned());
         }
-        Action::Screen(screen) => model.screen = screen,
+        Action::Screen(Screen::Simulate) if model.simulation.is_none() => {
+            let effects = simulate::begin_plain(model);
+            model.overlay = Some(Overlay::Scenarios(0));
+            return effects;
+        }
+        Action::Screen(screen) => model.go(screen),
         Action::Theme => {
             let place = Palette::ALL.iter().position(|palette| *palette == model.choices.theme.palette);
             let next = place.map_or(0, |place| (place + 1) % Palette::ALL.len());
@@ -80,8 +87,13 @@ fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
             });
             return vec![Effect::Mouse(model.choices.mouse)];
         }
-        _ if model.screen == Screen::Start => return on_start(model, action),
-        _ => return on_replay(model, action),
+        _ => {
+            return match model.screen {
+                Screen::Start => on_start(model, action),
+                Screen::Replay => on_replay(model, action),
+                Screen::Simulate => simulate::perform(model, action),
+            };
+        }
     }
     Vec::new()
 }
@@ -95,11 +107,12 @@ fn on_start(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Enter => {
             return match model.start_entry {
                 0 => perform(model, Action::Open),
-                1 => perform(model, Action::Help),
+                1 => perform(model, Action::Screen(Screen::Simulate)),
+                2 => perform(model, Action::Help),
                 _ => perform(model, Action::Quit),
             };
         }
-        Action::Back if model.session.is_some() => model.screen = Screen::Replay,
+        Action::Back if model.session.is_some() => model.go(Screen::Replay),
         _ => {}
     }
     Vec::new()
@@ -110,9 +123,7 @@ fn on_replay(model: &mut Model, action: Action) -> Vec<Effect> {
     let Some(session) = model.session.as_mut() else { return Vec::new() };
     let choices = &mut model.choices;
     match action {
-        Action::FocusNext => choices.focus = step_focus(choices.focus, 1),
-        Action::FocusBack => choices.focus = step_focus(choices.focus, -1),
-        Action::Enter | Action::Maximise => choices.maximised = !choices.maximised,
+        Action::Enter => choices.maximised = !choices.maximised,
         Action::Back => {
             if choices.maximised {
                 choices.maximised = false;
@@ -149,16 +160,6 @@ fn on_replay(model: &mut Model, action: Action) -> Vec<Effect> {
             session.table.all = !session.table.all;
             session.table.stale = true;
         }
-        Action::Zoom(step) => {
-            let zoom = isize::from(session.zoom).saturating_add(step).clamp(0, isize::from(MOST_ZOOM));
-            session.zoom = u8::try_from(zoom).unwrap_or(0);
-        }
-        Action::Fold => choices.fold = !choices.fold,
-        Action::Relative => choices.absolute = !choices.absolute,
-        Action::Times => {
-            choices.times = choices.times.next();
-            model.notice = Some(format!("times: {}", choices.times.name()));
-        }
         Action::Export => {
             if session.chosen.is_none() {
                 model.notice = Some("no connection is chosen".to_owned());
@@ -169,20 +170,50 @@ fn on_replay(model: &mut Model, action: Action) -> Vec<Effect> {
             }
         }
         Action::Copy => return copy(model),
-        _ => move_in_time(session, action),
+        _ => {
+            let notice = look(session, choices, Panel::on(Screen::Replay), action);
+            model.notice = notice.or(model.notice.take());
+        }
     }
     Vec::new()
 }
 
-fn step_focus(focus: Panel, step: isize) -> Panel {
-    let count = Panel::ALL.len();
-    let place = Panel::ALL.iter().position(|panel| *panel == focus).unwrap_or(0);
+/// What every screen with something that goes by in time does alike: another look at it, another moment of it.
+/// Returns what to say about that, if anything.
+pub(super) fn look(
+    session: &mut Session,
+    choices: &mut Choices,
+    panels: &[Panel],
+    action: Action,
+) -> Option<String> {
+    match action {
+        Action::FocusNext => choices.focus = step_focus(panels, choices.focus, 1),
+        Action::FocusBack => choices.focus = step_focus(panels, choices.focus, -1),
+        Action::Maximise => choices.maximised = !choices.maximised,
+        Action::Zoom(step) => {
+            let zoom = isize::from(session.zoom).saturating_add(step).clamp(0, isize::from(MOST_ZOOM));
+            session.zoom = u8::try_from(zoom).unwrap_or(0);
+        }
+        Action::Fold => choices.fold = !choices.fold,
+        Action::Relative => choices.absolute = !choices.absolute,
+        Action::Times => {
+            choices.times = choices.times.next();
+            return Some(format!("times: {}", choices.times.name()));
+        }
+        _ => move_in_time(session, action),
+    }
+    None
+}
+
+fn step_focus(panels: &[Panel], focus: Panel, step: isize) -> Panel {
+    let count = panels.len().max(1);
+    let place = panels.iter().position(|panel| *panel == focus).unwrap_or(0);
     let next = (place + count).saturating_add_signed(step) % count;
-    Panel::ALL.get(next).copied().unwrap_or(Panel::Connections)
+    panels.get(next).copied().unwrap_or(focus)
 }
 
 /// Moves in the panel that has the keys; positive is down.
-fn scroll(session: &mut Session, focus: Panel, lines: isize) {
+pub(super) fn scroll(session: &mut Session, focus: Panel, lines: isize) {
     let most = match focus {
         Panel::Connections => return select(session, lines),
         Panel::Ladder => {
@@ -242,31 +273,42 @@ fn move_in_time(session: &mut Session, action: Action) {
                 (None, false) => player.to_row(store, 1),
             }
         }
-        Action::Event(step) => {
-            let events =
-                session.selected.and_then(|id| store.connection(id)).map(|found| found.events.as_slice());
-            let here = player.at.rows;
-            let after =
-                |event: &u32| store.events().get(*event as usize).map_or(0, |told| told.after as usize);
-            let target = events.and_then(|events| {
-                if step > 0 {
-                    let place = events.partition_point(|event| after(event) <= here);
-                    events.get(place)
-                } else {
-                    let place = events.partition_point(|event| after(event) < here);
-                    events.get(place.checked_sub(1)?)
-                }
-            });
-            match (target.map(after), step > 0) {
-                (Some(rows), _) if rows <= store.rows().len() => player.to_row(store, rows),
-                (_, true) => player.to_end(store),
-                (_, false) => player.to_row(store, 1),
-            }
-        }
+        Action::Event(step) => to_event(session, step > 0),
         _ => return,
     }
     session.ladder_back = 0;
     session.player.pause();
+}
+
+/// Goes to the next event of the chosen connection, or the one before; of a simulation also to what happened
+/// without a packet.
+fn to_event(session: &mut Session, forward: bool) {
+    let Session { player, store, asides, selected, .. } = session;
+    let events = selected.and_then(|id| store.connection(id)).map(|found| found.events.as_slice());
+    let (here, now) = (player.at.rows, player.at.time);
+    let after = |event: &u32| store.events().get(*event as usize).map_or(0, |told| told.after as usize);
+    let target = events.and_then(|events| {
+        if forward {
+            let place = events.partition_point(|event| after(event) <= here);
+            events.get(place)
+        } else {
+            let place = events.partition_point(|event| after(event) < here);
+            events.get(place.checked_sub(1)?)
+        }
+    });
+    let rows = target.map(after);
+    let time = rows.and_then(|rows| store.clock_after(rows));
+    let note = match forward {
+        true => asides.notes_after(now).first(),
+        false => asides.notes_until(now).iter().rev().find(|note| note.time < now),
+    };
+    let nearer = |note: Timestamp| time.is_none_or(|time| if forward { note < time } else { note > time });
+    match (note.map(|note| note.time).filter(|note| nearer(*note)), rows) {
+        (Some(note), _) => player.to_time(store, note),
+        (None, Some(rows)) if rows <= store.rows().len() => player.to_row(store, rows),
+        _ if forward => player.to_end(store),
+        _ => player.to_row(store, 1),
+    }
 }
 
 /// After how many rows the next row of a connection, or the one before the last, has been read. A row of index
@@ -293,6 +335,9 @@ fn copy(model: &mut Model) -> Vec<Effect> {
 }
 
 fn on_export_key(model: &mut Model, key: Key) -> Vec<Effect> {
+    if model.screen == Screen::Simulate {
+        return simulate::on_export_key(model, key);
+    }
     let Some(session) = model.session.as_ref() else { return Vec::new() };
     let Some(id) = session.selected else { return Vec::new() };
     let Some(record) = session.store.connection(id).and_then(|found| found.record.as_ref()) else {

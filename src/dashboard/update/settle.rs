@@ -11,7 +11,11 @@ use crate::track::event::ConnectionId;
 
 /// Works out everything that is drawn and not known yet.
 pub fn settle(model: &mut Model) {
-    let Some(session) = model.session.as_mut() else { return };
+    let simulated = model.simulation.as_mut().map(|simulation| &mut simulation.session);
+    model.session.iter_mut().chain(simulated).for_each(settle_session);
+}
+
+fn settle_session(session: &mut Session) {
     let at = session.player.at;
     let at_end = session.player.is_at_end(&session.store);
     let begun = session.standing.begun();
