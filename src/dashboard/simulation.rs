@@ -21,7 +21,7 @@ use self::field::Field;
 use self::predict::{Figures, Prediction};
 use super::effect::{Effect, Wanted};
 use super::model::Session;
-use super::replay::Speed;
+use super::replay::{Speed, comfortable};
 use super::store::feed::Batch;
 use crate::simulate::scenario::run::{Distribution, Spread};
 use crate::simulate::scenario::{Host, Link, Plan, Scenario, built_in};
@@ -218,8 +218,6 @@ impl Simulation {
             self.scenario.answer.clear();
             if self.is_built_in {
                 self.scenario.expect = Default::default();
-                let calls = self.scenario.client.windows.iter_mut().flat_map(|windows| &mut windows.calls);
-                calls.for_each(|call| call.error = None);
             }
         }
         self.changed = true;
@@ -284,9 +282,15 @@ impl Simulation {
         let gone = start(before).map(|first| before.player.at.time.since(first));
         let at_end = before.player.is_at_end(&before.store);
         (session.zoom, session.player.marks) = (before.zoom, before.player.marks);
+        // Its one connection, whether it has keepalives or not.
+        session.table.all = true;
         session.store.take(batch);
         session.asides = asides;
         session.player.playing = false;
+        session.player.speed = match (session.player.speed, session.store.span()) {
+            (Speed::Fit, Some((first, last))) => comfortable(last.since(first)),
+            (speed, _) => speed,
+        };
         session.player.on_more(&session.store);
         match (start(&session), gone.filter(|_| !at_end)) {
             (Some(first), Some(gone)) => session.player.to_time(&session.store, first.plus(gone)),

@@ -133,6 +133,10 @@ fn the_readme_shows_the_screen_and_the_keys() {
     screen.key(Key::Enter);
     let drawn = screen.text();
     assert!(readme.contains(drawn.trim_end()), "the README should have this screen:\n{drawn}");
+    let mut screen = Screen::simulate("linux-340s-behind-350s", 100, 30, COLOR);
+    screen.keys("D<<");
+    let drawn = screen.text();
+    assert!(readme.contains(drawn.trim_end()), "the README should have this screen:\n{drawn}");
     for keys in [keymap::markdown(false), keymap::markdown(true)] {
         assert!(readme.contains(&keys), "the README should have this list:\n{keys}");
     }

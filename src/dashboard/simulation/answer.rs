@@ -143,13 +143,15 @@ pub fn comparison(base: &Base, now: &Prediction) -> Vec<Compared> {
     let time = |span: Option<Span>| span.map_or("-".to_owned(), seconds);
     let both = |name, of: &dyn Fn(&Figures) -> String| Compared { name, base: of(then), now: of(figures) };
     let phases = |found: &Option<Distribution>| {
-        found.as_ref().and_then(range).map_or("-".to_owned(), |(least, most)| between(least, most))
+        found.as_ref().and_then(range).map_or("-".to_owned(), |(least, most)| {
+            format!("{}..{}", seconds(least).trim_end_matches(" s"), seconds(most))
+        })
     };
     vec![
-        both("loss noticed after", &|figures| time(figures.noticed)),
-        Compared { name: "over all phases", base: phases(&base.phases), now: phases(&now.phases) },
+        both("noticed after", &|figures| time(figures.noticed)),
+        Compared { name: "in any phase", base: phases(&base.phases), now: phases(&now.phases) },
         both("first probe", &|figures| time(figures.first_probe)),
-        both("probes, unanswered", &|figures| format!("{}, {}", figures.probes, figures.unanswered)),
+        both("probes, lost", &|figures| format!("{}, {}", figures.probes, figures.unanswered)),
         both("box entry", &|figures| {
             let expired = figures.boxes.iter().filter_map(|(_, at)| *at).min();
             match (figures.boxes.is_empty(), expired) {
@@ -158,9 +160,11 @@ pub fn comparison(base: &Base, now: &Prediction) -> Vec<Compared> {
                 (false, Some(at)) => format!("expires {}", seconds(at)),
             }
         }),
-        both("client", &|figures| Word(figures.client.outcome).name().replace('_', " ")),
-        both("it ends at", &|figures| time(figures.client.at)),
-        both("application gets", &|figures| figures.client.error.unwrap_or("-").to_owned()),
+        both("client", &|figures| {
+            let outcome = Word(figures.client.outcome).name().replace('_', " ");
+            figures.client.at.map_or(outcome.clone(), |at| format!("{outcome} {}", seconds(at)))
+        }),
+        both("error", &|figures| figures.client.error.unwrap_or("-").to_owned()),
     ]
 }
 

@@ -62,10 +62,12 @@ impl Asides {
     pub fn of(run: &Run, box_names: &[String], rows: &[Row]) -> Asides {
         let mut asides = Asides { foreseen: true, ..Asides::default() };
         asides.boxes = box_names.iter().map(|name| line(name, run)).collect();
+        // Of several boxes each says its name.
+        let only = if let [only] = box_names { only.as_str() } else { "" };
         let mut remarks: BTreeMap<FrameId, Vec<String>> = BTreeMap::new();
         for happening in &run.happenings {
             let time = run.start.plus(happening.time);
-            if let Some((frame, words)) = remark(happening, time, rows) {
+            if let Some((frame, words)) = remark(happening, time, rows, only) {
                 let said = remarks.entry(frame).or_default();
                 if !said.contains(&words) {
                     said.push(words);
@@ -92,14 +94,14 @@ impl Asides {
 }
 
 /// What a happening says of a packet of the capture.
-fn remark(happening: &Happening, time: Timestamp, rows: &[Row]) -> Option<(FrameId, String)> {
+fn remark(happening: &Happening, time: Timestamp, rows: &[Row], only: &str) -> Option<(FrameId, String)> {
     let Happening { kind, by, how, .. } = happening;
+    let name = if by == only { String::new() } else { format!("{by} ") };
     let words = match kind {
-        EventKind::Refreshed => format!("{by} re-armed"),
-        EventKind::Unrefreshed => format!("{by} not re-armed"),
+        EventKind::Refreshed => format!("{name}re-armed"),
+        EventKind::Unrefreshed => format!("{name}not re-armed"),
         EventKind::Dropped => format!("{by} drops it"),
-        EventKind::ProbeLost if how.is_empty() => format!("lost at {by}"),
-        EventKind::ProbeLost => format!("lost at {by}: {}", how.replace('_', " ")),
+        EventKind::ProbeLost => format!("lost at {by}"),
         _ => return None,
     };
     let outward = *how == "inside" || *kind == EventKind::ProbeLost;

@@ -366,7 +366,7 @@ fn whole_seconds(span: Span) -> Span {
 
 /// An application's settings take the place of those that were set by hand.
 fn set_preset(host: &mut Host, preset: Option<String>) {
-    if preset.is_some() {
+    if preset.is_some() && preset != host.preset {
         (host.idle, host.interval, host.count, host.user_timeout) = (None, None, None, None);
     }
     host.preset = preset;

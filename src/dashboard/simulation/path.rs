@@ -147,6 +147,9 @@ pub fn box_kinds() -> Vec<&'static str> {
 
 /// Puts a box of that name on the path in place of the first one, or takes that away.
 pub fn set_box(scenario: &mut Scenario, kind: &str) {
+    if kind == box_kind(scenario) {
+        return;
+    }
     let before = first_box(scenario).map(|(name, _)| name.clone());
     if kind == NONE {
         if let Some(name) = before {

@@ -90,10 +90,9 @@ pub fn predict(
     Ok(Some((Prediction { plan, run, figures, phases: None }, batch, asides)))
 }
 
-/// Up to where there is something to show: when both ends are closed the rest of the time is empty.
+/// Up to where there is something to show: when the client's end is closed, until nothing happens any more.
 fn until(run: &Run, batch: &Batch) -> Timestamp {
-    let is_open = |end: &End| matches!(end.outcome, EndOutcome::Open);
-    if run.ends.iter().any(is_open) {
+    if run.ends.first().is_some_and(|client| client.outcome == EndOutcome::Open) {
         return run.end;
     }
     let told = run.happenings.last().map(|last| run.start.plus(last.time));

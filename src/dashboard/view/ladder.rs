@@ -246,7 +246,9 @@ impl Writer<'_> {
         x = pen.put(x, y, &fit(&told.what, 8, glyphs.cut), role);
         x = pen.put(x + 1, y, &arrow(glyphs, row.sender, told.lost, 4), role);
         x = pen.put(x + 1, y, &numbers, Role::Text);
-        if !told.note.is_empty() {
+        // Where there is little room the arrow alone says that there was no answer.
+        let remarked = told.lost && self.session.asides.remarks.contains_key(&row.frame());
+        if !told.note.is_empty() && !remarked {
             x = pen.put(x + 1, y, &told.note, role);
         }
         self.write_remark(row, x, y, pen);

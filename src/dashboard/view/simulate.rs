@@ -158,7 +158,10 @@ fn draw_state(simulation: &Simulation, pen: &mut Pen<'_>) {
     };
     let (Some(time), Some(client)) = (now(simulation), prediction.run.ends.first()) else { return };
     let phase = state::at(&prediction.run, time).phase;
-    let end = Word(client.outcome).name().replace('_', " ").to_uppercase();
+    let end = match client.at {
+        Some(_) => Word(client.outcome).name().replace('_', " ").to_uppercase(),
+        None => "OPEN AT THE END".to_owned(),
+    };
     let steps = [
         ("CONNECTING".to_owned(), phase == Phase::Connecting),
         ("IDLE".to_owned(), phase == Phase::Idle),

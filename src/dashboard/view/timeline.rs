@@ -81,7 +81,12 @@ pub fn axis(session: &Session, columns: u16) -> Option<Axis> {
     times.sort_unstable();
     let gaps: Vec<(Timestamp, Timestamp)> =
         times.iter().copied().zip(times.iter().skip(1).copied()).collect();
-    Some(Axis::folding(from, to, &gaps, columns))
+    let axis = Axis::folding(from, to, &gaps, columns);
+    // In a simulation the silences are the matter; they are folded only where nothing else could be seen.
+    let folded = axis.pieces().iter().filter(|piece| piece.folded);
+    let silent: i128 = folded.map(|piece| i128::from(piece.to.since(piece.from).as_nanos())).sum();
+    let is_most = silent * 10 >= i128::from(to.since(from).as_nanos()) * 9;
+    Some(if session.asides.foreseen && !is_most { Axis::plain(from, to, columns) } else { axis })
 }
 
 /// When the silence before a probe began.
@@ -136,7 +141,9 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     };
     for (y, line) in (0..).zip(lines) {
         let name = match line {
-            Line::Box(place) => session.asides.boxes.get(*place).map_or("", |found| found.name.as_str()),
+            Line::Box(place) if session.asides.boxes.len() > 1 => {
+                session.asides.boxes.get(*place).map_or("", |found| found.name.as_str())
+            }
             line => line.name(),
         };
         pen.part(0, y, NAMES - 1, 1).put(0, 0, name, Role::Faint);

@@ -11,10 +11,10 @@ use crate::simulate::scenario::run::{Quantiles, Spread};
 use crate::time::Span;
 
 /// Columns for names.
-const NAMES: u16 = 20;
+const NAMES: u16 = 17;
 
 /// Lines of a comparison with its heading, and with the bars below.
-const COMPARED: u16 = 9;
+const COMPARED: u16 = 8;
 const BARS: u16 = 3;
 
 /// How many lines there are to show.
@@ -72,11 +72,11 @@ fn draw_comparison(base: &Base, now: &Prediction, pen: &mut Pen<'_>) {
     let longest = times.iter().filter_map(|(_, span)| *span).max().filter(|longest| *longest > Span::ZERO);
     let Some(longest) = longest else { return };
     let from = compared.len() as u16 + 1;
-    pen.put(0, from, "loss noticed after", Role::Faint);
+    pen.put(0, from, "noticed after", Role::Faint);
     for (y, (name, span)) in (from + 1..).zip(times) {
         let words = span.map_or("not noticed".to_owned(), seconds);
-        pen.put(2, y, name, Role::Text);
-        pen.put(7, y, &words, Role::Text);
+        pen.put(0, y, name, Role::Text);
+        pen.put(5, y, &words, Role::Text);
         let room = i128::from(pen.width().saturating_sub(NAMES + 1));
         let share =
             span.map_or(0, |span| i128::from(span.as_nanos()) * room / i128::from(longest.as_nanos()));
