@@ -15,8 +15,12 @@ mod predict;
 mod probe;
 mod products;
 mod progress;
+#[cfg(feature = "live")]
+mod respond;
 mod simulate;
 mod stacks;
+#[cfg(feature = "live")]
+mod token;
 mod verify;
 #[cfg(feature = "live")]
 mod watch;
@@ -74,6 +78,7 @@ A live peer:
   keepscope probe example.net:443                 whether it answers keepalive probes
   keepscope probe --kernel example.net:443        what this machine's own kernel does, against what was set
   keepscope watch                                 every keepalive on the interfaces, as it comes
+  keepscope respond --listen 0.0.0.0:7440         the partner behind a middlebox, for who knows its secret
   keepscope doctor                                whether this machine allows probing, and what mends it
 What would happen:
   keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
@@ -98,8 +103,9 @@ Exit codes:
   130  interrupted (the result so far is reported)";
 
 /// When text is coloured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
+    #[default]
     Auto,
     Always,
     Never,
@@ -146,6 +152,9 @@ enum Command {
     /// Play captures on a screen, packet by packet, with verdicts as they stand at each moment.
     #[cfg(feature = "dashboard")]
     Replay(dashboard::ReplayArguments),
+    /// Be the partner behind a middlebox: send single octets towards who asks for them and knows the secret.
+    #[cfg(feature = "live")]
+    Respond(respond::Arguments),
     /// Simulate hosts, links and the boxes between them, and hold what happens against what is expected.
     Simulate(simulate::Arguments),
     /// Show how TCP stacks and applications keep connections alive, each fact with its source.
@@ -176,6 +185,8 @@ pub fn main() -> ExitCode {
         Some(Command::Products(arguments)) => products::run(&arguments),
         #[cfg(feature = "dashboard")]
         Some(Command::Replay(arguments)) => dashboard::replay(arguments),
+        #[cfg(feature = "live")]
+        Some(Command::Respond(arguments)) => respond::run(&arguments),
         Some(Command::Simulate(arguments)) => simulate::run(&arguments),
         Some(Command::Stacks(arguments)) => stacks::run(&arguments),
         Some(Command::Verify(arguments)) => verify::run(arguments),

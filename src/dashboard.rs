@@ -6,8 +6,8 @@
 //! ```
 //!
 //! - [`model`] is everything the screen shows; [`mod@update`] alone changes it; [`view`] draws it. All three
-//!   are pure, as are [`store`] (what a source told, indexed), [`replay`]'s clock, [`axis`], [`keymap`],
-//!   [`theme`], [`text`] and [`svg`].
+//!   are pure, as are [`store`] (what a source told, indexed), [`replay`]'s clock, [`axis`], [`columns`],
+//!   [`keymap`], [`theme`], [`text`] and [`svg`].
 //! - [`simulation`] is the simulator's screen: a scenario that is changed, and what is predicted of it.
 //! - [`run`] has the loop and the threads, `terminal` the terminal, `export` new files,
 //!   [`replay::reader`] the captures, and [`simulation::worker`] what is simulated.
@@ -20,6 +20,7 @@
 //! On top of everything but the command line: may use every module.
 
 pub mod axis;
+pub mod columns;
 pub mod effect;
 mod expected;
 mod export;

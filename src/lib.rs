@@ -17,10 +17,12 @@
 //! - [`analysis`] gathers events into records with an outcome; [`report`] writes them.
 //! - [`stack`] is how each TCP stack behaves, as data with sources; [`keepalive`] runs it, sans-IO.
 //! - [`product`] is the same of the boxes between two stacks.
+//! - [`partner`] is what two keepscopes say to each other when one stands behind the box that the other examines.
 //! - `live` has the only sockets: it probes a real peer and watches interfaces, by the same machine and
 //!   through the same pipeline.
 //! - [`simulate`] does both on a virtual clock, with boxes on the path.
 //! - `dashboard` shows it in a terminal: a pure model over the same stream of events.
+//! - [`search`] finds after how much silence a path forgets a connection, sans-IO.
 //! - [`winsock`] is `SO_KEEPALIVE` as Windows defines it.
 //! - [`time`] counts nanoseconds; nothing but `live`, `dashboard` and the command line reads a clock.
 
@@ -50,9 +52,11 @@ pub mod frame;
 pub mod keepalive;
 #[cfg(feature = "live")]
 pub mod live;
+pub mod partner;
 pub mod pipeline;
 pub mod product;
 pub mod report;
+pub mod search;
 pub mod segment;
 pub mod simulate;
 pub mod stack;

@@ -16,6 +16,7 @@ pub mod kernel;
 pub mod netns;
 pub mod privilege;
 pub mod recording;
+pub mod respond;
 pub mod sys;
 pub mod system;
 pub mod watch;

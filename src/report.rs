@@ -23,6 +23,8 @@ pub mod predict;
 #[cfg(feature = "live")]
 pub mod probe;
 pub mod products;
+#[cfg(feature = "live")]
+pub mod respond;
 #[cfg(feature = "scenario")]
 pub mod simulation;
 pub mod stacks;

@@ -3,7 +3,6 @@
 //! Owns [`Timestamp`] (a point in time) and [`Span`] (a signed distance). Uses nothing else of the crate
 //! and never reads a clock: time always comes from a capture, a wire or the simulator.
 
-#[cfg(feature = "scenario")]
 pub mod duration;
 
 use std::fmt;

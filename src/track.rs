@@ -52,6 +52,8 @@ pub struct Observed {
     pub seq: i64,
     /// ACK relative to the first of the other direction.
     pub ack: Option<i64>,
+    /// Whether octets of the client, and of the server, were acknowledged so far that are not in the capture.
+    pub octets_missing: [bool; 2],
 }
 
 /// What a segment was.

@@ -16,6 +16,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("keepalive", &["time", "segment", "stack"]),
     ("analysis", &["time", "frame", "segment", "stack", "track", "keepalive"]),
     ("winsock", &["time"]),
+    ("partner", &["time", "segment"]),
+    ("search", &["time", "stack", "product"]),
     (
         "simulate",
         &[
@@ -31,7 +33,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "winsock",
         ],
     ),
-    ("live", &["time", "frame", "segment", "stack", "capture", "track", "pipeline", "keepalive", "analysis"]),
+    (
+        "live",
+        &[
+            "time",
+            "frame",
+            "segment",
+            "stack",
+            "capture",
+            "track",
+            "pipeline",
+            "keepalive",
+            "analysis",
+            "partner",
+        ],
+    ),
     (
         "report",
         &[
@@ -45,6 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "analysis",
             "capture",
             "pipeline",
+            "partner",
             "simulate",
             "live",
         ],
@@ -82,6 +99,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "capture",
             "pipeline",
             "winsock",
+            "partner",
             "simulate",
             "live",
             "report",
@@ -102,6 +120,8 @@ const PURE: &[&str] = &[
     "keepalive",
     "analysis",
     "winsock",
+    "partner",
+    "search",
     "simulate",
 ];
 

@@ -6,6 +6,8 @@ mod common;
 mod harness;
 #[path = "dashboard/keys.rs"]
 mod keys;
+#[path = "dashboard/looks.rs"]
+mod looks;
 #[path = "dashboard/moments.rs"]
 mod moments;
 #[path = "dashboard/screens.rs"]
@@ -14,5 +16,7 @@ mod screens;
 mod simulate;
 #[path = "dashboard/sizes.rs"]
 mod sizes;
+#[path = "dashboard/table.rs"]
+mod table;
 #[path = "dashboard/terminal.rs"]
 mod terminal;

@@ -29,6 +29,7 @@ Examples:
   keepscope analyze capture.pcapng
   keepscope analyze --connection 3 capture.pcap.gz     one connection, packet by packet
   keepscope analyze --filter 'port:443 !alive' ring.pcap*
+  keepscope analyze --filter 'ka.lost>0 or idle>5m' capture.pcap
   keepscope analyze --format json capture.pcap | jq '.connections[].outcome'
   keepscope analyze --write marked.pcapng capture.pcap   for Wireshark, with comments on the packets
   tcpdump -U -w - tcp | keepscope analyze --format jsonl -
@@ -54,8 +55,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     connection: Option<u64>,
 
-    /// Show only connections that pass: addr:NET, port:N, client:…, server:…, outcome:NAME; commas between
-    /// alternatives, ! negates
+    /// Show only connections that pass: addr:NET, port:N, client:…, server:…, outcome:NAME, ka.lost>0, idle>60s,
+    /// /regex/; commas between alternatives, ! negates, or and parentheses join
     #[arg(long, value_name = "EXPR", conflicts_with = "connection")]
     filter: Option<Filter>,
 
@@ -208,7 +209,7 @@ impl Choice {
             Some(id) => record.id == id,
             None => {
                 (self.all || record.has_keepalives() || self.filter.wants_no_keepalive())
-                    && self.filter.passes(&record.opened, record.verdict.outcome)
+                    && self.filter.passes(record)
             }
         }
     }

@@ -1,5 +1,7 @@
 //! `keepscope replay` and `keepscope dashboard`: the screen in the terminal.
 
+mod plain;
+
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal, Write};
@@ -7,13 +9,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Exit, complain};
+use super::{Color, Exit, complain};
 use crate::analysis::Outcome;
 use crate::capture::Problem;
 use crate::dashboard::model::{Model, Screen, Session};
 use crate::dashboard::replay::{Speed, reader};
 use crate::dashboard::run::{self, Start};
 use crate::dashboard::simulation::{Simulation, answer};
+use crate::dashboard::terminal;
 use crate::dashboard::text::{clean, plural};
 use crate::dashboard::theme::{Palette, Theme};
 use crate::report::text::{self, Style};
@@ -25,6 +28,7 @@ Examples:
   keepscope replay capture.pcapng                  all of it at once; Space plays it
   keepscope replay --speed 10 capture.pcap.gz      from the beginning, ten times as fast as it was
   keepscope replay --ascii --theme mono ring.pcap*
+  keepscope replay --plain capture.pcap            one line for each event, for screen readers
 
 ? shows the keys. On quit the summary stays on the terminal.";
 
@@ -40,6 +44,10 @@ pub(super) struct ReplayArguments {
     #[arg(long, value_name = "FACTOR", default_value = "fit")]
     speed: Speed,
 
+    /// One line for each event instead of a screen, for screen readers and pipes; the default where TERM is dumb
+    #[arg(long)]
+    plain: bool,
+
     #[command(flatten)]
     looks: Looks,
 }
@@ -52,6 +60,10 @@ pub(super) struct DashboardArguments {
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 
+    /// One line for each event instead of a screen, for screen readers and pipes; the default where TERM is dumb
+    #[arg(long, requires = "file")]
+    plain: bool,
+
     #[command(flatten)]
     looks: Looks,
 }
@@ -59,9 +71,13 @@ pub(super) struct DashboardArguments {
 /// How it looks.
 #[derive(Debug, Default, Args)]
 struct Looks {
-    /// Colours; auto respects NO_COLOR and what the terminal says of its background
+    /// Colours; auto respects NO_COLOR, and asks the terminal for its background where COLORFGBG does not tell it
     #[arg(long, value_enum, default_value_t = ThemeName::Auto)]
     theme: ThemeName,
+
+    /// Whether to use colours: never is the mono theme, always does not heed NO_COLOR
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    color: Color,
 
     /// Draw with ASCII only; the default where the locale is not UTF-8
     #[arg(long)]
@@ -74,21 +90,25 @@ enum ThemeName {
     Auto,
     Dark,
     Light,
+    HighContrast,
     Mono,
 }
 
 impl Looks {
     fn theme(&self) -> Theme {
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let palette = match self.theme {
-            ThemeName::Dark => Palette::Dark,
-            ThemeName::Light => Palette::Light,
-            ThemeName::Mono => Palette::Mono,
-            ThemeName::Auto if set("NO_COLOR").is_some() => Palette::Mono,
-            ThemeName::Auto => match set("COLORFGBG").as_deref().and_then(|value| value.rsplit(';').next()) {
-                Some("7" | "15") => Palette::Light,
-                _ => Palette::Dark,
-            },
+        let palette = match (self.theme, self.color) {
+            (_, Color::Never) | (ThemeName::Mono, _) => Palette::Mono,
+            (ThemeName::Dark, _) => Palette::Dark,
+            (ThemeName::Light, _) => Palette::Light,
+            (ThemeName::HighContrast, _) => Palette::HighContrast,
+            (ThemeName::Auto, Color::Auto) if set("NO_COLOR").is_some() => Palette::Mono,
+            (ThemeName::Auto, _) => {
+                // Foreground and background, by the numbers of the 16 colours.
+                let told = set("COLORFGBG").and_then(|value| value.rsplit(';').next()?.parse::<u8>().ok());
+                let light = told.map(|number| matches!(number, 7 | 9..=15)).or_else(terminal::is_light);
+                if light == Some(true) { Palette::Light } else { Palette::Dark }
+            }
         };
         let truecolor = set("COLORTERM").is_some_and(|value| value == "truecolor" || value == "24bit");
         let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG")).unwrap_or_default();
@@ -99,23 +119,39 @@ impl Looks {
 
 /// Whether a screen can be shown here.
 pub(super) fn is_possible() -> bool {
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
-    io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb()
+}
+
+/// Whether the terminal can do nothing but show lines.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty())
+}
+
+/// Whether events are to be lines: as asked for, or because a terminal can show nothing else.
+fn is_plain(asked: bool) -> bool {
+    asked || (io::stdout().is_terminal() && is_dumb())
 }
 
 /// Replays captures.
 pub(super) fn replay(arguments: ReplayArguments) -> io::Result<Exit> {
+    if is_plain(arguments.plain) {
+        return plain::replay(arguments.files, arguments.speed);
+    }
     let instead = arguments.files.first().map(|path| analyze_instead(path)).unwrap_or_default();
     show(Opened { paths: arguments.files, scenario: None }, arguments.speed, &arguments.looks, &instead)
 }
 
 /// Opens a capture or a scenario, or the start screen.
 pub(super) fn dashboard(arguments: DashboardArguments) -> io::Result<Exit> {
+    let plain = is_plain(arguments.plain);
     let Some(path) = arguments.file else {
         return show(Opened::default(), Speed::Fit, &arguments.looks, &analyze_instead(Path::new("FILE")));
     };
     let name = path.to_string_lossy().into_owned();
     if name.ends_with(".toml") || (built_in::named(&name).is_some() && !path.exists()) {
+        if plain {
+            return super::simulate::plainly(&name);
+        }
         return match super::simulate::scenario(&name) {
             Ok(scenario) => simulated(name, scenario, &arguments.looks),
             Err(problem) => {
@@ -123,6 +159,9 @@ pub(super) fn dashboard(arguments: DashboardArguments) -> io::Result<Exit> {
                 Ok(Exit::BadInput)
             }
         };
+    }
+    if plain {
+        return plain::replay(vec![path], Speed::Fit);
     }
     let instead = analyze_instead(&path);
     show(Opened { paths: vec![path], scenario: None }, Speed::Fit, &arguments.looks, &instead)
@@ -153,7 +192,10 @@ struct Opened {
 
 fn analyze_instead(path: &Path) -> String {
     let named = path.to_string_lossy();
-    format!("`keepscope analyze {named}` writes the same findings as text, JSON or CSV")
+    format!(
+        "`keepscope analyze {named}` writes the same findings as text, JSON or CSV, and `keepscope replay \
+         --plain {named}` one line for each event"
+    )
 }
 
 /// Shows it; `instead` says what to do without a terminal.
@@ -167,10 +209,9 @@ fn show(opened: Opened, speed: Speed, looks: &Looks, instead: &str) -> io::Resul
         return Ok(Exit::BadInput);
     }
     let model = Model::new((80, 24), looks.theme(), speed);
-    // Unpredictable, so that no capture can be made to collide; results do not depend on it.
-    let hash_seed = RandomState::new().hash_one(0);
     let Opened { paths, scenario } = opened;
-    let ended = run::run(model, &Start { paths, scenario, hash_seed, folder: PathBuf::from(".") })?;
+    let start = Start { paths, scenario, hash_seed: hash_seed(), folder: PathBuf::from(".") };
+    let ended = run::run(model, &start)?;
     let simulation = ended.model.simulation.as_ref();
     let exit = match (ended.model.session.as_ref(), simulation) {
         (session, Some(simulation)) if ended.model.screen == Screen::Simulate || session.is_none() => {
@@ -200,6 +241,11 @@ fn summary_of_simulation(simulation: &Simulation) -> io::Result<Exit> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// Unpredictable, so that no capture can be made to collide; results do not depend on it.
+fn hash_seed() -> u64 {
+    RandomState::new().hash_one(0)
 }
 
 /// What stays on the terminal: what was read, what became of the connections, and the chosen one.

@@ -100,7 +100,7 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
     let tolerance =
         arguments.tolerance.map_or_else(Tolerance::default, |absolute| Tolerance { absolute, percent: 0 });
     let filter = arguments.filter.clone().unwrap_or_default();
-    let wanted = |record: &ConnectionRecord| filter.passes(&record.opened, record.verdict.outcome);
+    let wanted = |record: &ConnectionRecord| filter.passes(record);
     let [of_a, of_b] = &reports;
     let settings = Settings { tolerance, nat: arguments.nat, dropped: (of_a.dropped > 0, of_b.dropped > 0) };
     let comparison = compare(&in_a, &in_b, settings, wanted);

@@ -202,6 +202,30 @@ pub(super) fn scenario(name: &str) -> Result<Scenario, String> {
     read(name, &Given { seed: None, set: &[] }).map(|plan| plan.scenario)
 }
 
+/// Simulates the scenario of that name and writes what happens, for who wants no screen.
+#[cfg(feature = "dashboard")]
+pub(super) fn plainly(name: &str) -> io::Result<Exit> {
+    let mut out = io::stdout().lock();
+    let trouble = |problem: String| {
+        complain(&format!("error: {problem}"));
+        Ok(Exit::BadInput)
+    };
+    let plan = match read(name, &Given { seed: None, set: &[] }) {
+        Ok(plan) => plan,
+        Err(problem) => return trouble(problem),
+    };
+    let run = match plan.run(&[0]) {
+        Ok(run) => run,
+        Err(wrong) => return trouble(wrong.to_string()),
+    };
+    report::text(&mut out, &plan, &run, &["client".to_owned()], Color::Auto.style())?;
+    report::answer(&mut out, &plan.scenario)?;
+    match run.trouble() {
+        Some(problem) => trouble(problem),
+        None => Ok(if report::is_unexpected(&run) { Exit::Failed } else { Exit::Done }),
+    }
+}
+
 /// What was done, or why not.
 type Outcome = Result<Exit, String>;
 

@@ -96,7 +96,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE.toml")]
     expect: Option<PathBuf>,
 
-    /// Judge only connections that pass: addr:NET, port:N, client:…, server:…, outcome:NAME
+    /// Judge only connections that pass, as in analyze --filter: addr:NET, port:N, outcome:NAME, ka.probes>3
     #[arg(long, value_name = "EXPR")]
     filter: Option<Filter>,
 
@@ -237,7 +237,7 @@ impl Run {
     }
 
     fn judge(&mut self, record: &ConnectionRecord, history: &crate::analysis::verification::History) {
-        if !self.filter.passes(&record.opened, record.verdict.outcome) {
+        if !self.filter.passes(record) {
             return;
         }
         let Some((table, expectation, prober)) = self.promises.of(record) else {

@@ -49,8 +49,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
 
-    /// Show only connections that pass: addr:NET, port:N, client:…, server:…, outcome:NAME (known at the end);
-    /// commas between alternatives, ! negates. Packets of other addresses and ports are not even read
+    /// Show only connections that pass, as in analyze --filter: addr:NET, port:N, client:…, server:…; what is known
+    /// at the end only, such as outcome:NAME or ka.lost>0, holds back their events until then. Packets of other addresses and ports are not even read
     #[arg(long, value_name = "EXPR")]
     filter: Option<Filter>,
 
@@ -317,7 +317,7 @@ fn time_of(told: &Told) -> Timestamp {
 }
 
 /// A time of day in UTC, to the microsecond.
-fn clock_time(time: Timestamp) -> String {
+pub(super) fn clock_time(time: Timestamp) -> String {
     let since = u64::try_from(time.as_nanos()).unwrap_or(0);
     let stamp =
         humantime::format_rfc3339_micros(SystemTime::UNIX_EPOCH + Duration::from_nanos(since)).to_string();

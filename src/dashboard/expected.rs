@@ -97,6 +97,7 @@ fn again(row: &Row, opened: &Opened) -> (Segment, Observed) {
         class: row.class,
         seq: row.relative,
         ack: row.ack_relative(),
+        octets_missing: row.octets_missing,
     };
     (segment, observed)
 }

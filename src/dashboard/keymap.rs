@@ -40,6 +40,8 @@ pub enum Action {
     Filter,
     /// The next or previous connection, whichever panel has the keys.
     Connection(isize),
+    /// Ask which columns to show.
+    Columns,
     /// Sort by something else.
     Sort,
     /// Sort the other way round.
@@ -237,9 +239,10 @@ pub static BINDINGS: &[Binding] = &[
     replay(
         &[(K::Char('s'), A::Sort), (K::Char('S'), A::Reverse)],
         "s S",
-        "sort by verdict, number, probes, lost, duration; the other way round",
+        "sort by the next column; the other way round",
         "sort",
     ),
+    replay(&[(K::Char('c'), A::Columns)], "c", "choose columns, and by which to sort", ""),
     replay(&[(K::Char('a'), A::All)], "a", "connections without keepalives too", ""),
     replay(
         &[(K::Char('n'), A::Connection(1)), (K::Char('N'), A::Connection(-1))],
@@ -300,7 +303,7 @@ pub static BINDINGS: &[Binding] = &[
         "",
     ),
     everywhere(&[(K::Enter, A::Enter), (K::Esc, A::Back)], "Enter Esc", "choose; back", ""),
-    everywhere(&[(K::Char('T'), A::Theme)], "T", "theme: dark, light, mono", ""),
+    everywhere(&[(K::Char('T'), A::Theme)], "T", "theme: dark, light, high-contrast, mono", ""),
     everywhere(
         &[(K::Char('m'), A::Mouse)],
         "m",

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use super::columns::{Column, Columns};
 use super::replay::{Player, Speed};
 use super::simulation::Simulation;
 use super::simulation::asides::Asides;
@@ -112,6 +113,8 @@ pub enum Overlay {
     Help(usize),
     /// What to export.
     Export,
+    /// Which columns to show; the cursor stands on this one.
+    Columns(usize),
     /// Which scenario to begin with; the place in the list.
     Scenarios(usize),
     /// A line of text is asked for.
@@ -142,50 +145,20 @@ pub struct Prompt {
     pub cursor: usize,
     /// What is wrong with it.
     pub problem: Option<String>,
+    /// Where: from which character, and how many.
+    pub wrong: Option<(usize, usize)>,
 }
 
 impl Prompt {
     /// A line that begins with some text.
     pub fn new(asks: Asks, text: &str) -> Self {
         let text: Vec<char> = text.chars().collect();
-        Self { asks, cursor: text.len(), text, problem: None }
+        Self { asks, cursor: text.len(), text, problem: None, wrong: None }
     }
 
     /// The text so far.
     pub fn content(&self) -> String {
         self.text.iter().collect()
-    }
-}
-
-/// By what the table is sorted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SortBy {
-    /// Most troubled first.
-    Verdict,
-    /// In the order in which they began.
-    Number,
-    /// Most probes first.
-    Probes,
-    /// Most lost first.
-    Lost,
-    /// Longest first.
-    Duration,
-}
-
-impl SortBy {
-    /// All of them, in the order of the key that goes through them.
-    pub const ALL: [SortBy; 5] =
-        [SortBy::Verdict, SortBy::Number, SortBy::Probes, SortBy::Lost, SortBy::Duration];
-
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            SortBy::Verdict => "verdict",
-            SortBy::Number => "number",
-            SortBy::Probes => "probes",
-            SortBy::Lost => "lost",
-            SortBy::Duration => "duration",
-        }
     }
 }
 
@@ -274,8 +247,10 @@ pub struct Expected {
 /// How the table is made.
 #[derive(Clone, Debug)]
 pub struct Table {
+    /// Which columns are wanted.
+    pub columns: Columns,
     /// By what it is sorted.
-    pub sort: SortBy,
+    pub sort: Column,
     /// The other way round.
     pub reversed: bool,
     /// What was typed as a filter.
@@ -340,7 +315,8 @@ impl Session {
             [] => String::new(),
         };
         let table = Table {
-            sort: SortBy::Verdict,
+            columns: Columns::default(),
+            sort: Column::Verdict,
             reversed: false,
             filter_text: String::new(),
             filter: Filter::default(),

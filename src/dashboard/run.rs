@@ -238,9 +238,10 @@ fn shown_path(folder: &Path, path: PathBuf) -> PathBuf {
 /// Reads keys on a thread that ends with the process: nothing can wake it while it waits for one.
 fn watch_keys(sender: SyncSender<Message>) -> io::Result<()> {
     let work = move || {
+        let mut answers = terminal::Answers::default();
         // A terminal that is gone cannot be read.
         while let Ok(event) = crossterm::event::read() {
-            let message = terminal::message(&event);
+            let message = if answers.has(&event) { None } else { terminal::message(&event) };
             if message.is_some_and(|message| sender.send(message).is_err()) {
                 return;
             }

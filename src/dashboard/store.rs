@@ -5,6 +5,7 @@
 //! [`MOST_ROWS`] only segments that concern keepalives are kept.
 
 pub mod feed;
+pub mod figures;
 pub mod row;
 pub mod standing;
 

@@ -4,6 +4,7 @@
 
 use std::io::{self, Write, stdout};
 use std::sync::Once;
+use std::time::Duration;
 
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::{Hide, Show};
@@ -13,6 +14,7 @@ use crossterm::event::{
 };
 use crossterm::execute;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use terminal_colorsaurus::{QueryOptions, ThemeMode, theme_mode};
 
 use super::message::{Key, Message, Mouse};
 
@@ -53,6 +55,50 @@ fn give_back() {
     let _ = execute!(stdout(), DisableMouseCapture, LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();
     let _ = stdout().flush();
+}
+
+/// How long the terminal may take to say its colours.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
+
+/// Whether the background is light, if the terminal says so when it is asked (OSC 11). A terminal that does not
+/// know the question answers the one after it, so that hardly any lets us wait.
+pub fn is_light() -> Option<bool> {
+    let mut options = QueryOptions::default();
+    options.timeout = ANSWERS_WITHIN;
+    theme_mode(options).ok().map(|mode| mode == ThemeMode::Light)
+}
+
+/// Keeps what is no key from becoming one: an answer of the terminal that comes after all.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    /// Characters of an answer that may still come.
+    left: u8,
+}
+
+/// The longest answer with a colour, `11;rgba:ffff/ffff/ffff/ffff`, and a few more.
+const LONGEST_ANSWER: u8 = 40;
+
+impl Answers {
+    /// Whether an event is part of an answer. It begins with ESC ], which is read as Alt and ].
+    pub(super) fn has(&mut self, event: &Event) -> bool {
+        let Event::Key(KeyEvent { code: KeyCode::Char(letter), modifiers, .. }) = event else {
+            self.left = 0;
+            return false;
+        };
+        let (alt, control) =
+            (modifiers.contains(KeyModifiers::ALT), modifiers.contains(KeyModifiers::CONTROL));
+        if alt && *letter == ']' {
+            self.left = LONGEST_ANSWER;
+            return true;
+        }
+        if self.left == 0 {
+            return false;
+        }
+        let ends = (alt && *letter == '\\') || (control && letter.eq_ignore_ascii_case(&'g'));
+        let within = letter.is_ascii_hexdigit() || "rgba:;/".contains(*letter);
+        self.left = if within && !ends { self.left - 1 } else { 0 };
+        within || ends
+    }
 }
 
 /// Turns clicks on or off.
@@ -111,5 +157,36 @@ fn mouse(event: &MouseEvent) -> Option<Mouse> {
         MouseEventKind::ScrollUp => Some(Mouse::WheelUp(event.column, event.row)),
         MouseEventKind::ScrollDown => Some(Mouse::WheelDown(event.column, event.row)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pressed(code: char, modifiers: KeyModifiers) -> Event {
+        Event::Key(KeyEvent::new(KeyCode::Char(code), modifiers))
+    }
+
+    /// As crossterm reads it.
+    fn answer(ends: Event) -> Vec<Event> {
+        let mut events = vec![pressed(']', KeyModifiers::ALT)];
+        events.extend("11;rgb:1c1c/1C1C/ffff".chars().map(|letter| pressed(letter, KeyModifiers::NONE)));
+        events.push(ends);
+        events
+    }
+
+    #[test]
+    fn a_late_answer_of_the_terminal_is_no_key() {
+        for ends in [pressed('g', KeyModifiers::CONTROL), pressed('\\', KeyModifiers::ALT)] {
+            let mut answers = Answers::default();
+            assert!(answer(ends).iter().all(|event| answers.has(event)));
+            assert!(!answers.has(&pressed('g', KeyModifiers::NONE)), "it has ended");
+        }
+        let mut answers = Answers::default();
+        assert!(answers.has(&pressed(']', KeyModifiers::ALT)));
+        assert!(!answers.has(&pressed('q', KeyModifiers::NONE)), "what no answer has is a key");
+        assert!(!answers.has(&pressed('1', KeyModifiers::NONE)), "and so is what follows");
+        assert!(!answers.has(&Event::Resize(80, 24)));
     }
 }

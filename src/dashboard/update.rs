@@ -3,6 +3,7 @@
 //! Pure: time comes in messages, and what is to be done outside goes out as [`Effect`]s. [`settle()`] works out
 //! what follows from the moment shown; it is called once before a frame is drawn, however much has happened.
 
+mod columns;
 mod keys;
 mod mouse;
 mod prompt;

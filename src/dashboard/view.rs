@@ -4,7 +4,7 @@
 //! visible costs. Pure, and correct at any size: whatever does not fit is not drawn.
 
 pub mod connections;
-mod events;
+pub mod events;
 mod frame;
 pub mod ladder;
 pub mod layout;
@@ -55,6 +55,11 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
         Some(Overlay::Help(from)) => overlays::help(model.screen, *from, &mut pen),
         Some(Overlay::Export) => overlays::export(model.screen, &mut pen),
         Some(Overlay::Scenarios(chosen)) => overlays::scenarios(*chosen, &mut pen),
+        Some(Overlay::Columns(cursor)) => {
+            if let Some(session) = &model.session {
+                overlays::columns(session, *cursor, &mut pen);
+            }
+        }
         Some(Overlay::Prompt(line)) => overlays::prompt(model, line, &mut pen),
         None => {}
     }

@@ -100,6 +100,8 @@ pub struct TcpInfo {
     pub segs_out: u32,
     /// Segments received.
     pub segs_in: u32,
+    /// Octets that were written and not sent yet.
+    pub not_sent: u32,
 }
 
 /// Reads [`TcpInfo`].
@@ -124,6 +126,7 @@ pub fn tcp_info(socket: impl AsFd) -> io::Result<TcpInfo> {
         total_retrans: info.tcpi_total_retrans,
         segs_out: info.tcpi_segs_out,
         segs_in: info.tcpi_segs_in,
+        not_sent: info.tcpi_notsent_bytes,
     })
 }
 

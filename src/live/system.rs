@@ -230,6 +230,11 @@ impl<C: Clock> System<C> {
         self.connections.closing()
     }
 
+    /// What becomes readable when there is something to be told, for who has other things to wait for.
+    pub fn readiness(&self) -> BorrowedFd<'_> {
+        self.waiter.readiness()
+    }
+
     /// Lets other frames through from now on; takes no rights.
     ///
     /// # Errors

@@ -328,7 +328,7 @@ impl Watch {
         self.tally.with_keepalives += u64::from(record.has_keepalives());
         let was_told = known.as_ref().is_some_and(|known| known.wanted == Some(true));
         let wanted = record.has_keepalives() || self.filter.wants_no_keepalive();
-        let passes = wanted && self.filter.passes(&record.opened, record.verdict.outcome);
+        let passes = wanted && self.filter.passes(&record);
         if !passes && !was_told {
             return;
         }

@@ -131,6 +131,9 @@ pub enum Action {
     Close,
     /// It closes with a reset.
     Abort,
+    /// Somebody beside the stack sends a keepalive probe without data on it, as a raw socket can: the stack knows
+    /// nothing of it.
+    Probe,
     /// It sets something.
     Set(Setting),
     /// It makes a Winsock call.
@@ -240,6 +243,12 @@ impl Host {
         Some((end.local(), end.remote()))
     }
 
+    /// One more end, which is not open yet.
+    pub(super) fn add(&mut self, spec: EndSpec) {
+        let ip_id = self.chance.word() as u16;
+        self.ends.push(Slot { spec, end: None, ip_id });
+    }
+
     /// Opens a connection.
     pub(super) fn connect(&mut self, now: Timestamp, connection: usize, port: u16, remote: Endpoint) {
         if !self.powered {
@@ -333,6 +342,7 @@ impl Host {
             Action::Send { octets, .. } => end.send(now, octets),
             Action::Close => end.close(now),
             Action::Abort => end.abort(now),
+            Action::Probe => end.probe(now),
             Action::Set(setting) => end.set(now, setting),
             Action::Call(_) => {}
         }

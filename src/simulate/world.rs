@@ -323,6 +323,35 @@ impl World {
         self.host(host).end(connection)
     }
 
+    /// Opens one more connection now, whatever the description says about when; gives its number.
+    ///
+    /// # Errors
+    /// If another connection has, or had, the same two ports.
+    pub fn open(&mut self, connection: ConnectionSpec) -> Result<usize, WorldError> {
+        let (client, server) = (connection.client_port, connection.server_port);
+        let is_taken = |other: &ConnectionSpec| (other.client_port, other.server_port) == (client, server);
+        if self.connections.iter().any(is_taken) {
+            return Err(WorldError::SamePorts { client, server });
+        }
+        let index = self.connections.len();
+        for host in [HostSide::Client, HostSide::Server] {
+            let end = end_of(&connection, host);
+            for (at, action) in &end.actions {
+                let entry = Entry::Act { host, connection: index, action: *action };
+                self.queue.push(self.start.plus(*at).max(self.now), entry);
+            }
+            self.host_mut(host).add(end.clone());
+        }
+        self.connections.push(connection);
+        self.connect(index);
+        Ok(index)
+    }
+
+    /// Lets the application at an end of a connection do something now.
+    pub fn act(&mut self, host: HostSide, connection: usize, action: Action) {
+        self.carry_out(host, connection, action);
+    }
+
     /// Runs up to a time and what happens then.
     pub fn run_until(&mut self, until: Timestamp) {
         while self.next_time().is_some_and(|next| next <= until) {
@@ -359,8 +388,8 @@ impl World {
                 }
                 self.settle_box(index, None);
             }
-            Entry::Open(connection) => self.open(connection),
-            Entry::Act { host, connection, action } => self.act(host, connection, action),
+            Entry::Open(connection) => self.connect(connection),
+            Entry::Act { host, connection, action } => self.carry_out(host, connection, action),
             Entry::Change { host, change } => {
                 self.tell(What::Host { host, change });
                 self.host_mut(host).change(change);
@@ -370,7 +399,7 @@ impl World {
         true
     }
 
-    fn open(&mut self, connection: usize) {
+    fn connect(&mut self, connection: usize) {
         let address = self.host(HostSide::Server).address();
         let Some(spec) = self.connections.get(connection) else { return };
         let server = Endpoint { address, port: spec.server_port };
@@ -380,7 +409,7 @@ impl World {
         self.settle_host(HostSide::Client);
     }
 
-    fn act(&mut self, host: HostSide, connection: usize, action: Action) {
+    fn carry_out(&mut self, host: HostSide, connection: usize, action: Action) {
         let now = self.now;
         self.host_mut(host).act(now, connection, action);
         if let Action::Send { every: Some(every), until, .. } = action {

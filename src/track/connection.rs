@@ -134,6 +134,7 @@ impl Connection {
             class: Class::Copy,
             seq: side.relative(side.position(segment.seq)),
             ack: segment.flags.ack().then(|| peer.relative(peer.position(segment.ack))),
+            octets_missing: self.octets_missing(),
         }
     }
 
@@ -225,13 +226,13 @@ impl Connection {
         }
         receiver.run = 0;
         self.last = Mark { frame: segment.id, time: segment.time };
-        Observed {
-            connection: self.id,
-            sender: from,
-            class,
-            seq: sender.relative(position),
-            ack: ack.map(|position| receiver.relative(position)),
-        }
+        let seq = sender.relative(position);
+        let ack = ack.map(|position| receiver.relative(position));
+        Observed { connection: self.id, sender: from, class, seq, ack, octets_missing: self.octets_missing() }
+    }
+
+    fn octets_missing(&self) -> [bool; 2] {
+        [self.client.is_missing_octets(), self.server.is_missing_octets()]
     }
 
     /// Any segment.
@@ -284,6 +285,7 @@ impl Connection {
             class,
             seq: self.side(step.from).relative(step.position),
             ack: segment.flags.ack().then(|| peer.relative(peer.position(segment.ack))),
+            octets_missing: self.octets_missing(),
         }
     }
 

@@ -373,7 +373,8 @@ impl Side {
     }
 
     /// Whether octets of it were acknowledged that are not in the capture.
-    fn is_missing_octets(&self) -> bool {
+    #[inline]
+    pub(super) fn is_missing_octets(&self) -> bool {
         let acked = self.acked().unwrap_or(0);
         let rare = self.rare.as_ref();
         let hole = rare.is_some_and(|rare| rare.missing || rare.hole.is_some_and(|(from, _)| acked > from));

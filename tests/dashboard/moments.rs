@@ -45,35 +45,63 @@ fn analyze(octets: Vec<u8>) -> Vec<ConnectionRecord> {
 #[test]
 fn every_moment_is_judged_as_if_the_capture_ended_there() {
     for name in CAPTURES {
-        let pcap = Pcap::of(name);
-        let mut screen = Screen::replay(&[name], 100, 30, COLOR);
-        screen.draw();
-        let rows = screen.session().store.rows().len();
-        // Backward, so that each moment is reached by going back.
-        for read in (1..=rows).rev() {
-            let model = &mut screen.model;
-            let session = model.session.as_mut().expect("a session");
-            session.player.to_row(&session.store, read);
-            screen.draw();
-            let session = screen.session();
-            let row = session.store.rows()[read - 1];
-            let records = analyze(pcap.with(0..row.frame().number as usize));
-            for record in records {
-                if record.opened.start == Start::Midstream {
-                    continue;
-                }
-                let standing = &session.standing;
-                let ours =
-                    standing.record(&session.store, record.id, session.player.at.time).expect("a record");
-                let place = format!("{name} #{} after frame {}", record.id, row.frame());
-                assert_eq!(ours.verdict, record.verdict, "{place}");
-                assert_eq!(ours.client_inference, record.client_inference, "{place}");
-                assert_eq!(standing.seen(record.id).outcome, Some(record.verdict.outcome), "{place}");
-                let counted = record.client.probes.len() + record.server.probes.len();
-                assert_eq!(standing.seen(record.id).probes as usize, counted, "{place}");
-            }
+        judge_every_moment(name, &Pcap::of(name));
+    }
+}
+
+/// A capture that left out a packet, whichever it was.
+#[test]
+fn what_the_capture_left_out_is_known_at_every_moment() {
+    let mut missing = 0;
+    for name in ["lossy.pcap", "closed.pcap", "late_answers.pcap"] {
+        let whole = Pcap::of(name);
+        for gone in 3..whole.records.len() {
+            let mut records = whole.records.clone();
+            records.remove(gone);
+            let pcap = Pcap { header: whole.header.clone(), records };
+            missing += judge_every_moment(&format!("{name} without packet {}", gone + 1), &pcap);
         }
     }
+    assert!(missing > 0, "in none of them octets were missing");
+}
+
+/// Compares each moment with an analysis of the packets until then; returns in how many octets were missing.
+fn judge_every_moment(name: &str, pcap: &Pcap) -> usize {
+    let mut screen = Screen::start(100, 30, COLOR);
+    open(&mut screen.model, vec![name.into()]);
+    screen.read(Captures::from_reader(name, Cursor::new(pcap.octets())));
+    screen.draw();
+    let rows = screen.session().store.rows().len();
+    let mut missing = 0;
+    // Backward, so that each moment is reached by going back.
+    for read in (1..=rows).rev() {
+        let model = &mut screen.model;
+        let session = model.session.as_mut().expect("a session");
+        session.player.to_row(&session.store, read);
+        screen.draw();
+        let session = screen.session();
+        let row = session.store.rows()[read - 1];
+        let records = analyze(pcap.with(0..row.frame().number as usize));
+        for record in records {
+            if record.opened.start == Start::Midstream {
+                continue;
+            }
+            let standing = &session.standing;
+            let ours = standing.record(&session.store, record.id, session.player.at.time).expect("a record");
+            let place = format!("{name} #{} after frame {}", record.id, row.frame());
+            let gaps = |record: &ConnectionRecord| {
+                (record.summary.client.octets_missing, record.summary.server.octets_missing)
+            };
+            assert_eq!(gaps(&ours), gaps(&record), "{place}");
+            missing += usize::from(gaps(&record) != (false, false));
+            assert_eq!(ours.verdict, record.verdict, "{place}");
+            assert_eq!(ours.client_inference, record.client_inference, "{place}");
+            assert_eq!(standing.seen(record.id).outcome, Some(record.verdict.outcome), "{place}");
+            let counted = record.client.probes.len() + record.server.probes.len();
+            assert_eq!(standing.seen(record.id).probes as usize, counted, "{place}");
+        }
+    }
+    missing
 }
 
 #[test]

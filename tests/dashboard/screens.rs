@@ -117,6 +117,12 @@ fn moments_and_overlays() {
     let mut export = Screen::replay(&["answered.pcap"], 80, 24, MONO);
     export.keys("e");
     check("export_80x24", &mut export);
+    let mut columns = Screen::replay(&["vanish.pcap", "both.pcap"], 100, 30, COLOR);
+    columns.keys("c");
+    check("columns_100x30", &mut columns);
+    let mut wrong_filter = Screen::replay(&["vanish.pcap"], 80, 24, ASCII);
+    wrong_filter.keys("/port:80 or idle>60 and alive");
+    check("filter_wrong_80x24", &mut wrong_filter);
     let mut log = Screen::replay(&["window_probes_then_keepalives.pcap"], 100, 30, MONO);
     log.keys("L");
     check("log_100x30", &mut log);

@@ -18,7 +18,7 @@ fn draw_all(screen: &mut Screen, columns: u16, rows: u16) {
         }
         screen.draw();
     }
-    for overlay in ["?", "e", "/", ":"] {
+    for overlay in ["?", "e", "/", ":", "c"] {
         screen.keys(overlay);
         screen.draw();
         screen.key(Key::Esc);

@@ -15,18 +15,19 @@ use crate::common::{Pcap, analyze_json, capture_path, keepscope, scratch, text};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A terminal in which a program runs.
-struct Terminal {
+pub struct Terminal {
     master: Option<Box<dyn MasterPty + Send>>,
     writer: Box<dyn Write + Send>,
     output: Receiver<Vec<u8>>,
     child: Box<dyn Child + Send + Sync>,
     parser: vt100::Parser,
-    raw: Vec<u8>,
+    /// All that was written to it.
+    pub raw: Vec<u8>,
 }
 
 impl Terminal {
     /// Runs `shell` words in a terminal of this size, in this folder.
-    fn run(command: CommandBuilder, columns: u16, rows: u16) -> Terminal {
+    pub fn run(command: CommandBuilder, columns: u16, rows: u16) -> Terminal {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
         let child = pair.slave.spawn_command(command).expect("a program");
@@ -45,7 +46,7 @@ impl Terminal {
         Terminal { master: Some(pair.master), writer, output, child, parser, raw: Vec::new() }
     }
 
-    fn keepscope(arguments: &[&str], columns: u16, rows: u16, folder: &Path) -> Terminal {
+    pub fn keepscope(arguments: &[&str], columns: u16, rows: u16, folder: &Path) -> Terminal {
         let mut words = vec![env!("CARGO_BIN_EXE_keepscope")];
         words.extend(arguments);
         // What the terminal is like afterwards, the shell says.
@@ -53,23 +54,35 @@ impl Terminal {
         Terminal::run(shell(&format!("{}; echo exit=$?; stty -a", quoted.join(" ")), folder), columns, rows)
     }
 
-    fn send(&mut self, keys: &str) {
+    pub fn send(&mut self, keys: &str) {
         self.writer.write_all(keys.as_bytes()).expect("a terminal that takes keys");
         self.writer.flush().expect("a terminal that takes keys");
     }
 
-    fn contents(&self) -> String {
+    pub fn contents(&self) -> String {
         self.parser.screen().contents()
     }
 
     /// Waits until the screen passes; what is on it is in the message otherwise.
+    pub fn wait(&mut self, what: &str, passes: impl Fn(&str) -> bool) {
+        self.wait_until(what, |terminal| passes(&terminal.contents()));
+    }
+
+    /// Waits until these octets were written to it.
+    pub fn wait_octets(&mut self, octets: &str) {
+        let octets = octets.as_bytes();
+        self.wait_until("an escape sequence", |terminal| {
+            terminal.raw.windows(octets.len()).any(|window| window == octets)
+        });
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "a screen that keeps changing must not keep a test for ever"
     )]
-    fn wait(&mut self, what: &str, passes: impl Fn(&str) -> bool) {
+    fn wait_until(&mut self, what: &str, passes: impl Fn(&Self) -> bool) {
         let began = Instant::now();
-        while !passes(&self.contents()) {
+        while !passes(self) {
             let left = PATIENCE.saturating_sub(began.elapsed());
             match self.output.recv_timeout(left) {
                 Ok(octets) => {
@@ -81,11 +94,11 @@ impl Terminal {
         }
     }
 
-    fn wait_for(&mut self, words: &str) {
+    pub fn wait_for(&mut self, words: &str) {
         self.wait(words, |screen| screen.contains(words));
     }
 
-    fn wait_gone(&mut self, words: &str) {
+    pub fn wait_gone(&mut self, words: &str) {
         self.wait(&format!("the end of {words}"), |screen| !screen.contains(words));
     }
 
@@ -96,7 +109,7 @@ impl Terminal {
     }
 
     /// The program and then the shell have ended; the terminal is as a shell wants it.
-    fn expect_sane(&mut self) {
+    pub fn expect_sane(&mut self) {
         self.wait_for("icanon");
         self.wait(" echo ", |screen| screen.contains(" echo ") && !screen.contains("-icanon"));
         let screen = self.parser.screen();
@@ -123,14 +136,16 @@ fn some(size: u16) -> NonZero<u16> {
     NonZero::new(size).expect("a size")
 }
 
-fn shell(script: &str, folder: &Path) -> CommandBuilder {
+/// A shell that runs a script in a folder.
+pub fn shell(script: &str, folder: &Path) -> CommandBuilder {
     let mut command = CommandBuilder::new("sh");
     command.args(["-c", script]);
     command.cwd(folder);
     command.env("TERM", "xterm-256color");
     command.env("LC_ALL", "C.UTF-8");
     command.env_remove("NO_COLOR");
-    command.env_remove("COLORFGBG");
+    // Who is told need not ask; the emulator would not answer.
+    command.env("COLORFGBG", "15;0");
     command
 }
 

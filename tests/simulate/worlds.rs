@@ -7,7 +7,7 @@ use keepscope::simulate::link::{Lane, LinkSpec};
 use keepscope::simulate::tap::TapSpec;
 use keepscope::simulate::truth::{Truth, What};
 use keepscope::simulate::windows::{WindowsCall, WindowsSpec};
-use keepscope::simulate::world::{ConnectionSpec, START, World, WorldSpec};
+use keepscope::simulate::world::{ConnectionSpec, START, World, WorldError, WorldSpec};
 use keepscope::stack::Stack;
 use keepscope::time::Span;
 use keepscope::winsock::{
@@ -255,4 +255,61 @@ fn an_end_can_answer_only_probes_with_an_octet() {
         let world = run(spec, 60);
         assert_eq!(closed(&world).is_empty(), lives, "{client}: {:?}", closed(&world));
     }
+}
+
+#[test]
+fn connections_are_opened_and_used_while_the_world_runs() {
+    let mut spec = two_linux(EndSpec::default(), EndSpec::default());
+    spec.connections.clear();
+    let mut world = World::new(spec, Vec::new()).unwrap();
+    world.run_for(Span::from_secs(100));
+    let plain = || ConnectionSpec::new(EndSpec::default(), EndSpec::default());
+    let first = world.open(plain()).unwrap();
+    world.run_for(Span::from_secs(1));
+    let second = world.open(ConnectionSpec { client_port: 40_001, ..plain() }).unwrap();
+    assert!(matches!(world.open(plain()), Err(WorldError::SamePorts { client: 40_000, server: 443 })));
+    world.run_for(Span::from_secs(1));
+    let write = Action::Send { octets: 1, every: None, until: None };
+    world.act(HostSide::Client, first, write);
+    world.act(HostSide::Server, second, write);
+    world.run_for(Span::from_secs(1));
+    world.act(HostSide::Client, first, Action::Probe);
+    world.run_for(Span::from_secs(1));
+    world.act(HostSide::Server, second, Action::Probe);
+    world.run_for(Span::from_secs(1));
+    world.act(HostSide::Client, first, Action::Close);
+    world.run_for(Span::from_secs(1));
+    let of = |host: HostSide| {
+        let all = world.truths().iter().filter_map(move |truth| match truth.what {
+            What::Sent { host: by, role, connection: Some(connection), .. } if by == host => {
+                Some((connection, role))
+            }
+            _ => None,
+        });
+        all.collect::<Vec<_>>()
+    };
+    let client = [
+        (first, Role::Syn),
+        (first, Role::Ack),
+        (second, Role::Syn),
+        (second, Role::Ack),
+        (first, Role::Data),
+        (second, Role::Ack),
+        (first, Role::Probe(1)),
+        (second, Role::Answer),
+        (first, Role::Fin),
+        (first, Role::Ack),
+    ];
+    let server = [
+        (first, Role::SynAck),
+        (second, Role::SynAck),
+        (second, Role::Data),
+        (first, Role::Ack),
+        (first, Role::Answer),
+        (second, Role::Probe(1)),
+        (first, Role::Ack),
+        (first, Role::Fin),
+    ];
+    assert_eq!(of(HostSide::Client), client);
+    assert_eq!(of(HostSide::Server), server);
 }

@@ -70,7 +70,7 @@ impl Promises {
 
     /// What is promised of a connection: by which table, what, and of which end.
     pub(super) fn of(&self, record: &ConnectionRecord) -> Option<(Option<usize>, &Expectation, Prober)> {
-        let fits = |table: &&Table| table.filter.passes(&record.opened, record.verdict.outcome);
+        let fits = |table: &&Table| table.filter.passes(record);
         let place = self.tables.iter().position(|table| fits(&table))?;
         let table = self.tables.get(place)?;
         Some((self.from_file.then_some(place + 1), &table.expectation, table.prober))

@@ -38,6 +38,8 @@ pub struct Row {
     pub sender: Party,
     /// It carries the timestamps option.
     pub timestamps: bool,
+    /// Octets of the client, and of the server, were acknowledged so far that are not in the capture.
+    pub octets_missing: [bool; 2],
 }
 
 impl Row {
@@ -58,6 +60,7 @@ impl Row {
             ttl: segment.ttl,
             sender: observed.sender,
             timestamps: segment.options.timestamps.is_some(),
+            octets_missing: observed.octets_missing,
         }
     }
 
@@ -78,6 +81,7 @@ impl Row {
             ttl: answer.ttl,
             sender: prober.peer(),
             timestamps: false,
+            octets_missing: [false; 2],
         }
     }
 

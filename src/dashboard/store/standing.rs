@@ -12,6 +12,7 @@ use crate::track::looks::Looks;
 use crate::track::repeated::Repeated;
 
 use super::Store;
+use super::figures::Figures;
 use super::row::Row;
 
 /// One end of a connection so far.
@@ -24,6 +25,7 @@ struct Side {
     fin: u32,
     ttl: Option<(u8, u8)>,
     timestamps: bool,
+    octets_missing: bool,
     lookalikes: LookAlikes,
     repeated: Option<Repeated>,
     looks: Looks,
@@ -39,6 +41,8 @@ struct Tally {
     copies: u32,
     reset: Option<(Party, Mark)>,
     seen: Seen,
+    /// What was measured, once that was asked for, until something more comes.
+    figures: Option<Box<Figures>>,
     stale: bool,
 }
 
@@ -119,6 +123,7 @@ impl Standing {
         if row.is_icmp() {
             return;
         }
+        [tally.client.octets_missing, tally.server.octets_missing] = row.octets_missing;
         let (side, peer) = match row.sender {
             Party::Client => (&mut tally.client, &tally.server),
             Party::Server => (&mut tally.server, &tally.client),
@@ -173,7 +178,7 @@ impl Standing {
             let Some((seen, waits)) = self.judge(store, id, now) else { continue };
             let Some(tally) = self.tallies.get_mut(place as usize) else { continue };
             changed |= tally.seen != seen;
-            (tally.seen, tally.stale) = (seen, false);
+            (tally.seen, tally.stale, tally.figures) = (seen, false, None);
             if waits {
                 self.waiting.push(place);
             }
@@ -206,6 +211,30 @@ impl Standing {
     /// What the table shows of a connection.
     pub fn seen(&self, id: ConnectionId) -> Seen {
         place_of(id).and_then(|place| self.tallies.get(place)).map(|tally| tally.seen).unwrap_or_default()
+    }
+
+    /// Packets of both ends so far.
+    pub fn packets(&self, id: ConnectionId) -> u64 {
+        let tally = place_of(id).and_then(|place| self.tallies.get(place));
+        tally.map_or(0, |tally| u64::from(tally.client.segments) + u64::from(tally.server.segments))
+    }
+
+    /// Measures a connection, if that was not done since something last came.
+    pub fn measure(&mut self, store: &Store, id: ConnectionId, now: Timestamp) -> Option<&Figures> {
+        let place = place_of(id)?;
+        if self.tallies.get(place)?.figures.is_none() {
+            let figures = match store.record_at(id, self.rows, self.at_end) {
+                Some(record) => Figures::of(record),
+                None => Figures::of(&self.record(store, id, now)?),
+            };
+            self.tallies.get_mut(place)?.figures = Some(Box::new(figures));
+        }
+        self.figures(id)
+    }
+
+    /// What was measured of a connection; nothing if nobody asked for it.
+    pub fn figures(&self, id: ConnectionId) -> Option<&Figures> {
+        self.tallies.get(place_of(id)?)?.figures.as_deref()
     }
 
     /// How many connections have begun.
@@ -251,8 +280,7 @@ impl Standing {
             lookalikes: side.lookalikes,
             syn: side.looks.syn(),
             data_packets: side.looks.data_packets(),
-            // What the capture left out is told with the last word.
-            octets_missing: false,
+            octets_missing: side.octets_missing,
             repeated: side.repeated,
         };
         Some(Summary {

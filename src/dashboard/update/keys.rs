@@ -1,10 +1,11 @@
 //! Keys.
 
-use super::{prompt, simulate};
+use super::{columns, prompt, simulate};
+use crate::dashboard::columns::Column;
 use crate::dashboard::effect::{Body, Effect};
 use crate::dashboard::keymap::{self, Action};
 use crate::dashboard::message::Key;
-use crate::dashboard::model::{Asks, Choices, Model, Overlay, Panel, Prompt, Screen, Session, SortBy};
+use crate::dashboard::model::{Asks, Choices, Model, Overlay, Panel, Prompt, Screen, Session};
 use crate::dashboard::theme::Palette;
 use crate::dashboard::{svg, view};
 use crate::report::text::Style;
@@ -33,6 +34,10 @@ pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
     match model.overlay.take() {
         Some(Overlay::Prompt(line)) => return prompt::on_key(model, line, key),
         Some(Overlay::Export) => return on_export_key(model, key),
+        Some(Overlay::Columns(line)) => {
+            columns::on_key(model, line, key);
+            return Vec::new();
+        }
         Some(Overlay::Scenarios(place)) => return simulate::on_list_key(model, place, key),
         Some(Overlay::Help(from)) => {
             on_help_key(model, from, key);
@@ -146,10 +151,12 @@ fn on_replay(model: &mut Model, action: Action) -> Vec<Effect> {
             model.overlay = Some(Overlay::Prompt(line));
         }
         Action::GoTo => model.overlay = Some(Overlay::Prompt(Prompt::new(Asks::GoTo, ""))),
+        Action::Columns => {
+            let place = Column::ALL.iter().position(|column| *column == session.table.sort);
+            model.overlay = Some(Overlay::Columns(place.unwrap_or(0)));
+        }
         Action::Sort => {
-            let place = SortBy::ALL.iter().position(|sort| *sort == session.table.sort);
-            let next = place.map_or(0, |place| (place + 1) % SortBy::ALL.len());
-            session.table.sort = SortBy::ALL.get(next).copied().unwrap_or(SortBy::Verdict);
+            session.table.sort = columns::next(session, model.size.0);
             session.table.stale = true;
         }
         Action::Reverse => {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::simulate;
-use crate::analysis::filter::Filter;
+use crate::analysis::filter::{Filter, FilterError};
 use crate::dashboard::effect::Effect;
 use crate::dashboard::message::Key;
 use crate::dashboard::model::{Asks, Model, Overlay, Prompt, Session};
@@ -44,19 +44,21 @@ pub(super) fn on_key(model: &mut Model, mut line: Prompt, key: Key) -> Vec<Effec
         }
         _ => {}
     }
-    line.problem = None;
+    (line.problem, line.wrong) = (None, None);
     if line.asks == Asks::Filter {
         // The table shows at once what would be left of it.
-        line.problem = set_filter(model, &line.content()).err();
+        if let Err(error) = set_filter(model, &line.content()) {
+            line.wrong = Some((error.column, error.width));
+            line.problem = Some(error.problem);
+        }
     }
     model.overlay = Some(Overlay::Prompt(line));
     Vec::new()
 }
 
 /// Filters the table, but keeps what was typed before until that is accepted.
-fn set_filter(model: &mut Model, text: &str) -> Result<(), String> {
-    let filter: Filter =
-        text.parse().map_err(|error: crate::analysis::filter::FilterError| error.to_string())?;
+fn set_filter(model: &mut Model, text: &str) -> Result<(), FilterError> {
+    let filter: Filter = text.parse()?;
     if let Some(session) = model.session.as_mut() {
         session.table.filter = filter;
         session.table.stale = true;
@@ -72,11 +74,15 @@ fn accept(model: &mut Model, line: Prompt) -> Vec<Effect> {
             return vec![Effect::ReadScenario(PathBuf::from(text.trim()))];
         }
         Asks::Open => return super::open(model, vec![PathBuf::from(text.trim())]),
-        Asks::Filter => set_filter(model, &text).map(|()| {
-            if let Some(session) = model.session.as_mut() {
-                session.table.filter_text = text.clone();
+        Asks::Filter => match set_filter(model, &text) {
+            Ok(()) => {
+                if let Some(session) = model.session.as_mut() {
+                    session.table.filter_text = text;
+                }
+                Ok(())
             }
-        }),
+            Err(error) => Err(error.problem),
+        },
         Asks::GoTo => model.shown_mut().map_or(Ok(()), |session| go_to(session, text.trim())),
         Asks::Setting => match simulate::set(model, &text) {
             Ok(effects) => return effects,

@@ -4,18 +4,23 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use crate::analysis::{ConnectionRecord, Outcome};
+use crate::dashboard::columns::Column;
 use crate::dashboard::expected;
-use crate::dashboard::model::{Chosen, ChosenFor, Meaning, Model, Session, SortBy};
+use crate::dashboard::model::{Chosen, ChosenFor, Meaning, Model, Session};
+use crate::dashboard::store::Store;
+use crate::dashboard::store::figures::Asked;
+use crate::dashboard::store::standing::Standing;
 use crate::time::Span;
 use crate::track::event::ConnectionId;
 
 /// Works out everything that is drawn and not known yet.
 pub fn settle(model: &mut Model) {
-    let simulated = model.simulation.as_mut().map(|simulation| &mut simulation.session);
-    model.session.iter_mut().chain(simulated).for_each(settle_session);
+    let lines = usize::from(model.size.1);
+    let Some(session) = model.shown_mut() else { return };
+    settle_session(session, lines);
 }
 
-fn settle_session(session: &mut Session) {
+fn settle_session(session: &mut Session, lines: usize) {
     let at = session.player.at;
     let at_end = session.player.is_at_end(&session.store);
     let begun = session.standing.begun();
@@ -28,6 +33,7 @@ fn settle_session(session: &mut Session) {
         sort(session);
     }
     choose(session);
+    measure_shown(session, lines);
     session.expect();
 }
 
@@ -37,45 +43,91 @@ fn id_of(index: u32) -> ConnectionId {
 
 /// Makes the order of the table anew.
 fn sort(session: &mut Session) {
-    let Session { store, standing, table, .. } = session;
-    let named = table.filter.wants_no_keepalive();
-    let shown = |index: &u32| {
+    let Session { store, standing, table, player, .. } = session;
+    let (named, now) = (table.filter.wants_no_keepalive(), player.at.time);
+    let measures = table.filter.needs_amounts() || table.sort.is_measured();
+    let count = u32::try_from(standing.begun()).unwrap_or(u32::MAX);
+    let mut shown = |index: &u32| {
         let id = id_of(*index);
         let seen = standing.seen(id);
         let Some(outcome) = seen.outcome else { return false };
         let Some(connection) = store.connection(id) else { return false };
+        // One that will have keepalives stands here from its beginning, so that it can be watched getting there.
+        let will = || connection.record.as_ref().is_some_and(|(_, record)| record.has_keepalives());
+        if !(table.all || named || seen.probes > 0 || will()) {
+            return false;
+        }
         let opened = store
             .record_at(id, standing.rows(), standing.at_end())
             .map_or(connection.opened, |record| record.opened);
-        // One that will have keepalives stands here from its beginning, so that it can be watched getting there.
-        let will = || connection.record.as_ref().is_some_and(|(_, record)| record.has_keepalives());
-        (table.all || named || seen.probes > 0 || will()) && table.filter.passes(&opened, outcome)
+        let figures = if measures { standing.measure(store, id, now) } else { None };
+        table.filter.passes(&Asked { id, opened: &opened, outcome: Some(outcome), figures })
     };
-    let count = u32::try_from(standing.begun()).unwrap_or(u32::MAX);
     let mut order = std::mem::take(&mut table.order);
     order.clear();
-    order.extend((0..count).filter(shown));
-    match table.sort {
-        SortBy::Number => {}
-        SortBy::Verdict => {
+    order.extend((0..count).filter(|index| shown(index)));
+    order_by(&mut order, table.sort, store, standing);
+    if table.reversed {
+        order.reverse();
+    }
+    table.order = order;
+}
+
+fn order_by(order: &mut [u32], by: Column, store: &Store, standing: &Standing) {
+    match by {
+        Column::Number => {}
+        Column::Verdict => {
             order.sort_by_key(|index| standing.seen(id_of(*index)).outcome.unwrap_or(Outcome::NoKeepalive));
         }
-        SortBy::Probes => order.sort_by_key(|index| Reverse(standing.seen(id_of(*index)).probes)),
-        SortBy::Lost => order.sort_by_key(|index| {
+        Column::Probes => order.sort_by_key(|index| Reverse(standing.seen(id_of(*index)).probes)),
+        Column::Lost => order.sort_by_key(|index| {
             let seen = standing.seen(id_of(*index));
             Reverse(seen.probes.saturating_sub(seen.answered))
         }),
-        SortBy::Duration => order.sort_by_cached_key(|index| {
+        Column::Duration => order.sort_by_cached_key(|index| {
             let id = id_of(*index);
             let last = standing.seen(id).last.checked_sub(1).and_then(|row| store.row(row));
             let length = last.zip(store.connection(id));
             Reverse(length.map_or(Span::ZERO, |(last, found)| last.time.since(found.opened.first.time)))
         }),
+        Column::Packets => {
+            order.sort_by_cached_key(|index| Reverse(standing.packets(id_of(*index))));
+        }
+        Column::First => {
+            order.sort_by_key(|index| store.connection(id_of(*index)).map(|found| found.opened.first.time));
+        }
+        Column::Ends => order.sort_by_key(|index| {
+            let end = |end: crate::segment::Endpoint| (end.address, end.port);
+            store.connection(id_of(*index)).map(|found| (end(found.opened.server), end(found.opened.client)))
+        }),
+        Column::Stack => order.sort_by_key(|index| {
+            let stack = standing.figures(id_of(*index)).and_then(|figures| figures.stack);
+            (stack.is_none(), stack)
+        }),
+        // What does not show stands last.
+        Column::Idle
+        | Column::Interval
+        | Column::Count
+        | Column::RttMedian
+        | Column::RttHigh
+        | Column::Gap => order.sort_by_key(|index| {
+            let figures = standing.figures(id_of(*index));
+            Reverse(figures.zip(by.quantity()).and_then(|(figures, quantity)| figures.amount(quantity)))
+        }),
     }
-    if table.reversed {
-        order.reverse();
+}
+
+/// Measures what may be on the screen: at most so many lines around the chosen one.
+fn measure_shown(session: &mut Session, lines: usize) {
+    let Session { store, standing, table, player, selected, .. } = session;
+    if !Column::ALL.iter().any(|column| column.is_measured() && table.columns.has(*column)) {
+        return;
     }
-    table.order = order;
+    let place = selected.and_then(|id| table.order.iter().position(|index| id_of(*index) == id)).unwrap_or(0);
+    let from = place.saturating_sub(lines).min(table.order.len().saturating_sub(lines));
+    for index in table.order.iter().skip(from).take(lines * 2) {
+        standing.measure(store, id_of(*index), player.at.time);
+    }
 }
 
 /// Works out the chosen connection, if anything about it has changed.

@@ -3,32 +3,12 @@
 use ratatui::layout::Rect;
 
 use super::pen::Pen;
-use crate::analysis::inference::Explanation;
-use crate::analysis::{ConnectionRecord, median};
+use crate::analysis::filter::Filter;
+use crate::dashboard::columns::Column;
 use crate::dashboard::model::{Model, Panel, Session};
 use crate::dashboard::text::{brief, fit, fit_right};
 use crate::dashboard::theme::Role;
-use crate::time::Span;
 use crate::track::event::ConnectionId;
-
-/// Columns of the table with their widths. They go from the right as the table narrows, in the order of the
-/// last number: lowest first.
-const COLUMNS: [(&str, usize, u8); 8] = [
-    ("#", 6, 9),
-    ("client > server", 0, 9),
-    ("first", 10, 3),
-    ("dur", 8, 4),
-    ("idle~/intvl~/cnt~", 19, 1),
-    ("KA", 6, 7),
-    ("lost", 6, 8),
-    ("rtt p50", 9, 2),
-];
-
-/// Columns of the verdict.
-const VERDICT: usize = 15;
-
-/// Least room for the ends.
-const ENDS: usize = 27;
 
 pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     let (order, table) = (&session.table.order, &session.table);
@@ -37,9 +17,9 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     let direction = if table.reversed { " reversed" } else { "" };
     let filter =
         if table.filter_text.is_empty() { String::new() } else { format!("   / {}", table.filter_text) };
-    let right = format!("sort: {}{direction}{filter}", table.sort.name());
+    let right = format!("sort: {}{direction}{filter}", table.sort.shape().heading);
     let mut pen = pen.panel(&title, &right, model.choices.focus == Panel::Connections);
-    let columns = columns_for(usize::from(pen.width()));
+    let columns = table.columns.fitting(usize::from(pen.width()));
     pen.put(0, 0, &heading(&columns, usize::from(pen.width())), Role::Strong);
     let height = usize::from(pen.height()).saturating_sub(1);
     if order.is_empty() {
@@ -49,13 +29,12 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     let top = top(session, height);
     for (line, index) in (1..).zip(order.iter().skip(top).take(height)) {
         let id = ConnectionId(u64::from(*index) + 1);
-        let chosen = session.selected == Some(id);
-        row(model, session, id, &columns, line, chosen, &mut pen);
+        row(model, session, id, &columns, line, &mut pen);
     }
 }
 
 fn nothing(session: &Session) -> &'static str {
-    match (session.store.reading().done, session.table.filter_text.is_empty(), session.table.all) {
+    match (session.store.reading().done, session.table.filter == Filter::default(), session.table.all) {
         (false, _, _) => "reading",
         (true, false, _) => "no connection passes the filter",
         (true, true, false) if session.standing.begun() > 0 => {
@@ -80,35 +59,16 @@ pub fn row_at(session: &Session, area: Rect, row: u16) -> Option<u32> {
     (line < height).then(|| session.table.order.get(top(session, height) + line).copied()).flatten()
 }
 
-/// The columns for which there is room, with their widths.
-fn columns_for(width: usize) -> Vec<(usize, usize)> {
-    let mut chosen: Vec<usize> = (0..COLUMNS.len()).collect();
-    loop {
-        let fixed: usize = chosen.iter().filter_map(|index| COLUMNS.get(*index)).map(|column| column.1).sum();
-        let left = width.saturating_sub(fixed + VERDICT + 2);
-        let lowest =
-            chosen.iter().enumerate().min_by_key(|(_, index)| COLUMNS.get(**index).map(|column| column.2));
-        if let Some((place, _)) = lowest
-            && left < ENDS
-            && chosen.len() > 4
-        {
-            chosen.remove(place);
-            continue;
-        }
-        let wide =
-            |index: usize| COLUMNS.get(index).map_or(0, |column| if column.1 == 0 { left } else { column.1 });
-        return chosen.into_iter().map(|index| (index, wide(index))).collect();
-    }
-}
-
-fn heading(columns: &[(usize, usize)], width: usize) -> String {
+fn heading(columns: &[(Column, usize)], width: usize) -> String {
     let mut text = String::from("  ");
-    for (index, wide) in columns {
-        let name = COLUMNS.get(*index).map_or("", |column| column.0);
-        let left = matches!(index, 1);
-        text.push_str(&if left { fit(&format!(" {name}"), *wide, ' ') } else { fit_right(name, *wide, ' ') });
+    for (column, wide) in columns {
+        let name = column.shape().heading;
+        text.push_str(&match column {
+            Column::Ends => fit(&format!(" {name}"), *wide, ' '),
+            Column::Verdict => format!("  {name}"),
+            _ => fit_right(name, *wide, ' '),
+        });
     }
-    text.push_str("  verdict");
     fit(&text, width, ' ')
 }
 
@@ -116,38 +76,21 @@ fn row(
     model: &Model,
     session: &Session,
     id: ConnectionId,
-    columns: &[(usize, usize)],
+    columns: &[(Column, usize)],
     line: u16,
-    chosen: bool,
     pen: &mut Pen<'_>,
 ) {
     let theme = &model.choices.theme;
     let glyphs = theme.glyphs();
-    let Some(connection) = session.store.connection(id) else { return };
     let seen = session.standing.seen(id);
-    let record = session.store.record_at(id, session.standing.rows(), session.standing.at_end());
-    let opened = record.map_or(connection.opened, |record| record.opened);
-    // Of the chosen one more is known before its last word than of the others.
-    let so_far = session.chosen.as_ref().map(|chosen| &chosen.record).filter(|record| record.id == id);
-    let record = record.or(so_far);
-    let last = seen.last.checked_sub(1).and_then(|row| session.store.row(row));
-    let base = session.store.span().map_or(opened.first.time, |(first, _)| first);
+    let chosen = session.selected == Some(id);
     let mut text = format!("{} ", if chosen { glyphs.pointer } else { " " });
-    for (index, wide) in columns {
-        let cell = match index {
-            0 => id.to_string(),
-            1 => format!(" {} > {}", opened.client, opened.server),
-            2 => brief(opened.first.time.since(base)),
-            3 => last.map_or(String::new(), |last| brief(last.time.since(opened.first.time))),
-            4 => record.and_then(settings).unwrap_or_else(|| "--".to_owned()),
-            5 => seen.probes.to_string(),
-            6 => seen.probes.saturating_sub(seen.answered).to_string(),
-            _ => record.and_then(round_trip).map_or("--".to_owned(), brief),
-        };
-        text.push_str(&if *index == 1 {
-            fit(&cell, *wide, glyphs.cut)
+    for (column, wide) in columns.iter().filter(|(column, _)| *column != Column::Verdict) {
+        let words = cell(session, id, *column).unwrap_or_else(|| "--".to_owned());
+        text.push_str(&if *column == Column::Ends {
+            fit(&words, *wide, glyphs.cut)
         } else {
-            fit_right(&cell, *wide, glyphs.cut)
+            fit_right(&words, *wide, glyphs.cut)
         });
     }
     let x = pen.put(0, line, &text, Role::Text);
@@ -160,22 +103,32 @@ fn row(
     }
 }
 
-/// The settings that explain the busier prober best.
-pub(super) fn explanation(record: &ConnectionRecord) -> Option<&Explanation> {
-    let (party, _) = record.probers().max_by_key(|(_, prober)| prober.probes.len())?;
-    record.inference(party).settings.first()
-}
-
-fn settings(record: &ConnectionRecord) -> Option<String> {
-    let best = explanation(record)?;
-    let time = |setting: Option<crate::analysis::inference::Setting>| {
-        setting.map_or("--".to_owned(), |setting| brief(setting.value).replace(' ', "").replace(".0s", "s"))
-    };
-    let count = best.count.map_or("--".to_owned(), |count| count.to_string());
-    Some(format!("{}/{}/{count}", time(best.idle), time(best.interval)))
-}
-
-fn round_trip(record: &ConnectionRecord) -> Option<Span> {
-    let (_, prober) = record.probers().max_by_key(|(_, prober)| prober.probes.len())?;
-    median(&prober.round_trips())
+/// What stands in a column; nothing where that does not show.
+fn cell(session: &Session, id: ConnectionId, column: Column) -> Option<String> {
+    let (store, standing) = (&session.store, &session.standing);
+    let (connection, seen) = (store.connection(id)?, standing.seen(id));
+    let record = store.record_at(id, standing.rows(), standing.at_end());
+    let opened = record.map_or(connection.opened, |record| record.opened);
+    let figures = standing.figures(id);
+    let time = || figures?.span(column.quantity()?);
+    Some(match column {
+        Column::Number => id.to_string(),
+        Column::Ends => format!(" {} > {}", opened.client, opened.server),
+        Column::First => {
+            let base = store.span().map_or(opened.first.time, |(first, _)| first);
+            brief(opened.first.time.since(base))
+        }
+        Column::Duration => {
+            let last = store.row(seen.last.checked_sub(1)?)?;
+            brief(last.time.since(opened.first.time))
+        }
+        Column::Probes => seen.probes.to_string(),
+        Column::Lost => seen.probes.saturating_sub(seen.answered).to_string(),
+        Column::Packets => standing.packets(id).to_string(),
+        Column::Idle | Column::Interval => brief(time()?).replace(' ', "").replace(".0s", "s"),
+        Column::RttMedian | Column::RttHigh | Column::Gap => brief(time()?),
+        Column::Count => figures?.amount(column.quantity()?)?.to_string(),
+        Column::Stack => figures?.stack?.to_owned(),
+        Column::Verdict => return None,
+    })
 }

@@ -7,7 +7,7 @@ use crate::dashboard::store::feed::{AT_END, Told};
 use crate::dashboard::text::{brief, seconds, utc};
 use crate::dashboard::theme::Role;
 use crate::time::Timestamp;
-use crate::track::event::{AnswerKind, Event, EventKind};
+use crate::track::event::{AnswerKind, ConnectionId, Event, EventKind, Mark};
 
 /// Events that are passed over in search of one to show, at most.
 const FARTHEST: usize = 100_000;
@@ -25,8 +25,8 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     }
 }
 
-/// An event in words; nothing for what says nothing to a person.
-fn line(model: &Model, session: &Session, told: &Told) -> Option<(String, Role)> {
+/// An event in words, with its time; nothing for what says nothing to a person.
+pub fn line(model: &Model, session: &Session, told: &Told) -> Option<(String, Role)> {
     let Event { connection, kind, .. } = &told.event;
     let (time, words, role) = match kind {
         EventKind::Probe(probe) => {
@@ -49,8 +49,9 @@ fn line(model: &Model, session: &Session, told: &Told) -> Option<(String, Role)>
             };
             (answer.at.time, format!("{what} in {}  [frame {}]", brief(answer.rtt), answer.at.frame), role)
         }
-        EventKind::Unanswered { .. } => {
-            (time_of(session, told), "no answer to the KA".to_owned(), Role::Doubt)
+        EventKind::Unanswered { probe } => {
+            let of = frame_of(session, *connection, *probe).map(|at| format!(" of frame {}", at.frame));
+            (time_of(session, told), format!("no answer to the KA{}", of.unwrap_or_default()), Role::Doubt)
         }
         EventKind::LookAlike(seen) => {
             let name = seen.kind.name().replace('_', " ");
@@ -89,6 +90,17 @@ fn line(model: &Model, session: &Session, told: &Told) -> Option<(String, Role)>
         _ => seconds(time.since(base)),
     };
     Some((format!("{stamp:>13}  #{connection} {words}"), role))
+}
+
+/// The frame of the probe of this event number, unless it lies far back.
+fn frame_of(session: &Session, id: ConnectionId, probe: u32) -> Option<Mark> {
+    let events = &session.store.connection(id)?.events;
+    let earlier =
+        events.iter().rev().take(FARTHEST).filter_map(|index| session.store.events().get(*index as usize));
+    earlier.map(|told| &told.event).find_map(|event| match &event.kind {
+        EventKind::Probe(shown) if event.number == probe => Some(shown.segment.at),
+        _ => None,
+    })
 }
 
 /// When something was told that has no time of its own.

@@ -1,8 +1,9 @@
 //! What lies over the screen: the keys, what can be exported, a line being typed.
 
 use super::pen::Pen;
+use crate::dashboard::columns::Column;
 use crate::dashboard::keymap;
-use crate::dashboard::model::{Asks, Model, Prompt, Screen};
+use crate::dashboard::model::{Asks, Model, Prompt, Screen, Session};
 use crate::dashboard::simulation::field::hint;
 use crate::dashboard::simulation::{choice, choices};
 use crate::dashboard::text;
@@ -76,6 +77,35 @@ pub(super) fn scenarios(chosen: usize, pen: &mut Pen<'_>) {
     }
 }
 
+pub(super) fn columns(session: &Session, cursor: usize, pen: &mut Pen<'_>) {
+    let glyphs = pen.theme().glyphs();
+    let (width, height) = (74.min(pen.width()), (Column::ALL.len() as u16 + 2).min(pen.height()));
+    let fitting = session.table.columns.fitting(usize::from(pen.width()).saturating_sub(2));
+    let (x, y) = ((pen.width() - width) / 2, pen.height().saturating_sub(height) / 2);
+    let mut part = pen.part(x, y, width, height);
+    part.clear();
+    let mut inner = part.panel("Columns", "Space shows   s sorts   S turns round   Esc closes", true);
+    let top = (cursor + 1).saturating_sub(usize::from(inner.height()));
+    for (y, (index, column)) in (0..).zip(Column::ALL.iter().enumerate().skip(top)) {
+        let shape = column.shape();
+        let shown = if session.table.columns.has(*column) { "[x]" } else { "[ ]" };
+        let pointer = if index == cursor { glyphs.pointer } else { " " };
+        let x = inner.put(0, y, &format!("{pointer}{shown} "), Role::Text);
+        inner.put(x, y, shape.heading, Role::Strong);
+        inner.put(21, y, shape.words, Role::Text);
+        let sorted = match (session.table.sort == *column, session.table.reversed) {
+            (true, true) => "sorted, turned round",
+            (true, false) => "sorted",
+            (false, _) => "",
+        };
+        let squeezed = session.table.columns.has(*column) && !fitting.iter().any(|(fits, _)| fits == column);
+        inner.put_right(1, y, if squeezed { "no room" } else { sorted }, Role::Doubt);
+        if index == cursor {
+            inner.mark_line(y, Role::Selected);
+        }
+    }
+}
+
 pub(super) fn prompt(model: &Model, line: &Prompt, pen: &mut Pen<'_>) {
     let height = pen.height();
     let mut part = pen.part(0, height.saturating_sub(2), pen.width(), 2);
@@ -93,14 +123,26 @@ pub(super) fn prompt(model: &Model, line: &Prompt, pen: &mut Pen<'_>) {
     let from = line.cursor.saturating_sub(room.saturating_sub(1));
     let shown: String = line.text.iter().skip(from).take(room).collect();
     part.put(x, 0, &shown, Role::Text);
+    if let Some((wrong, length)) = line.wrong {
+        let columns = |characters: usize| {
+            let before: String = line.text.iter().skip(from).take(characters.saturating_sub(from)).collect();
+            text::width(&text::clean(&before)) as u16
+        };
+        let (begin, end) = (columns(wrong), columns(wrong + length));
+        part.mark(x.saturating_add(begin), 0, end.saturating_sub(begin), Role::Bad);
+    }
     let cursor: String = line.text.iter().skip(from).take(line.cursor - from).collect();
     let wide = text::width(&text::clean(&cursor)) as u16;
     part.mark(x.saturating_add(wide), 0, 1, Role::Now);
     let (words, role) = match (&line.problem, line.asks) {
-        (Some(problem), _) => (problem.clone(), Role::Bad),
+        // Where something is missing at the end, there is nothing to mark.
+        (Some(problem), _) => match line.wrong {
+            Some((column, _)) => (format!("at {}: {problem}", column + 1), Role::Bad),
+            None => (problem.clone(), Role::Bad),
+        },
         (None, Asks::Filter) => {
             let left = model.session.as_ref().map_or(0, |session| session.table.order.len());
-            let hint = "addr:NET port:N client: server: outcome:NAME, commas or, ! not";
+            let hint = "addr:NET port:N alive ka.lost>0 idle>60s /regex/ , or ! not ( )";
             (format!("{left} left   {hint}   Enter keeps, Esc drops"), Role::Faint)
         }
         (None, Asks::GoTo) => {

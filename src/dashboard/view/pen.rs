@@ -50,10 +50,12 @@ impl<'a> Pen<'a> {
 
     /// Blanks everything.
     pub(super) fn clear(&mut self) {
+        let ground = self.theme.ground();
         for y in self.area.top()..self.area.bottom() {
             for x in self.area.left()..self.area.right() {
                 if let Some(cell) = self.buffer.cell_mut((x, y)) {
                     cell.reset();
+                    cell.set_style(ground);
                 }
             }
         }

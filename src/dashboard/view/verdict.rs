@@ -1,7 +1,7 @@
 //! What became of the chosen connection, what shows it, and what would change it.
 
-use super::connections::explanation;
 use super::pen::Pen;
+use crate::analysis::filter::best_explanation;
 use crate::analysis::{ConnectionRecord, Outcome, median};
 use crate::dashboard::model::{Chosen, Model, Panel, Session};
 use crate::dashboard::text::{brief, plural, seconds, wrap};
@@ -60,7 +60,7 @@ fn paragraphs(session: &Session, chosen: &Chosen) -> Vec<(&'static str, String)>
         said.push(("frames", format!("{}{more}", named.join(" "))));
     }
     said.extend(probes(record).map(|words| ("probes", words)));
-    if let Some(best) = explanation(record) {
+    if let Some(best) = best_explanation(record) {
         said.push(("like", crate::dashboard::expected::words(best)));
     }
     said.extend(in_time(session).map(|words| ("due", words)));

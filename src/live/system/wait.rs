@@ -5,7 +5,7 @@
 //! passed during suspend is seen at once.
 
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -74,6 +74,11 @@ impl Waiter {
         let waiter = Self { epoll, timer, armed: None, signals: None, events: Vec::with_capacity(EVENTS) };
         waiter.add(&waiter.timer, Source::Timer, EventFlags::IN)?;
         Ok(waiter)
+    }
+
+    /// Becomes readable when something is ready.
+    pub(super) fn readiness(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
     }
 
     /// Takes SIGINT and SIGTERM; a second SIGINT ends the program at once.

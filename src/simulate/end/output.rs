@@ -112,6 +112,15 @@ impl End {
         self.push(seq, ack, flags, octets, options, role);
     }
 
+    /// A keepalive probe that the stack knows nothing of: one number below SND.NXT, without data.
+    pub(in crate::simulate) fn probe(&mut self, now: Timestamp) {
+        if !matches!(self.state, State::Established | State::CloseWait) {
+            return;
+        }
+        let Some(next) = self.machine.as_ref().map(|machine| machine.tcb().snd_nxt) else { return };
+        self.emit(now, next.plus(u32::MAX), Flags::ACK, 0, Role::Probe(1));
+    }
+
     /// What the machine wants to send.
     pub(super) fn send_outgoing(&mut self, now: Timestamp, outgoing: &Outgoing) {
         let Outgoing { purpose, seq, ack, flags, octets, timestamps, echo, dsack } = *outgoing;

@@ -1,0 +1,234 @@
+//! The idle-timeout search: after how much silence does a path forget a connection?
+//!
+//! Owns the plan, the trials and the estimate. Pure (sans-IO) and without a packet: what happened to connections
+//! goes in with its time, what is to be done comes out. A driver holds the connections, on a wire or in the
+//! simulator, and measures silences by the packets. Uses [`crate::product`] for the values that products come with
+//! and [`crate::time`].
+
+mod conclude;
+mod finding;
+mod judge;
+mod ladder;
+mod message;
+mod plan;
+mod pool;
+mod probing;
+mod record;
+mod refine;
+mod trial;
+mod view;
+mod wanted;
+
+use std::collections::VecDeque;
+
+pub use finding::{AtExpiry, By, Confidence, Confounder, Evidence, Finding, Owner, Verdict, Why};
+pub use message::{Command, Cue, Disturbance, End, Id, Input, News, NotOpened, Origin, Phase, Sign};
+pub use trial::{Death, Outcome, Trial, Void};
+pub use view::{Silence, View};
+pub use wanted::{
+    Form, LONGEST, MOST_CONNECTIONS, Mode, Precision, QUICK_LIMIT, SENTINELS, SHORTEST, Wanted, WantedError,
+    Way,
+};
+
+use self::plan::Plan;
+use self::pool::{Pool, Role, State};
+use self::record::Record;
+use crate::time::{Span, Timestamp};
+
+/// A search.
+///
+/// After each call that takes a time, take what came out: [`poll_command`](Search::poll_command) and
+/// [`poll_news`](Search::poll_news) until they return nothing; then wait for [`next_timeout`](Search::next_timeout)
+/// or for something to happen to a connection. Times that go back are taken as the latest one known. Inputs for
+/// connections that are closed or that nobody asked for change nothing.
+#[derive(Clone, Debug)]
+pub struct Search {
+    wanted: Wanted,
+    plan: Plan,
+    started: Timestamp,
+    now: Timestamp,
+    pool: Pool,
+    record: Record,
+    phase: Phase,
+    verdict: Option<Verdict>,
+    /// Something happened since connections were last told what to wait for.
+    stale: bool,
+    /// Sentinels opened so far.
+    sentinels: u16,
+    /// Not before this, by the pace.
+    next_open: Timestamp,
+    /// Kept for the longest silence.
+    pin: Option<Id>,
+    /// How many workers refining wants.
+    renewed: usize,
+    /// What was told of what may mislead.
+    told: Vec<&'static str>,
+    commands: VecDeque<Command>,
+    news: VecDeque<News>,
+}
+
+impl Search {
+    /// A search that begins at `now`.
+    ///
+    /// # Errors
+    /// If the question cannot be asked.
+    pub fn new(wanted: Wanted, now: Timestamp) -> Result<Search, WantedError> {
+        wanted.check()?;
+        let mut record = Record::default();
+        for trial in wanted.known.iter().filter(|trial| trial.way == wanted.way) {
+            record.add(*trial, None);
+        }
+        let mut search = Self {
+            plan: Plan::new(&wanted),
+            wanted,
+            started: now,
+            now,
+            pool: Pool::default(),
+            record,
+            phase: Phase::Ladder,
+            verdict: None,
+            stale: true,
+            sentinels: 0,
+            next_open: now,
+            pin: None,
+            renewed: 0,
+            told: Vec::new(),
+            commands: VecDeque::new(),
+            news: VecDeque::new(),
+        };
+        search.advance(now);
+        Ok(search)
+    }
+
+    /// Something happened to a connection.
+    pub fn on(&mut self, now: Timestamp, id: Id, input: Input) {
+        if self.phase == Phase::Done {
+            return;
+        }
+        self.now = self.now.max(now);
+        self.take(id, input);
+        self.stale = true;
+        self.advance(now);
+    }
+
+    /// The time of [`next_timeout`](Search::next_timeout) has come. Before it nothing changes.
+    pub fn on_timeout(&mut self, now: Timestamp) {
+        self.advance(now);
+    }
+
+    /// The machine slept or its clock was set, by this much: silences under way are void, since nobody knows what
+    /// happened meanwhile.
+    pub fn on_clock_gap(&mut self, now: Timestamp, gap: Span) {
+        if self.phase == Phase::Done {
+            return;
+        }
+        self.now = self.now.max(now);
+        let before = self.record.gap.unwrap_or(Span::ZERO);
+        self.record.gap = Some(before.plus(gap.abs()));
+        let ids: Vec<Id> = self.pool.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            let Some(conn) = self.pool.get_mut(id) else { continue };
+            if matches!(conn.state, State::Opening { .. }) {
+                continue;
+            }
+            let sentinel = conn.role == Role::Sentinel;
+            self.void(id, Void::ClockGap);
+            if !sentinel {
+                self.arm(id);
+            }
+        }
+        self.stale = true;
+        self.advance(now);
+    }
+
+    /// Ends the search with what is known.
+    pub fn interrupt(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        if self.phase != Phase::Done {
+            let verdict = self.verdict_so_far(Why::Interrupted);
+            self.finish(verdict);
+        }
+    }
+
+    /// What to do next, until there is nothing.
+    pub fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// What became known, until there is nothing.
+    pub fn poll_news(&mut self) -> Option<News> {
+        self.news.pop_front()
+    }
+
+    /// When to call [`on_timeout`](Search::on_timeout); nothing once the search is over.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        if self.phase == Phase::Done {
+            return None;
+        }
+        let opening = match self.wants_another() {
+            true => Some(self.next_open),
+            false if self.phase == Phase::Ladder => self.next_worker(),
+            false => None,
+        };
+        let pin = self.plan.pin_by.map(|by| self.started.plus(by)).filter(|by| *by > self.now);
+        let budget = self.wanted.budget.map(|budget| self.started.plus(budget));
+        let due = [self.pool.due(), opening, pin, budget].into_iter().flatten().min();
+        // With nothing due at all a second is soon enough to see that it is over.
+        Some(due.unwrap_or_else(|| self.now.plus(Span::from_secs(1))))
+    }
+
+    /// Whether it is over. Commands may still have to be taken.
+    pub fn is_done(&self) -> bool {
+        self.phase == Phase::Done
+    }
+
+    /// Does what is due, looks whether it is over, and plans, until nothing is due any more.
+    fn advance(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        while self.phase != Phase::Done {
+            let fired = self.fire_due();
+            self.conclude();
+            if self.phase == Phase::Done {
+                return;
+            }
+            let opened = self.pool.opened();
+            self.open_wanted();
+            let pinned =
+                self.pin.is_none() && self.plan.pin_by.is_some_and(|by| self.started.plus(by) <= self.now);
+            if fired || self.stale || pinned {
+                self.stale = false;
+                self.replan();
+                self.open_wanted();
+            }
+            let due = self.pool.due().is_some_and(|due| due <= self.now);
+            if !due && opened == self.pool.opened() {
+                return;
+            }
+        }
+    }
+
+    /// Tells each silent connection what it waits for.
+    fn replan(&mut self) {
+        let suspects = self.record.estimate().dead.is_some() && !matches!(self.wanted.mode, Mode::Confirm(_));
+        let phase = if suspects { Phase::Refining } else { Phase::Ladder };
+        if phase != self.phase {
+            self.phase = phase;
+            self.news.push_back(News::Phase(phase));
+        }
+        match phase {
+            Phase::Refining => self.assign_points(),
+            Phase::Ladder | Phase::Done => self.assign_rungs(),
+        }
+    }
+
+    fn finish(&mut self, verdict: Verdict) {
+        let ids: Vec<Id> = self.pool.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            self.close(id);
+        }
+        self.verdict = Some(verdict);
+        self.phase = Phase::Done;
+        self.news.push_back(News::Phase(Phase::Done));
+        self.news.push_back(News::Done(verdict));
+    }
+}

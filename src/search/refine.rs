@@ -1,0 +1,136 @@
+//! The refining phase: something died. A second connection must agree, and silences between the longest survived
+//! and that one are tried, all at once, by connections that are just as old.
+
+use super::Search;
+use super::message::Id;
+use super::plan::{minus, nanos, times};
+use super::record::Estimate;
+use super::wanted::Mode;
+use crate::time::Span;
+
+/// Above this the second death is waited for before connections are spent on what lies between: a few seconds
+/// more are less than the slack there, and a false alarm costs one connection instead of many.
+const CONFIRM_FIRST: Span = Span::from_secs(200);
+
+/// A silence to be tried, by a connection that is at most so much older.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Point {
+    idle: Span,
+    slack: Span,
+}
+
+impl Search {
+    /// Whether the bracket is as narrow as was asked for, and stands on two deaths.
+    pub(super) fn is_narrow(&self, estimate: &Estimate) -> bool {
+        let Some(twice) = estimate.dead_twice else { return false };
+        let low = self.low(estimate);
+        let width = self.wanted.precision.width(low);
+        let fuzzy = estimate.dead_below.map_or(Span::ZERO, |below| times(minus(low, below), 0.5));
+        match self.wanted.mode {
+            Mode::Full => minus(twice, low) <= width.max(fuzzy),
+            Mode::Quick => true,
+            Mode::Confirm(_) => false,
+        }
+    }
+
+    /// The lower end of the bracket: what was survived, or what nobody asks below.
+    fn low(&self, estimate: &Estimate) -> Span {
+        estimate.alive.unwrap_or(self.wanted.min)
+    }
+
+    /// Gives the silent connections the silences that the bracket needs.
+    pub(super) fn assign_points(&mut self) {
+        self.pool.clear_aims();
+        let estimate = self.record.estimate();
+        let Some(dead) = estimate.dead else { return };
+        let silent = self.pool.silent();
+        let usable = silent.iter().filter(|(_, since)| self.now.since(*since) <= dead).count();
+        let (points, again) = self.points(&estimate, dead, usable);
+        let mut free: Vec<(Id, Span)> =
+            silent.into_iter().map(|(id, since)| (id, self.now.since(since).max(Span::ZERO))).collect();
+        // What is being asked already need not be asked again.
+        let mut asked: Vec<Span> = self.pool.probing().collect();
+        let mut unfilled = 0_usize;
+        let rounds = [(points, true), (again, false)];
+        for (points, needed) in rounds {
+            for point in points {
+                let place = asked.iter().position(|idle| point.takes(*idle));
+                if let Some(place) = place {
+                    asked.swap_remove(place);
+                    continue;
+                }
+                // The oldest that is not too old.
+                let Some(place) = free.iter().position(|(_, age)| *age <= point.idle.plus(point.slack))
+                else {
+                    unfilled += usize::from(needed);
+                    continue;
+                };
+                let (id, age) = free.remove(place);
+                self.pool.aim(id, Some(point.idle.max(age)));
+            }
+        }
+        self.renew(dead, unfilled);
+    }
+
+    /// What is to be tried, and what a second time if connections are left.
+    fn points(&self, estimate: &Estimate, dead: Span, usable: usize) -> (Vec<Point>, Vec<Point>) {
+        let low = self.low(estimate);
+        // A little less than what is allowed, for connections that are asked a little late.
+        let width = times(self.wanted.precision.width(low), 0.98);
+        let gap = minus(dead, low);
+        if gap <= width || self.wanted.mode == Mode::Quick {
+            let slack = minus(low.plus(width), dead);
+            return (vec![Point { idle: dead, slack }], Vec::new());
+        }
+        let confirmation = Point { idle: dead, slack: times(dead, 0.002) };
+        let is_lone = estimate.dead_twice.is_none();
+        if is_lone && dead >= CONFIRM_FIRST && usable > 2 {
+            return (vec![confirmation], Vec::new());
+        }
+        let inner = (nanos(gap) / nanos(width)).ceil().max(1.0) - 1.0;
+        let few = usable.saturating_sub(usize::from(is_lone)).max(1);
+        let inner = (inner as usize).clamp(1, few);
+        let step = times(gap, 1.0 / (inner + 1) as f64);
+        let slack = minus(width, step);
+        let mut points: Vec<Point> = (1..=inner)
+            .map(|index| Point { idle: low.plus(times(step, index as f64)), slack: times(slack, 0.5) })
+            .collect();
+        let again = points.iter().map(|point| Point { slack, ..*point }).collect();
+        if is_lone {
+            points.push(confirmation);
+        }
+        (points, again)
+    }
+
+    /// Replaces connections that are too old to be of use, where there are not enough others.
+    fn renew(&mut self, dead: Span, unfilled: usize) {
+        let workers = self.pool.workers().count();
+        let room = usize::from(self.wanted.connections).saturating_sub(workers);
+        let fresh = self.pool.workers().filter(|(_, conn)| conn.trying().is_none() && conn.due().is_some());
+        let mut short = unfilled.saturating_sub(fresh.count());
+        self.renewed = workers + short.min(room);
+        short = short.saturating_sub(room);
+        if short == 0 || !self.may_open() {
+            return;
+        }
+        let too_old: Vec<Id> = self
+            .pool
+            .silent()
+            .into_iter()
+            .filter(|(_, since)| self.now.since(*since) > dead)
+            .map(|(id, _)| id)
+            .take(short)
+            .collect();
+        for id in too_old {
+            self.close(id);
+        }
+    }
+}
+
+impl Point {
+    /// Whether a silence that is being asked about will do.
+    fn takes(&self, idle: Span) -> bool {
+        idle >= minus(self.idle, times(self.idle, 0.001))
+            && idle <= self.idle.plus(self.slack.max(times(self.idle, 0.001)))
+    }
+}
