@@ -10,6 +10,8 @@ mod diff;
 #[cfg(feature = "live")]
 mod doctor;
 mod live_input;
+#[cfg(feature = "live")]
+mod middlebox;
 mod predict;
 #[cfg(feature = "live")]
 mod probe;
@@ -78,6 +80,7 @@ A live peer:
   keepscope probe example.net:443                 whether it answers keepalive probes
   keepscope probe --kernel example.net:443        what this machine's own kernel does, against what was set
   keepscope watch                                 every keepalive on the interfaces, as it comes
+  keepscope middlebox example.net:443             after how much silence the path forgets a connection
   keepscope respond --listen 0.0.0.0:7440         the partner behind a middlebox, for who knows its secret
   keepscope doctor                                whether this machine allows probing, and what mends it
 What would happen:
@@ -95,11 +98,12 @@ Exit codes:
        difference; probe: every connection is alive; simulate: all came as expected
   1    verify, probe --kernel: a rule was broken; diff: the captures differ; probe: a connection
        is dead (silent, reset, refused, unreachable, closed by the peer); simulate: something
-       expected did not come about; doctor: probing is not possible, for other reasons than rights
+       expected did not come about; doctor: probing is not possible, for other reasons than rights;
+       middlebox --mode confirm: connections do not survive so long
   2    wrong usage, or input that cannot be read or is damaged (what could be read is reported)
   3    rights are missing (doctor: and so probing does not work)
   4    verify: nothing that was promised could be seen; diff: nothing in common to compare;
-       probe: what happened does not tell
+       probe: what happened does not tell; middlebox: no timeout was found, or it cannot be known
   130  interrupted (the result so far is reported)";
 
 /// When text is coloured.
@@ -142,6 +146,9 @@ enum Command {
     /// Show what this machine allows, and the command that mends each lack.
     #[cfg(feature = "live")]
     Doctor(doctor::Arguments),
+    /// Find after how much silence the path to a host forgets a connection, and what happens then.
+    #[cfg(feature = "live")]
+    Middlebox(middlebox::Arguments),
     /// Predict when a stack probes a quiet connection, and when it gives up.
     Predict(predict::Arguments),
     /// Probe a peer: open a connection, leave it idle, send keepalive probes, and judge what comes back.
@@ -179,6 +186,8 @@ pub fn main() -> ExitCode {
         Some(Command::Diff(arguments)) => diff::run(&arguments),
         #[cfg(feature = "live")]
         Some(Command::Doctor(arguments)) => doctor::run(&arguments),
+        #[cfg(feature = "live")]
+        Some(Command::Middlebox(arguments)) => middlebox::run(&arguments),
         Some(Command::Predict(arguments)) => predict::run(&arguments),
         #[cfg(feature = "live")]
         Some(Command::Probe(arguments)) => probe::run(&arguments),

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod doctor;
 pub mod engine;
 pub mod filter;
+pub mod idle;
 pub mod interface;
 pub mod kernel;
 pub mod netns;

@@ -17,6 +17,7 @@ pub mod jsonl;
 pub mod kernel;
 pub mod ladder;
 pub mod marked;
+pub mod middlebox;
 mod model;
 mod number;
 pub mod predict;

@@ -63,6 +63,8 @@ pub struct Search {
     renewed: usize,
     /// What was told of what may mislead.
     told: Vec<&'static str>,
+    /// How much was noted when that was told.
+    told_of: usize,
     commands: VecDeque<Command>,
     news: VecDeque<News>,
 }
@@ -93,6 +95,7 @@ impl Search {
             pin: None,
             renewed: 0,
             told: Vec::new(),
+            told_of: 0,
             commands: VecDeque::new(),
             news: VecDeque::new(),
         };
@@ -107,7 +110,7 @@ impl Search {
         }
         self.now = self.now.max(now);
         self.take(id, input);
-        self.stale = true;
+        self.stale |= !matches!(input, Input::Sent { .. });
         self.advance(now);
     }
 
@@ -201,7 +204,7 @@ impl Search {
                 self.open_wanted();
             }
             let due = self.pool.due().is_some_and(|due| due <= self.now);
-            if !due && opened == self.pool.opened() {
+            if !due && !self.stale && opened == self.pool.opened() {
                 return;
             }
         }

@@ -11,12 +11,14 @@
 //!  ├ tap                  packets become frames
 //!  └ truth                what really happened
 //! fleet                   very many connections over one plain path
+//! idle                    the search for an idle timeout, tried on a world
 //! ```
 
 pub mod chance;
 pub mod end;
 pub mod fleet;
 pub mod host;
+pub mod idle;
 pub mod link;
 pub mod middlebox;
 pub mod packet;

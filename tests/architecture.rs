@@ -31,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "keepalive",
             "analysis",
             "winsock",
+            "search",
         ],
     ),
     (
@@ -46,6 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "keepalive",
             "analysis",
             "partner",
+            "search",
         ],
     ),
     (
@@ -64,6 +66,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "partner",
             "simulate",
             "live",
+            "search",
         ],
     ),
     (
@@ -83,6 +86,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "simulate",
             "live",
             "report",
+            "search",
+            "product",
         ],
     ),
     (
@@ -104,6 +109,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "live",
             "report",
             "dashboard",
+            "search",
         ],
     ),
 ];

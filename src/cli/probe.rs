@@ -2,7 +2,7 @@
 
 mod kernel;
 mod output;
-mod target;
+pub(super) mod target;
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;

@@ -48,7 +48,8 @@ pub struct Shape {
     pub words: &'static str,
     /// How wide it is; 0 for what takes the rest.
     pub width: usize,
-    /// As the table narrows, the columns of the lowest number go first, all of them at once.
+    /// As the table narrows, the columns of the lowest number go first, all of them at once. Those that somebody
+    /// has to choose stay longer than those that are there anyway.
     pub rank: u8,
 }
 
@@ -77,18 +78,18 @@ impl Column {
         let (heading, words, width, rank) = match self {
             Column::Number => ("#", "number of the connection", 6, 20),
             Column::Ends => ("client > server", "both ends", 0, 21),
-            Column::First => ("first", "first packet, since the first of all", 10, 7),
-            Column::Duration => ("dur", "from its first packet to its last", 8, 8),
-            Column::Idle => ("idle~", "idle time that explains its probes best", 8, 5),
-            Column::Interval => ("intvl~", "interval that does", 8, 5),
-            Column::Count => ("cnt~", "count that does", 5, 5),
+            Column::First => ("first", "first packet, since the first of all", 10, 3),
+            Column::Duration => ("dur", "from its first packet to its last", 8, 4),
+            Column::Idle => ("idle~", "idle time that explains its probes best", 8, 1),
+            Column::Interval => ("intvl~", "interval that does", 8, 1),
+            Column::Count => ("cnt~", "count that does", 5, 1),
             Column::Probes => ("KA", "probes of both ends", 6, 9),
             Column::Lost => ("lost", "probes without an answer", 6, 10),
-            Column::RttMedian => ("rtt p50", "middle round trip of its probes", 9, 6),
-            Column::RttHigh => ("rtt p99", "99 % of them are no longer", 9, 4),
-            Column::Gap => ("gap", "longest silence that a probe ended", 8, 3),
-            Column::Packets => ("packets", "packets of both ends", 9, 2),
-            Column::Stack => ("stack~", "stack that explains its probes best", 12, 1),
+            Column::RttMedian => ("rtt p50", "middle round trip of its probes", 9, 2),
+            Column::RttHigh => ("rtt p99", "99 % of them are no longer", 9, 8),
+            Column::Gap => ("gap", "longest silence that a probe ended", 8, 7),
+            Column::Packets => ("packets", "packets of both ends", 9, 6),
+            Column::Stack => ("stack~", "stack that explains its probes best", 12, 5),
             Column::Verdict => ("verdict", "what became of it", 16, 22),
         };
         Shape { heading, words, width, rank }
@@ -204,6 +205,9 @@ mod tests {
             before = now;
         }
         assert_eq!(headings(Columns::default(), 98), "# client > server first dur KA lost rtt p50 verdict");
+        let mut chosen = Columns::default();
+        chosen.toggle(Column::Packets);
+        assert_eq!(headings(chosen, 98), "# client > server first dur KA lost packets verdict");
         assert_eq!(headings(all, 30), "# client > server KA lost verdict");
         all.toggle(Column::Ends);
         assert!(all.has(Column::Ends));

@@ -76,6 +76,8 @@ pub enum Action {
     Times,
     /// Copy the chosen connection.
     Copy,
+    /// Copy the panel that has the keys.
+    CopyPanel,
     /// Ask what to export.
     Export,
     /// The log fills the screen.
@@ -264,10 +266,15 @@ pub static BINDINGS: &[Binding] = &[
     played(
         &[(K::Char('e'), A::Export)],
         "e",
-        "export: JSON, pcapng with comments, SVG; never over a file",
+        "export: JSON, pcapng with comments, SVG, text; never over a file",
         "export",
     ),
-    played(&[(K::Char('y'), A::Copy)], "y", "copy the connection and its verdict (OSC 52)", ""),
+    played(
+        &[(K::Char('y'), A::Copy), (K::Char('Y'), A::CopyPanel)],
+        "y Y",
+        "copy the connection and its verdict; the panel as text (OSC 52, also through ssh)",
+        "",
+    ),
     everywhere(
         &[
             (K::Char('1'), A::Screen(Screen::Start)),

@@ -4,6 +4,7 @@
 //! what follows from the moment shown; it is called once before a frame is drawn, however much has happened.
 
 mod columns;
+mod export;
 mod keys;
 mod mouse;
 mod prompt;

@@ -18,6 +18,7 @@ pub mod timeline;
 mod verdict;
 
 use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 
 use self::layout::{Place, Size};
 use self::pen::Pen;
@@ -75,6 +76,45 @@ fn draw_panel(model: &Model, session: &Session, panel: Panel, pen: &mut Pen<'_>)
         Panel::Events => events::draw(model, session, pen),
         Panel::Settings | Panel::Compare | Panel::Answer => simulate::draw_panel(model, panel, pen),
     }
+}
+
+/// Lines of a panel that are made into text at most.
+const MOST_LINES: u16 = 4_000;
+
+/// Columns that the table and the log need to show everything whole.
+const WHOLE: u16 = 220;
+
+/// What a panel says as text, without its frame: all of the ladder, the table and the log, of the others what is
+/// shown.
+pub fn panel_text(model: &Model, session: &Session, panel: Panel) -> String {
+    let ladder =
+        || session.selected.and_then(|id| session.store.connection(id)).map_or(0, |found| found.rows.len());
+    let lines = match panel {
+        Panel::Connections => session.table.order.len(),
+        // A silence takes a line as well.
+        Panel::Ladder => ladder().saturating_mul(2).saturating_add(session.asides.notes.len()),
+        Panel::Events => session.standing.events(),
+        Panel::Verdict | Panel::RoundTrips | Panel::Timeline => 16,
+        Panel::Settings | Panel::Compare | Panel::Answer => 48,
+    };
+    let height = u16::try_from(lines).unwrap_or(MOST_LINES).min(MOST_LINES) + 8;
+    // Nothing has to be cut that the screen has no room for.
+    let least = if matches!(panel, Panel::Connections | Panel::Events) { WHOLE } else { layout::LEAST.0 };
+    let area = Rect { x: 0, y: 0, width: model.size.0.max(least), height };
+    let mut buffer = Buffer::empty(area);
+    let mut pen = Pen::new(&mut buffer, area, &model.choices.theme);
+    draw_panel(model, session, panel, &mut pen);
+    let line = |y: u16| {
+        let cells = (1..area.width - 1).filter_map(|x| buffer.cell((x, y)));
+        cells.map(ratatui::buffer::Cell::symbol).collect::<String>().trim_end().to_owned()
+    };
+    let mut lines: Vec<String> = (1..height - 1).map(line).collect();
+    let filled = |line: &String| !line.is_empty();
+    lines.truncate(lines.iter().rposition(filled).map_or(0, |last| last + 1));
+    let from = lines.iter().position(filled).unwrap_or(0);
+    let mut text = lines.get(from..).unwrap_or_default().join("\n");
+    text.push('\n');
+    text
 }
 
 fn too_small(pen: &mut Pen<'_>) {

@@ -8,7 +8,7 @@
 mod core;
 mod exam;
 pub mod guess;
-mod learn;
+pub(super) mod learn;
 mod link;
 mod pace;
 pub mod plan;
@@ -228,6 +228,8 @@ impl Run<'_> {
                 }
                 Arrival::Opened { handle, local, remote } => Arrival::Opened { handle, local, remote },
                 Arrival::Ended { handle, how } => Arrival::Ended { handle, how },
+                // Nobody asked to hear them.
+                Arrival::Octets { .. } => continue,
                 Arrival::InterfaceLost { name } => Arrival::InterfaceLost { name },
                 Arrival::ClockStepped { nanos } => Arrival::ClockStepped { nanos },
                 Arrival::Deadline => continue,

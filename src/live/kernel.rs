@@ -381,7 +381,10 @@ fn pass(
             Arrival::Deadline => return Ok(true),
             Arrival::Interrupted => return Ok(false),
             // The connection is our own, and the wire's time does not step.
-            Arrival::Opened { .. } | Arrival::Ended { .. } | Arrival::ClockStepped { .. } => {}
+            Arrival::Opened { .. }
+            | Arrival::Ended { .. }
+            | Arrival::Octets { .. }
+            | Arrival::ClockStepped { .. } => {}
         }
     }
 }

@@ -114,6 +114,7 @@ impl OpenError {
 enum Pending {
     Opened { handle: Handle, local: Endpoint, remote: Endpoint },
     Ended { handle: Handle, how: Ended },
+    Octets { handle: Handle, octets: Vec<u8> },
     InterfaceLost(String),
     Interrupted,
 }
@@ -338,12 +339,15 @@ impl<C: Clock> System<C> {
                 }
                 Source::Connection(number) => {
                     let handle = Handle(number);
-                    self.pending.extend(self.connections.ready(number, &self.waiter).map(
-                        |change| match change {
-                            Change::Opened { local, remote } => Pending::Opened { handle, local, remote },
-                            Change::Ended(how) => Pending::Ended { handle, how },
-                        },
-                    ));
+                    let change = self.connections.ready(number, &self.waiter);
+                    // What was said before an end is told before it.
+                    if let Some(octets) = self.connections.take_heard(handle) {
+                        self.pending.push_back(Pending::Octets { handle, octets });
+                    }
+                    self.pending.extend(change.map(|change| match change {
+                        Change::Opened { local, remote } => Pending::Opened { handle, local, remote },
+                        Change::Ended(how) => Pending::Ended { handle, how },
+                    }));
                 }
             }
         }
@@ -400,6 +404,7 @@ impl From<Pending> for Arrival<'_> {
         match pending {
             Pending::Opened { handle, local, remote } => Arrival::Opened { handle, local, remote },
             Pending::Ended { handle, how } => Arrival::Ended { handle, how },
+            Pending::Octets { handle, octets } => Arrival::Octets { handle, octets },
             Pending::InterfaceLost(name) => Arrival::InterfaceLost { name },
             Pending::Interrupted => Arrival::Interrupted,
         }
@@ -435,6 +440,14 @@ impl<C: Clock> Wire for System<C> {
                 error: io::ErrorKind::PermissionDenied.into(),
             }),
         }
+    }
+
+    fn hear(&mut self, handle: Handle) {
+        self.connections.hear(handle);
+    }
+
+    fn write(&mut self, handle: Handle, octets: &[u8]) -> Result<(), WireError> {
+        self.connections.write(handle, octets)
     }
 
     fn close(&mut self, handle: Handle) {

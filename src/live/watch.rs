@@ -487,7 +487,7 @@ fn listen(
                 goes_on = listener.quiet(wire.received());
             }
             // Nothing is opened here.
-            Arrival::Opened { .. } | Arrival::Ended { .. } => {}
+            Arrival::Opened { .. } | Arrival::Ended { .. } | Arrival::Octets { .. } => {}
         }
         while let Some(told) = watch.poll() {
             goes_on &= listener.told(told);

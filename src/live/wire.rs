@@ -61,6 +61,13 @@ pub enum Arrival<'a> {
         /// How.
         how: Ended,
     },
+    /// The peer of a connection that is [heard](Wire::hear) said something.
+    Octets {
+        /// Which.
+        handle: Handle,
+        /// What.
+        octets: Vec<u8>,
+    },
     /// An interface went down or away, or could not be listened to.
     InterfaceLost {
         /// Its name.
@@ -124,6 +131,16 @@ pub trait Wire {
     /// # Errors
     /// If the system refuses it.
     fn send(&mut self, segment: &Outbound<'_>) -> Result<(), WireError>;
+
+    /// Reports what the peer of a connection says from now on; of others it is read and thrown away.
+    fn hear(&mut self, handle: Handle);
+
+    /// Says something on an open connection; it leaves at once (no Nagle), and the world sends it again until it is
+    /// acknowledged.
+    ///
+    /// # Errors
+    /// If the connection is not open, or the world has no room for all of it. Nothing more can be said then.
+    fn write(&mut self, handle: Handle, octets: &[u8]) -> Result<(), WireError>;
 
     /// Closes a connection in order (FIN).
     fn close(&mut self, handle: Handle);

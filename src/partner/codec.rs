@@ -380,3 +380,6 @@ impl Writer {
         self.span(allowance.expire).span(allowance.lasts).span(allowance.watch)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,10 @@ const PERIODS: usize = 4;
 impl Search {
     /// Looks whether it is over.
     pub(super) fn conclude(&mut self) {
-        self.tell();
+        if self.told_of != self.record.length() {
+            self.told_of = self.record.length();
+            self.tell();
+        }
         let estimate = self.record.estimate();
         let verdict = self
             .by_unasked_ends()
@@ -73,7 +76,7 @@ impl Search {
             return None;
         }
         Some(match estimate {
-            Estimate { dead_twice: Some(_), .. } | Estimate { dead_below: Some(_), .. } => Verdict::Found,
+            Estimate { proven: Some(_), .. } | Estimate { dead_below: Some(_), .. } => Verdict::Found,
             Estimate { alive: Some(alive), .. } if *alive >= idle => self.nothing_died(estimate),
             _ => Verdict::Inconclusive(Why::LoneDeath),
         })

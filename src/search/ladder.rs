@@ -1,23 +1,23 @@
 //! The ladder phase: which connection waits for which silence.
 
 use super::Search;
-use super::message::Phase;
+use super::message::{Id, Phase};
 use super::plan::times;
 use super::pool::State;
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 
 impl Search {
     /// Gives each silent connection its rung: the longest silent the next one. Those left over are the reserve, in
     /// which some always have the age that a bracket needs.
     pub(super) fn assign_rungs(&mut self) {
-        let pinned = self.pinned();
+        let silent = self.pool.silent();
+        let pinned = self.pinned(&silent);
         let mut floor = self.record.estimate().alive;
         floor = floor.max(self.pool.probing().max());
         self.pool.clear_aims();
         if let Some(id) = pinned {
             self.pool.aim(id, Some(self.plan.max));
         }
-        let silent = self.pool.silent();
         let mut rungs: std::collections::VecDeque<Span> = self.rungs_left(pinned.is_some()).into();
         for (id, since) in silent.into_iter().filter(|(id, _)| Some(*id) != pinned) {
             let age = self.now.since(since).max(Span::ZERO);
@@ -64,19 +64,15 @@ impl Search {
     }
 
     /// The connection that is kept for the longest silence, so that a negative result need not wait for its turn.
-    fn pinned(&mut self) -> Option<super::Id> {
+    fn pinned(&mut self, silent: &[(Id, Timestamp)]) -> Option<Id> {
         let by = self.started.plus(self.plan.pin_by?);
-        let is_silent = |id: &super::Id| self.pool.silent().iter().any(|(silent, _)| silent == id);
-        if let Some(id) = self.pin
-            && is_silent(&id)
-        {
-            return Some(id);
-        }
         // Chosen once it is clear which is the last before that time.
         if self.now < by {
             return None;
         }
-        self.pin = self.pool.silent().iter().rev().find(|(_, since)| *since <= by).map(|(id, _)| *id);
+        if !self.pin.is_some_and(|pin| silent.iter().any(|(id, _)| *id == pin)) {
+            self.pin = silent.iter().rev().find(|(_, since)| *since <= by).map(|(id, _)| *id);
+        }
         self.pin
     }
 
@@ -91,7 +87,7 @@ impl Search {
     }
 
     /// When the next worker is wanted, if it is not yet.
-    pub(super) fn next_worker(&self) -> Option<crate::time::Timestamp> {
+    pub(super) fn next_worker(&self) -> Option<Timestamp> {
         let most = usize::from(self.wanted.connections).min(self.most_useful());
         let elapsed = self.now.since(self.started);
         let next = (0..most).map(|index| self.plan.begins(index)).find(|begins| *begins > elapsed)?;

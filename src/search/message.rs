@@ -196,6 +196,9 @@ pub enum Disturbance {
     PeerData,
     /// Something else of the far end, such as an acknowledgement.
     PeerOther,
+    /// Something that had passed before, sent again by either end because a packet was lost; or an
+    /// acknowledgement that was overtaken.
+    Repeated,
     /// A packet of our own kernel.
     OwnKernel,
 }
@@ -207,13 +210,14 @@ impl Disturbance {
             Disturbance::PeerKeepalive => "peer_keepalive",
             Disturbance::PeerData => "peer_data",
             Disturbance::PeerOther => "peer_other",
+            Disturbance::Repeated => "repeated",
             Disturbance::OwnKernel => "own_kernel",
         }
     }
 
     /// Whether the far end did it.
     pub const fn is_peer(self) -> bool {
-        !matches!(self, Disturbance::OwnKernel)
+        !matches!(self, Disturbance::Repeated | Disturbance::OwnKernel)
     }
 }
 

@@ -24,7 +24,19 @@ pub(super) struct Record {
     pub(super) gap: Option<Span>,
     /// The longest that an answer took.
     pub(super) slowest: Span,
+    /// One death ends the bracket although packets are lost, since a second one there would take too long.
+    hasty: bool,
+    lost: u32,
+    tries: u32,
+    estimate: Estimate,
 }
+
+/// Deaths that loss would bring about less often than this have another reason.
+const UNLIKELY: f64 = 1e-5;
+
+/// If none of so many tries was lost, three in a row are not either: with 95 % confidence the share is below 3/n
+/// (a fifth), that of three in a row below 1 %, and a second connection died of little more anyway.
+const ENOUGH_TRIES: u32 = 15;
 
 /// What else may explain how a trial went.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,9 +54,9 @@ pub(super) struct Estimate {
     pub(super) alive: Option<Span>,
     /// The shortest beyond it at which a connection was asked that turned out dead.
     pub(super) dead: Option<Span>,
-    /// That of the second such connection.
-    pub(super) dead_twice: Option<Span>,
-    /// The shortest that two connections are known to have died of.
+    /// The same, once two died: that of the first where nothing was lost so far, else that of the second.
+    pub(super) proven: Option<Span>,
+    /// The silence that this death speaks for.
     pub(super) shortest_dead: Option<Span>,
     /// The shortest that killed, if two died of less than others survived.
     pub(super) dead_below: Option<Span>,
@@ -52,42 +64,95 @@ pub(super) struct Estimate {
 
 impl Record {
     /// Tries without an answer on connections that lived, and all tries of those.
-    pub(super) fn loss(&self) -> (u32, u32) {
-        let lived = self.trials.iter().filter(|trial| trial.lived());
-        lived.fold((0, 0), |(lost, tries), trial| {
-            let attempts = u32::from(trial.attempts.max(1));
-            (lost + attempts - 1, tries + attempts)
-        })
+    pub(super) const fn loss(&self) -> (u32, u32) {
+        (self.lost, self.tries)
+    }
+
+    /// Whether nothing was lost although much was tried.
+    pub(super) const fn is_lossless(&self) -> bool {
+        self.lost == 0 && self.tries >= ENOUGH_TRIES
     }
 
     /// The silence that a death speaks for. A try that was lost before the box leaves the next one to ask about a
     /// longer silence, so it is that of the last; but where nothing was ever lost, the first already was the one.
     pub(super) fn died_of(&self, trial: &Trial) -> Option<Span> {
         match trial.death()? {
-            Death::Silent if self.loss().0 == 0 => Some(trial.idle),
+            Death::Silent if self.lost == 0 => Some(trial.idle),
             Death::Silent | Death::Ended(..) | Death::NewPort => Some(trial.last_idle),
             Death::Unasked(..) => Some(trial.idle),
         }
     }
 
-    pub(super) fn estimate(&self) -> Estimate {
+    /// Where the timeout lies by all that.
+    pub(super) const fn estimate(&self) -> Estimate {
+        self.estimate
+    }
+
+    fn reckon(&self) -> Estimate {
         let alive = self.trials.iter().filter(|trial| trial.lived()).map(|trial| trial.idle).max();
         let dead = || self.trials.iter().filter(|trial| trial.death().is_some());
         // A lone death of what others survived is loss: three tries in a row are lost once in a while.
         let mut above: Vec<&Trial> = dead().filter(|trial| Some(trial.idle) > alive).collect();
         above.sort_by_key(|trial| trial.idle);
+        let told = |trial: &Trial| trial.death().is_some_and(|death| death != Death::Silent);
+        let sure = self.hasty || self.is_lossless() || above.first().is_some_and(|trial| told(trial));
+        let place = if above.len() >= 2 && sure { 0 } else { 1 };
         let mut said: Vec<Span> = above.iter().filter_map(|trial| self.died_of(trial)).collect();
         said.sort();
-        let mut below: Vec<Span> =
-            dead().map(|trial| trial.last_idle).filter(|idle| Some(*idle) < alive).collect();
-        below.sort();
         Estimate {
             alive,
             dead: above.first().map(|trial| trial.idle),
-            dead_twice: above.get(1).map(|trial| trial.idle),
-            shortest_dead: said.get(1).copied(),
-            dead_below: below.get(1).copied(),
+            proven: above.get(place).map(|trial| trial.idle),
+            shortest_dead: said.get(place).copied(),
+            dead_below: alive.and_then(|alive| self.dead_below(alive)),
         }
+    }
+
+    /// The second shortest silence that killed although others survived this one, if loss does not explain it.
+    fn dead_below(&self, alive: Span) -> Option<Span> {
+        let mut dead: Vec<(Span, bool)> = self
+            .trials
+            .iter()
+            .filter(|trial| trial.last_idle < alive)
+            .filter_map(|trial| Some((trial.last_idle, trial.death()? == Death::Silent)))
+            .collect();
+        if dead.len() < 2 {
+            return None;
+        }
+        dead.sort_by_key(|(idle, _)| std::cmp::Reverse(*idle));
+        let share = (f64::from(self.lost) + 1.0) / f64::from(self.tries.max(1));
+        // What loss does in one trial: three tries in a row.
+        let each = share.min(1.0).powi(3);
+        let (mut silent, mut told) = (0_u32, 0_i32);
+        let mut shortest = None;
+        let mut before = None;
+        for (idle, is_silent) in dead {
+            if is_silent {
+                silent += 1
+            } else {
+                told += 1
+            }
+            let count = f64::from(silent);
+            let lived = self.trials.iter().filter(|trial| trial.lived() && trial.idle >= idle).count();
+            // So many of all those, by the Poisson distribution. No loss makes a packet that ends a connection.
+            let expected = each * (lived as f64 + count);
+            let likely = expected.powf(count) / factorial(count) * each.powi(told);
+            if before.is_some() && (told >= 2 || likely < UNLIKELY) {
+                shortest = before;
+            }
+            before = Some(idle);
+        }
+        shortest
+    }
+
+    /// One death ends the bracket from now on, as long as there is a second one somewhere.
+    pub(super) fn make_haste(&mut self) {
+        self.hasty = true;
+        self.estimate = self.reckon();
+    }
+
+    pub(super) const fn is_hasty(&self) -> bool {
+        self.hasty
     }
 
     /// The answers of the far end are waited for this long after the last try.
@@ -105,10 +170,21 @@ impl Record {
         Some((median, near))
     }
 
+    /// How much was noted; grows with each.
+    pub(super) fn length(&self) -> usize {
+        self.trials.len() + self.broken.len() + self.not_opened.len() + usize::from(self.gap.is_some())
+    }
+
     /// Adds a trial.
     pub(super) fn add(&mut self, trial: Trial, circumstance: Option<Circumstance>) {
+        if trial.lived() {
+            let attempts = u32::from(trial.attempts.max(1));
+            self.lost += attempts - 1;
+            self.tries += attempts;
+        }
         self.trials.push(trial);
         self.circumstances.push(circumstance);
+        self.estimate = self.reckon();
     }
 
     /// Trials that were ended without being asked.
@@ -116,6 +192,10 @@ impl Record {
         let unasked = |trial: &Trial| matches!(trial.result, Outcome::Died(Death::Unasked(..)));
         self.trials.iter().enumerate().filter(move |(_, trial)| unasked(trial))
     }
+}
+
+fn factorial(count: f64) -> f64 {
+    (1..=(count as u32).min(100)).map(f64::from).product()
 }
 
 /// Whether two silences are the same but for this share and half a second.

@@ -4,13 +4,20 @@
 use super::Search;
 use super::message::Id;
 use super::plan::{minus, nanos, times};
+use super::pool::State;
 use super::record::Estimate;
 use super::wanted::Mode;
 use crate::time::Span;
 
-/// Above this the second death is waited for before connections are spent on what lies between: a few seconds
+/// Above this the second death, if it is near, is waited for before connections are spent on what lies between: a few seconds
 /// more are less than the slack there, and a false alarm costs one connection instead of many.
 const CONFIRM_FIRST: Span = Span::from_secs(200);
+
+/// So many connections always have two of about the right age.
+const MANY: u16 = 48;
+
+/// A single death is believed if all its tries were lost less often than this.
+const HASTE: f64 = 2e-3;
 
 /// A silence to be tried, by a connection that is at most so much older.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,12 +29,12 @@ struct Point {
 impl Search {
     /// Whether the bracket is as narrow as was asked for, and stands on two deaths.
     pub(super) fn is_narrow(&self, estimate: &Estimate) -> bool {
-        let Some(twice) = estimate.dead_twice else { return false };
+        let Some(proven) = estimate.proven else { return false };
         let low = self.low(estimate);
         let width = self.wanted.precision.width(low);
         let fuzzy = estimate.dead_below.map_or(Span::ZERO, |below| times(minus(low, below), 0.5));
         match self.wanted.mode {
-            Mode::Full => minus(twice, low) <= width.max(fuzzy),
+            Mode::Full => minus(proven, low) <= width.max(fuzzy),
             Mode::Quick => true,
             Mode::Confirm(_) => false,
         }
@@ -44,10 +51,10 @@ impl Search {
         let estimate = self.record.estimate();
         let Some(dead) = estimate.dead else { return };
         let silent = self.pool.silent();
-        let usable = silent.iter().filter(|(_, since)| self.now.since(*since) <= dead).count();
-        let (points, again) = self.points(&estimate, dead, usable);
         let mut free: Vec<(Id, Span)> =
             silent.into_iter().map(|(id, since)| (id, self.now.since(since).max(Span::ZERO))).collect();
+        let usable: Vec<Span> = free.iter().map(|(_, age)| *age).filter(|age| *age <= dead).collect();
+        let (points, again) = self.points(&estimate, dead, &usable);
         // What is being asked already need not be asked again.
         let mut asked: Vec<Span> = self.pool.probing().collect();
         let mut unfilled = 0_usize;
@@ -69,11 +76,38 @@ impl Search {
                 self.pool.aim(id, Some(point.idle.max(age)));
             }
         }
+        if self.would_take_long(&estimate, dead) {
+            self.record.make_haste();
+            self.stale = true;
+            return;
+        }
         self.renew(dead, unfilled);
     }
 
+    /// Whether the bracket is narrow by the death of one, a second one died of more, and to see another die just
+    /// here would take longer than that is worth.
+    fn would_take_long(&self, estimate: &Estimate, dead: Span) -> bool {
+        let low = self.low(estimate);
+        let width = self.wanted.precision.width(low);
+        let many = self.wanted.connections >= MANY;
+        if many || self.record.is_hasty() || estimate.proven.is_none() || minus(dead, low) > width {
+            return false;
+        }
+        let (lost, tries) = self.record.loss();
+        let loss = (f64::from(lost) + 1.0) / f64::from(tries.max(1));
+        let patient = Span::from_secs(4).max(times(dead, 0.003));
+        let soon = self.pool.workers().any(|(_, conn)| match (conn.state, conn.due()) {
+            (State::Probing(_), _) => {
+                conn.trying().is_some_and(|idle| idle >= dead && idle <= low.plus(width))
+            }
+            (State::Idle { .. }, Some(due)) => due.since(self.now) <= patient,
+            _ => false,
+        });
+        !soon && loss.powi(3) < HASTE
+    }
+
     /// What is to be tried, and what a second time if connections are left.
-    fn points(&self, estimate: &Estimate, dead: Span, usable: usize) -> (Vec<Point>, Vec<Point>) {
+    fn points(&self, estimate: &Estimate, dead: Span, usable: &[Span]) -> (Vec<Point>, Vec<Point>) {
         let low = self.low(estimate);
         // A little less than what is allowed, for connections that are asked a little late.
         let width = times(self.wanted.precision.width(low), 0.98);
@@ -83,12 +117,14 @@ impl Search {
             return (vec![Point { idle: dead, slack }], Vec::new());
         }
         let confirmation = Point { idle: dead, slack: times(dead, 0.002) };
-        let is_lone = estimate.dead_twice.is_none();
-        if is_lone && dead >= CONFIRM_FIRST && usable > 2 {
+        let is_lone = estimate.proven.is_none();
+        let soon = usable.first().is_some_and(|age| minus(dead, *age) <= times(dead, 0.005));
+        let asking = self.pool.probing().any(|idle| confirmation.takes(idle));
+        if is_lone && dead >= CONFIRM_FIRST && (soon || asking) {
             return (vec![confirmation], Vec::new());
         }
         let inner = (nanos(gap) / nanos(width)).ceil().max(1.0) - 1.0;
-        let few = usable.saturating_sub(usize::from(is_lone)).max(1);
+        let few = usable.len().saturating_sub(usize::from(is_lone)).max(1);
         let inner = (inner as usize).clamp(1, few);
         let step = times(gap, 1.0 / (inner + 1) as f64);
         let slack = minus(width, step);

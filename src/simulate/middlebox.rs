@@ -7,6 +7,7 @@ mod build;
 mod conntrack;
 pub mod description;
 mod forward;
+mod parallel;
 mod proxy;
 mod table;
 mod tracker;
@@ -19,6 +20,7 @@ use crate::time::{Span, Timestamp};
 
 pub use build::DescriptionError;
 pub use description::Description;
+pub use parallel::Parallel;
 
 /// A side of a box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -449,6 +449,14 @@ impl Wire for Fake {
         Ok(())
     }
 
+    fn hear(&mut self, handle: Handle) {
+        panic!("the engine has no use for what peers say on {handle:?}");
+    }
+
+    fn write(&mut self, handle: Handle, octets: &[u8]) -> Result<(), WireError> {
+        panic!("the engine said {octets:?} on {handle:?}");
+    }
+
     fn close(&mut self, handle: Handle) {
         let index = handle.0 as usize;
         self.closed.push(index);

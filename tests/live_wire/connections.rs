@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 use keepscope::live::sys::tcp_info;
-use keepscope::live::wire::{Connect, Ended, Wire, WireError};
+use keepscope::live::wire::{Connect, Ended, Handle, Wire, WireError};
 use keepscope::time::Span;
 use socket2::SockRef;
 
@@ -185,5 +185,55 @@ fn a_peer_behind_an_interface_that_came_later_is_refused() {
         let (address, accepting) = net.listen(&net.server, "198.51.100.2");
         world.connect(address);
         accepting.one();
+    });
+}
+
+/// What the peer says on a connection that is heard, until it has said so much.
+fn heard(world: &mut World, from: Handle, length: usize) -> Vec<u8> {
+    let mut heard = Vec::new();
+    while heard.len() < length {
+        match world.told() {
+            Told::Octets(handle, octets) => {
+                assert_eq!(handle, from);
+                heard.extend(octets);
+            }
+            other => panic!("{other:?} after {} octets", heard.len()),
+        }
+    }
+    heard
+}
+
+#[test]
+fn a_connection_that_is_heard_speaks_and_is_spoken_to() {
+    let Some(net) = Net::new() else { return };
+    let (address, accepting) = net.listen_for(&net.server, SERVER[1], 2);
+    apart(|| {
+        let mut world = World::open(&options(&net.client));
+        let (deaf, _, _) = world.connect(address);
+        let (handle, _, _) = world.connect(address);
+        let mut peers = accepting.result();
+        world.system.hear(handle);
+        world.system.write(handle, b"hello").expect("room for it");
+        let mut said = [0; 5];
+        std::io::Read::read_exact(&mut peers[1], &mut said).expect("what was said");
+        assert_eq!(&said, b"hello");
+        // More than is handed over at once; nothing of it is lost, nor of what comes before an end.
+        let much: Vec<u8> = (0..300_000_u32).map(|number| number as u8).collect();
+        let mut peer = peers.pop().expect("a connection");
+        peers[0].write_all(b"nobody hears it").expect("room");
+        let talks = much.clone();
+        let talking = std::thread::spawn(move || peer.write_all(&talks).map(|()| drop(peer)));
+        assert!(heard(&mut world, handle, much.len()) == much);
+        talking.join().expect("a thread").expect("room");
+        match world.told() {
+            Told::Ended(ended, Ended::ClosedByPeer) => assert_eq!(ended, handle),
+            other => panic!("{other:?}"),
+        }
+        world.system.close(handle);
+        world.system.write(handle, b"x").expect_err("it is closed");
+        world.system.close(deaf);
+        drop(peers);
+        world.until_closed();
+        world.ended_in_order(address.port());
     });
 }

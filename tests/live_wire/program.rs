@@ -50,7 +50,14 @@ impl Program {
         Program::start(command)
     }
 
-    fn start(mut command: Command) -> Program {
+    /// Its process id.
+    #[allow(dead_code)]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Runs any program.
+    pub fn start(mut command: Command) -> Program {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keepscope runs");
         let out = BufReader::new(child.stdout.take().expect("a pipe"));
@@ -65,15 +72,15 @@ impl Program {
         Program { child, out, said: String::new(), complaints, complained: String::new() }
     }
 
-    /// Waits until it complains of something with this in it.
-    pub fn wait_for_complaint(&mut self, wanted: &str) {
+    /// Waits until it complains of something with this in it; returns that line.
+    pub fn wait_for_complaint(&mut self, wanted: &str) -> String {
         loop {
             let Ok(line) = self.complaints.recv() else {
                 panic!("it ended before it complained of {wanted:?}:\n{}", self.complained)
             };
             self.complained.push_str(&line);
             if line.contains(wanted) {
-                return;
+                return line;
             }
         }
     }

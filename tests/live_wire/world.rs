@@ -65,6 +65,7 @@ impl Seen {
 pub enum Told {
     Opened(Handle, Endpoint, Endpoint),
     Ended(Handle, Ended),
+    Octets(Handle, Vec<u8>),
     Lost(String),
     Interrupted,
 }
@@ -88,6 +89,7 @@ impl World {
                 Arrival::Frame(frame) => self.frames.push(Seen::of(&frame)),
                 Arrival::Opened { handle, local, remote } => return Told::Opened(handle, local, remote),
                 Arrival::Ended { handle, how } => return Told::Ended(handle, how),
+                Arrival::Octets { handle, octets } => return Told::Octets(handle, octets),
                 Arrival::InterfaceLost { name } => return Told::Lost(name),
                 Arrival::Interrupted => return Told::Interrupted,
                 Arrival::Deadline => panic!("nothing was told; frames: {:#?}", self.frames),

@@ -6,9 +6,9 @@ use std::str::FromStr;
 
 /// A name or an address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) host: String,
-    pub(super) port: u16,
+pub(in crate::cli) struct Target {
+    pub(in crate::cli) host: String,
+    pub(in crate::cli) port: u16,
 }
 
 impl FromStr for Target {
@@ -48,7 +48,7 @@ impl fmt::Display for Target {
 impl Target {
     /// The first address that will do, in the order in which the system would try them (RFC 6724); IPv4 only
     /// (true), IPv6 only (false), or either.
-    pub(super) fn resolve(&self, family: Option<bool>) -> Result<SocketAddr, String> {
+    pub(in crate::cli) fn resolve(&self, family: Option<bool>) -> Result<SocketAddr, String> {
         let found: Vec<SocketAddr> = (self.host.as_str(), self.port)
             .to_socket_addrs()
             .map_err(|error| format!("no address for {}: {error}", self.host))?

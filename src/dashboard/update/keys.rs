@@ -1,15 +1,12 @@
 //! Keys.
 
-use super::{columns, prompt, simulate};
+use super::{columns, export, prompt, simulate};
 use crate::dashboard::columns::Column;
-use crate::dashboard::effect::{Body, Effect};
+use crate::dashboard::effect::Effect;
 use crate::dashboard::keymap::{self, Action};
 use crate::dashboard::message::Key;
 use crate::dashboard::model::{Asks, Choices, Model, Overlay, Panel, Prompt, Screen, Session};
 use crate::dashboard::theme::Palette;
-use crate::dashboard::{svg, view};
-use crate::report::text::Style;
-use crate::report::{json, text as report};
 use crate::time::{Span, Timestamp};
 
 /// Entries of the start screen, with what they do.
@@ -33,7 +30,7 @@ pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
     }
     match model.overlay.take() {
         Some(Overlay::Prompt(line)) => return prompt::on_key(model, line, key),
-        Some(Overlay::Export) => return on_export_key(model, key),
+        Some(Overlay::Export) => return export::on_key(model, key),
         Some(Overlay::Columns(line)) => {
             columns::on_key(model, line, key);
             return Vec::new();
@@ -176,7 +173,8 @@ fn on_replay(model: &mut Model, action: Action) -> Vec<Effect> {
                 model.overlay = Some(Overlay::Export);
             }
         }
-        Action::Copy => return copy(model),
+        Action::Copy => return export::copy(model),
+        Action::CopyPanel => return export::copy_panel(model),
         _ => {
             let notice = look(session, choices, Panel::on(Screen::Replay), action);
             model.notice = notice.or(model.notice.take());
@@ -326,46 +324,4 @@ fn next_row(rows: &[u32], here: usize, forward: bool) -> Option<usize> {
     let exact = last.is_some_and(|last| *last as usize + 1 == here);
     let place = if forward { read } else { read.checked_sub(if exact { 2 } else { 1 })? };
     rows.get(place).map(|row| *row as usize + 1)
-}
-
-/// The chosen connection as text, as `analyze` has it.
-fn copy(model: &mut Model) -> Vec<Effect> {
-    let Some(chosen) = model.session.as_ref().and_then(|session| session.chosen.as_ref()) else {
-        model.notice = Some("no connection is chosen".to_owned());
-        return Vec::new();
-    };
-    let mut octets = Vec::new();
-    // A vector takes everything.
-    let _ = report::headline(&mut octets, &chosen.record, Style::default());
-    model.notice = Some(format!("copied connection #{}", chosen.record.id));
-    vec![Effect::Copy(String::from_utf8_lossy(&octets).into_owned())]
-}
-
-fn on_export_key(model: &mut Model, key: Key) -> Vec<Effect> {
-    if model.screen == Screen::Simulate {
-        return simulate::on_export_key(model, key);
-    }
-    let Some(session) = model.session.as_ref() else { return Vec::new() };
-    let Some(id) = session.selected else { return Vec::new() };
-    let Some(record) = session.store.connection(id).and_then(|found| found.record.as_ref()) else {
-        return Vec::new();
-    };
-    let record = &record.1;
-    let (what, suffix, body) = match key {
-        Key::Char('j') => {
-            let mut octets = Vec::new();
-            let _ = json::write(&mut octets, session.store.captures(), std::slice::from_ref(&**record));
-            ("", "json", Body::Octets(octets))
-        }
-        Key::Char('p') => ("", "pcapng", Body::Packets(record.clone())),
-        Key::Char('l') => ("-ladder", "svg", Body::Octets(svg::ladder(model).into_bytes())),
-        Key::Char('t') => ("-timeline", "svg", Body::Octets(svg::timeline(model).into_bytes())),
-        Key::Esc | Key::Char('q') => return Vec::new(),
-        _ => {
-            model.overlay = Some(Overlay::Export);
-            return Vec::new();
-        }
-    };
-    let stem = format!("{}-connection-{id}{what}", view::file_stem(session));
-    vec![Effect::Write { stem, suffix, body }]
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::export;
 use super::keys::{PAGE, look, scroll};
 use crate::dashboard::effect::{Body, Effect};
 use crate::dashboard::keymap::{self, Action};
@@ -9,7 +10,7 @@ use crate::dashboard::message::Key;
 use crate::dashboard::model::{Asks, Model, Overlay, Panel, Prompt, Screen};
 use crate::dashboard::simulation::field::Field;
 use crate::dashboard::simulation::{PLAIN, Simulation, answer, choice, choices, edit};
-use crate::dashboard::{svg, text};
+use crate::dashboard::{svg, text, view};
 use crate::report::simulation as report;
 use crate::simulate::scenario::Scenario;
 
@@ -111,6 +112,7 @@ pub(super) fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Undo => return undo(model),
         Action::Export if simulation.current().is_some() => model.overlay = Some(Overlay::Export),
         Action::Export => model.notice = Some("nothing is predicted of this yet".to_owned()),
+        Action::CopyPanel => return export::copy_panel(model),
         Action::Copy => {
             let said = answer::sentences(simulation);
             let lines: Vec<String> = said.into_iter().map(|(words, _)| words).collect();
@@ -218,6 +220,12 @@ pub(super) fn on_export_key(model: &mut Model, key: Key) -> Vec<Effect> {
             // A vector takes everything.
             let _ = report::json(&mut octets, &prediction.plan, &prediction.run, &["client".to_owned()]);
             ("", "json", octets)
+        }
+        Key::Char('x') => {
+            let panel = model.choices.focus;
+            let text = view::panel_text(model, &simulation.session, panel);
+            let stem = format!("{}-{}", stem(simulation), panel.name().to_lowercase());
+            return vec![Effect::Write { stem, suffix: "txt", body: Body::Octets(text.into_bytes()) }];
         }
         Key::Char('l') => ("-ladder", "svg", svg::ladder(model).into_bytes()),
         Key::Char('t') => ("-timeline", "svg", svg::timeline(model).into_bytes()),

@@ -36,10 +36,12 @@ pub(super) fn export(screen: Screen, pen: &mut Pen<'_>) {
         ("p", "pcapng: its packets, with what each is as comments"),
         ("l", "the ladder as SVG"),
         ("t", "the timeline as SVG"),
+        ("x", "the panel that has the keys, as text"),
+        ("J", "JSON of all connections of the table"),
         ("Esc", "nothing"),
     ];
-    let [_, _, ladder, timeline, nothing] = all;
-    let simulated = [("j", "JSON, as simulate --format json has it"), ladder, timeline, nothing];
+    let [_, _, ladder, timeline, panel, _, nothing] = all;
+    let simulated = [("j", "JSON, as simulate --format json has it"), ladder, timeline, panel, nothing];
     let lines: &[(&str, &str)] = if screen == Screen::Simulate { &simulated } else { &all };
     let (width, height) = (60.min(pen.width()), lines.len() as u16 + 2);
     let (x, y) = ((pen.width() - width) / 2, pen.height().saturating_sub(height) / 2);

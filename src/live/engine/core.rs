@@ -216,7 +216,7 @@ impl Core {
     pub(super) fn on_arrival(&mut self, now: Timestamp, arrival: Arrival<'_>) {
         self.now = self.now.max(now);
         match arrival {
-            Arrival::Frame(_) | Arrival::Deadline => {}
+            Arrival::Frame(_) | Arrival::Octets { .. } | Arrival::Deadline => {}
             Arrival::Opened { handle, local, remote } => self.on_opened(handle, local, remote),
             Arrival::Ended { handle, how } => {
                 if let Some(index) = self.handles.get(&handle).copied() {

@@ -62,7 +62,7 @@ impl TickClock {
 /// SND.NXT is what follows the SYN and stays there: nothing is ever written to the connections that are probed, and
 /// a packet that claims otherwise may be forged.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Learner {
+pub(in crate::live) struct Learner {
     iss: SeqNum,
     own_scale: Option<u8>,
     offers_timestamps: bool,
@@ -92,22 +92,22 @@ struct Peer {
 
 /// What a probe takes from the connection, beside what the machine decides.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Dress {
+pub(in crate::live) struct Dress {
     /// As on the wire.
-    pub(super) window: u16,
+    pub(in crate::live) window: u16,
     /// TSval, where timestamps were negotiated.
-    pub(super) tsval: Option<u32>,
+    pub(in crate::live) tsval: Option<u32>,
     /// IPv4 time to live or hop limit.
-    pub(super) ttl: u8,
+    pub(in crate::live) ttl: u8,
     /// IPv4 identification.
-    pub(super) ip_id: u16,
+    pub(in crate::live) ip_id: u16,
     /// IPv4 "don't fragment".
-    pub(super) dont_fragment: bool,
+    pub(in crate::live) dont_fragment: bool,
 }
 
 impl Learner {
     /// Begins with our SYN.
-    pub(super) fn new(syn: &Segment) -> Self {
+    pub(in crate::live) fn new(syn: &Segment) -> Self {
         let options = syn.options;
         Self {
             iss: syn.seq,
@@ -125,32 +125,32 @@ impl Learner {
     }
 
     /// SND.NXT.
-    pub(super) fn snd_nxt(&self) -> SeqNum {
+    pub(in crate::live) fn snd_nxt(&self) -> SeqNum {
         self.iss.plus(1)
     }
 
     /// RCV.NXT, once the peer's SYN was seen.
-    pub(super) fn rcv_nxt(&self) -> Option<SeqNum> {
+    pub(in crate::live) fn rcv_nxt(&self) -> Option<SeqNum> {
         self.peer.map(|peer| peer.rcv_nxt)
     }
 
     /// Whether the handshake was seen to its end.
-    pub(super) fn is_complete(&self) -> bool {
+    pub(in crate::live) fn is_complete(&self) -> bool {
         self.confirmed
     }
 
     /// Whether SACK was negotiated.
-    pub(super) fn has_sack(&self) -> bool {
+    pub(in crate::live) fn has_sack(&self) -> bool {
         self.offers_sack && self.peer.is_some_and(|peer| peer.sack)
     }
 
     /// Whether timestamps were negotiated.
-    pub(super) fn has_timestamps(&self) -> bool {
+    pub(in crate::live) fn has_timestamps(&self) -> bool {
         self.offers_timestamps && self.peer.is_some_and(|peer| peer.timestamps.is_some())
     }
 
     /// A segment from our address: the kernel's, or a probe of ours.
-    pub(super) fn on_own(&mut self, segment: &Segment) {
+    pub(in crate::live) fn on_own(&mut self, segment: &Segment) {
         self.ip_id = segment.ip_id.unwrap_or(self.ip_id);
         let Some(peer) = &mut self.peer else { return };
         let of_kernel = segment.seq == self.iss.plus(1) && !segment.flags.syn() && segment.flags.ack();
@@ -171,7 +171,7 @@ impl Learner {
     }
 
     /// A segment from the peer's address.
-    pub(super) fn on_peer(&mut self, segment: &Segment) {
+    pub(in crate::live) fn on_peer(&mut self, segment: &Segment) {
         let (length, fin) = (segment.len, u32::from(segment.flags.fin()));
         if let Some(peer) = &mut self.peer {
             let end = segment.seq.plus(length).plus(fin);
@@ -202,7 +202,7 @@ impl Learner {
     }
 
     /// The connection as the machine wants it, and when its peer was last heard; once the handshake is complete.
-    pub(super) fn established(&self) -> Option<(Tcb, Timestamp)> {
+    pub(in crate::live) fn established(&self) -> Option<(Tcb, Timestamp)> {
         let peer = self.peer.filter(|_| self.confirmed)?;
         let echo = peer.timestamps.filter(|_| self.offers_timestamps);
         let tcb = Tcb {
@@ -223,7 +223,7 @@ impl Learner {
     }
 
     /// What a probe that leaves now looks like.
-    pub(super) fn dress(&self, now: Timestamp) -> Dress {
+    pub(in crate::live) fn dress(&self, now: Timestamp) -> Dress {
         Dress {
             window: self.window,
             tsval: self.ticks.filter(|_| self.has_timestamps()).map(|ticks| ticks.at(now)),
@@ -234,7 +234,7 @@ impl Learner {
     }
 
     /// Our first sequence number and the peer's.
-    pub(super) fn first_numbers(&self) -> Option<(SeqNum, SeqNum)> {
+    pub(in crate::live) fn first_numbers(&self) -> Option<(SeqNum, SeqNum)> {
         self.peer.map(|peer| (self.iss, peer.irs))
     }
 }

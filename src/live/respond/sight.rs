@@ -218,7 +218,7 @@ mod tests {
         let mut sight = Sight::default();
         let known = Tuple { local: us, remote: peer };
         sight.enter(Token(1), known);
-        let mut is_stray = |sight: &mut Sight, from: Endpoint, flags: Flags| {
+        let is_stray = |sight: &mut Sight, from: Endpoint, flags: Flags| {
             let segment = segment(from, us, flags, (1, 1, 0));
             matches!(sight.on_segment(&segment, |tuple| tuple.local == us), Look::Stray(_))
         };

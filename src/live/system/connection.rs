@@ -1,10 +1,10 @@
 //! Ordinary connections that the kernel holds for us: opened, kept readable, closed in order.
 //!
-//! Owns [`Connections`]. What a peer says is read and thrown away, so that our window stays open; an unread
-//! octet at the end would turn the FIN into a RST.
+//! Owns [`Connections`]. What a peer says is read and thrown away unless it is to be heard, so that our window stays
+//! open; an unread octet at the end would turn the FIN into a RST.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -17,6 +17,9 @@ use crate::segment::Endpoint;
 
 /// Reads in a row from one connection, so that one that talks without an end leaves time for the others.
 const READS: usize = 16;
+
+/// Octets of one connection that wait to be told; the rest stays with the system, which slows the peer down.
+const MOST_HEARD: usize = 64 << 10;
 
 /// What became of a connection.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ enum State {
 struct Connection {
     socket: Socket,
     state: State,
+    /// What its peer said and nobody was told yet, where it is to be heard.
+    heard: Option<Vec<u8>>,
 }
 
 /// All connections.
@@ -75,6 +80,8 @@ impl Connections {
         let socket = Socket::new(Domain::for_address(connect.peer), Type::STREAM, Some(Protocol::TCP))
             .map_err(failed("opening a socket"))?;
         socket.set_nonblocking(true).map_err(failed("opening a socket"))?;
+        // What is said is to leave at that moment.
+        socket.set_tcp_nodelay(true).map_err(failed("opening a socket"))?;
         if let Some(device) = device {
             socket.bind_device(Some(device.as_bytes())).map_err(failed("choosing the interface"))?;
         }
@@ -92,7 +99,7 @@ impl Connections {
         waiter
             .add(&socket, Source::Connection(handle.0), EventFlags::OUT)
             .map_err(failed("waiting for a connection"))?;
-        self.held.insert(handle.0, Connection { socket, state: State::Opening });
+        self.held.insert(handle.0, Connection { socket, state: State::Opening, heard: None });
         Ok((handle, None))
     }
 
@@ -101,7 +108,7 @@ impl Connections {
         let connection = self.held.get_mut(&number)?;
         let change = match connection.state {
             State::Opening => connection.opened(number, waiter),
-            State::Open => match connection.throw_away(&mut self.thrown_away) {
+            State::Open => match connection.read(&mut self.thrown_away) {
                 Ok(true) => None,
                 // Otherwise the end would be reported for ever. Errors are still.
                 Ok(false) => {
@@ -134,6 +141,28 @@ impl Connections {
                 Some(Change::Ended(ended(&error)))
             }
         }
+    }
+
+    /// Keeps what its peer says from now on.
+    pub(super) fn hear(&mut self, handle: Handle) {
+        if let Some(connection) = self.held.get_mut(&handle.0) {
+            connection.heard.get_or_insert_default();
+        }
+    }
+
+    /// What its peer said since this was last asked, if anything.
+    pub(super) fn take_heard(&mut self, handle: Handle) -> Option<Vec<u8>> {
+        let heard = self.held.get_mut(&handle.0)?.heard.as_mut()?;
+        (!heard.is_empty()).then(|| std::mem::take(heard))
+    }
+
+    /// Says something; all of it is taken, or it is an error.
+    pub(super) fn write(&mut self, handle: Handle, octets: &[u8]) -> Result<(), WireError> {
+        let failed = |error| WireError::System { operation: "writing to a connection", error };
+        let open = |connection: &&mut Connection| matches!(connection.state, State::Open | State::HalfClosed);
+        let connection = self.held.get_mut(&handle.0).filter(open);
+        let connection = connection.ok_or_else(|| failed(io::ErrorKind::NotConnected.into()))?;
+        connection.socket.write_all(octets).map_err(failed)
     }
 
     /// Closes one in order. It stays until the peer has closed it too.
@@ -196,7 +225,24 @@ impl Connection {
         }
     }
 
-    /// Reads what there is; false if the peer has closed its side.
+    /// Reads what there is, to be told where it is to be heard; false if the peer has closed its side.
+    fn read(&mut self, scratch: &mut [u8]) -> io::Result<bool> {
+        let Some(heard) = &mut self.heard else { return self.throw_away(scratch) };
+        while heard.len() < MOST_HEARD {
+            match self.socket.read(scratch) {
+                Ok(0) => return Ok(false),
+                Ok(read) => heard.extend(scratch.iter().take(read)),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::WouldBlock => return Ok(true),
+                    _ => return Err(error),
+                },
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads what there is and forgets it; false if the peer has closed its side.
     fn throw_away(&mut self, into: &mut [u8]) -> io::Result<bool> {
         for _ in 0..READS {
             match self.socket.read(into) {

@@ -1,0 +1,176 @@
+//! Where what happens goes: results on standard output, progress and messages on standard error, packets and trials
+//! into files.
+
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+
+use super::journal::JournalFile;
+use super::{Arguments, Format};
+use crate::cli::complain;
+use crate::frame::Frame;
+use crate::live::idle::{Listener, News, Report};
+use crate::live::recording::Recording;
+use crate::live::wire::Received;
+use crate::report::middlebox::{self, Asked};
+use crate::report::text::Style;
+use crate::search::{self, View};
+use crate::time::{Span, Timestamp};
+
+/// How often the line with the progress is written over.
+const TICK: Span = Span::from_secs(1);
+
+/// The output of a run.
+pub(super) struct Output {
+    format: Format,
+    style: Style,
+    out: BufWriter<Stdout>,
+    recording: Option<Recording>,
+    journal: Option<JournalFile>,
+    /// Standard error is a terminal.
+    progress: bool,
+    /// A line with the progress stands there.
+    shown: bool,
+    strange: bool,
+    not_sent: bool,
+}
+
+impl Output {
+    /// Begins it.
+    pub(super) fn begin(
+        arguments: &Arguments,
+        asked: &Asked,
+        recording: Option<Recording>,
+        journal: Option<JournalFile>,
+    ) -> io::Result<Self> {
+        let mut output = Self {
+            format: arguments.format,
+            style: arguments.color.style(),
+            out: BufWriter::new(io::stdout()),
+            recording,
+            journal,
+            progress: io::stderr().is_terminal(),
+            shown: false,
+            strange: false,
+            not_sent: false,
+        };
+        if output.format == Format::Jsonl {
+            middlebox::jsonl_begin(&mut output.out, asked)?;
+        }
+        output.out.flush()?;
+        Ok(output)
+    }
+
+    /// Ends the recording.
+    pub(super) fn finish_recording(&mut self, now: Timestamp, received: Received) {
+        if let Some(Err(problem)) = self.recording.take().map(|recording| recording.finish(now, received)) {
+            complain(&format!("error: {problem}"));
+        }
+    }
+
+    /// Writes what the run came to.
+    pub(super) fn finish(&mut self, asked: &Asked, report: &Report, now: Timestamp) -> io::Result<()> {
+        self.clear();
+        self.finish_recording(now, report.received);
+        // Where there was no partner at all there is nothing to be said but that.
+        if report.findings.is_empty() && self.format == Format::Text {
+            return Ok(());
+        }
+        let result = middlebox::Result {
+            findings: report.findings.clone(),
+            packets: report.packets,
+            wall: report.wall,
+            translation: report.translation.map(|translation| (translation.ours, translation.seen)),
+            dropped: report.received.dropped,
+            interrupted: report.interrupted,
+            partner_lost: report.partner_failed.as_ref().map(ToString::to_string),
+        };
+        match self.format {
+            Format::Text => middlebox::summary(&mut self.out, asked, &result, self.style)?,
+            Format::Json => middlebox::json(&mut self.out, asked, &result)?,
+            Format::Jsonl => middlebox::jsonl_end(&mut self.out, asked, &result)?,
+        }
+        self.out.flush()
+    }
+
+    /// Wipes the line with the progress.
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.shown) {
+            let _ = write!(io::stderr().lock(), "\r\x1b[K");
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.clear();
+        complain(&format!("note: {text}"));
+    }
+
+    fn trial(&mut self, trial: &search::Trial) -> io::Result<()> {
+        if let Some(Err(problem)) = self.journal.as_mut().map(|journal| journal.trial(trial)) {
+            // The run is worth more than its journal.
+            self.journal = None;
+            self.note(&format!("{problem}; the search goes on without a journal"));
+        }
+        if self.format == Format::Jsonl {
+            middlebox::jsonl_trial(&mut self.out, trial)?;
+            self.out.flush()?;
+        }
+        Ok(())
+    }
+}
+
+impl Listener for Output {
+    fn packet(&mut self, frame: &Frame<'_>) -> io::Result<()> {
+        let kept = self.recording.as_mut().map(|recording| recording.frame(frame));
+        if let Some(Err(problem)) = kept {
+            self.clear();
+            complain(&format!("error: {problem}; the search goes on without a recording"));
+        }
+        Ok(())
+    }
+
+    fn news(&mut self, news: &News, _now: Timestamp) -> io::Result<()> {
+        match news {
+            News::Search { news: search::News::Trial(trial), .. } => self.trial(trial)?,
+            News::Search { .. } | News::Partner(_) | News::Translation(_) => {}
+            News::Fewer { wanted, allowed } => {
+                self.note(&format!("the partner allows {allowed} connections instead of {wanted}"));
+            }
+            News::Strange => {
+                if !std::mem::replace(&mut self.strange, true) {
+                    self.note("what came on a test connection was not the partner's");
+                }
+            }
+            News::NotSent { error } => {
+                if !std::mem::replace(&mut self.not_sent, true) {
+                    self.note(error);
+                }
+            }
+            News::InterfaceLost { name, ours: true } => {
+                self.note(&format!("the interface {name} was lost: silence tells nothing any more"));
+            }
+            News::InterfaceLost { name, ours: false } => {
+                self.note(&format!("the interface {name} was lost, over which nothing went"));
+            }
+            News::ClockStepped { nanos } => {
+                let span = Span::from_nanos(*nanos);
+                self.note(&format!("the clock was set by {span} s; times here go on without a step"));
+            }
+            News::Slept { gap } => {
+                self.note(&format!("nothing ran for {gap} s; silences under way then do not count"));
+            }
+        }
+        Ok(())
+    }
+
+    fn views(&mut self, _now: Timestamp, views: &dyn Fn() -> Vec<View>) -> io::Result<()> {
+        if self.progress {
+            let line = middlebox::progress(&views());
+            self.shown = true;
+            let _ = write!(io::stderr().lock(), "\r{line}\x1b[K");
+        }
+        Ok(())
+    }
+
+    fn tick(&self) -> Option<Span> {
+        self.progress.then_some(TICK)
+    }
+}

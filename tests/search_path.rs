@@ -1,0 +1,8 @@
+//! The idle-timeout search on simulated paths whose timeouts are known.
+
+#[path = "search_path/confounders.rs"]
+mod confounders;
+#[path = "search_path/kit.rs"]
+mod kit;
+#[path = "search_path/products.rs"]
+mod products;
