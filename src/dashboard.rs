@@ -1,8 +1,8 @@
-//! The screen in the terminal: captures replayed and scenarios simulated, with ladder, timeline and verdict.
+//! The screen in the terminal: live peers, captures and scenarios, with ladder, timeline and verdict.
 //!
 //! ```text
-//! keys, clock, reader ─ message ─ update ─┬─ model ─ settle ─ view ─ terminal
-//!                                         └─ effect (open, write, copy, quit)
+//! keys, clock, sources ─ message ─ update ─┬─ model ─ settle ─ view ─ terminal
+//!                                          └─ effect (open, ask, write, copy, quit)
 //! ```
 //!
 //! - [`model`] is everything the screen shows; [`mod@update`] alone changes it; [`view`] draws it. All three
@@ -10,7 +10,8 @@
 //!   [`keymap`], [`theme`], [`text`] and [`svg`].
 //! - [`simulation`] is the simulator's screen: a scenario that is changed, and what is predicted of it.
 //! - [`run`] has the loop and the threads, `terminal` the terminal, `export` new files,
-//!   [`replay::reader`] the captures, and [`simulation::worker`] what is simulated.
+//!   [`replay::reader`] the captures, and [`simulation::worker`] what is simulated. `live::driver` has the wire of a
+//!   live source.
 //!
 //! Whatever the source, it is the same stream of segments and events through the one pipeline
 //! ([`store::feed`]); what is said at a moment of it is what an analysis would say had it ended there
@@ -25,6 +26,7 @@ pub mod effect;
 mod expected;
 mod export;
 pub mod keymap;
+pub mod live;
 pub mod message;
 pub mod model;
 pub mod replay;

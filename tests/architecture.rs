@@ -34,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "search",
         ],
     ),
+    ("advice", &["time", "segment", "stack", "product", "keepalive", "simulate"]),
     (
         "live",
         &[
@@ -65,6 +66,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "pipeline",
             "partner",
             "simulate",
+            "advice",
             "live",
             "search",
         ],
@@ -106,6 +108,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "winsock",
             "partner",
             "simulate",
+            "advice",
             "live",
             "report",
             "dashboard",
@@ -129,6 +132,7 @@ const PURE: &[&str] = &[
     "partner",
     "search",
     "simulate",
+    "advice",
 ];
 
 /// What a pure module must not name.
@@ -159,6 +163,7 @@ const DASHBOARD_OUTSIDE: &[&str] = &[
     "dashboard/export.rs",
     "dashboard/replay/reader.rs",
     "dashboard/simulation/worker.rs",
+    "dashboard/live/driver.rs",
 ];
 
 /// What only those may name, beside what is impure.

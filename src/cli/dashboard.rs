@@ -14,11 +14,13 @@ use crate::analysis::Outcome;
 use crate::capture::Problem;
 use crate::dashboard::model::{Model, Screen, Session};
 use crate::dashboard::replay::{Speed, reader};
-use crate::dashboard::run::{self, Start};
+use crate::dashboard::run::{self, Standby, Start};
 use crate::dashboard::simulation::{Simulation, answer};
 use crate::dashboard::terminal;
 use crate::dashboard::text::{clean, plural};
 use crate::dashboard::theme::{Palette, Theme};
+#[cfg(feature = "live")]
+use crate::live::target::Target;
 use crate::report::text::{self, Style};
 use crate::simulate::scenario::{Scenario, built_in};
 use crate::time::duration;
@@ -55,13 +57,13 @@ pub(super) struct ReplayArguments {
 /// What to open.
 #[derive(Debug, Args)]
 pub(super) struct DashboardArguments {
-    /// A capture to replay, or a scenario to simulate (FILE.toml, or one of simulate --list); without, the start
-    /// screen
-    #[arg(value_name = "FILE")]
-    file: Option<PathBuf>,
+    /// A capture to replay, a scenario to simulate (FILE.toml, or one of simulate --list), or a peer to probe
+    /// (HOST:PORT that is no file); without, the start screen
+    #[arg(value_name = "FILE|SCENARIO|HOST:PORT")]
+    target: Option<PathBuf>,
 
     /// One line for each event instead of a screen, for screen readers and pipes; the default where TERM is dumb
-    #[arg(long, requires = "file")]
+    #[arg(long, requires = "target")]
     plain: bool,
 
     #[command(flatten)]
@@ -70,7 +72,7 @@ pub(super) struct DashboardArguments {
 
 /// How it looks.
 #[derive(Debug, Default, Args)]
-struct Looks {
+pub(super) struct Looks {
     /// Colours; auto respects NO_COLOR, and asks the terminal for its background where COLORFGBG does not tell it
     #[arg(long, value_enum, default_value_t = ThemeName::Auto)]
     theme: ThemeName,
@@ -95,7 +97,7 @@ enum ThemeName {
 }
 
 impl Looks {
-    fn theme(&self) -> Theme {
+    pub(super) fn theme(&self) -> Theme {
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let palette = match (self.theme, self.color) {
             (_, Color::Never) | (ThemeName::Mono, _) => Palette::Mono,
@@ -141,30 +143,46 @@ pub(super) fn replay(arguments: ReplayArguments) -> io::Result<Exit> {
     show(Opened { paths: arguments.files, scenario: None }, arguments.speed, &arguments.looks, &instead)
 }
 
-/// Opens a capture or a scenario, or the start screen.
+/// Opens a capture, a scenario, a live peer, or the start screen.
 pub(super) fn dashboard(arguments: DashboardArguments) -> io::Result<Exit> {
-    let plain = is_plain(arguments.plain);
-    let Some(path) = arguments.file else {
-        return show(Opened::default(), Speed::Fit, &arguments.looks, &analyze_instead(Path::new("FILE")));
-    };
-    let name = path.to_string_lossy().into_owned();
-    if name.ends_with(".toml") || (built_in::named(&name).is_some() && !path.exists()) {
-        if plain {
+    let DashboardArguments { target, plain, looks } = arguments;
+    if let Some(name) = target.as_ref().and_then(|target| scenario_name(target)) {
+        if is_plain(plain) {
             return super::simulate::plainly(&name);
         }
         return match super::simulate::scenario(&name) {
-            Ok(scenario) => simulated(name, scenario, &arguments.looks),
+            Ok(scenario) => simulated(name, scenario, &looks),
             Err(problem) => {
                 complain(&format!("error: {problem}"));
                 Ok(Exit::BadInput)
             }
         };
     }
-    if plain {
-        return plain::replay(vec![path], Speed::Fit);
+    #[cfg(feature = "live")]
+    if let Some(peer) = target.as_ref().and_then(|target| peer(target)) {
+        if plain || !is_possible() {
+            complain(&format!(
+                "error: a screen needs a terminal on standard input and output; `keepscope probe {peer}` writes lines"
+            ));
+            return Ok(Exit::BadInput);
+        }
+        return super::live_screen::probe(&peer, looks.theme());
     }
-    let instead = analyze_instead(&path);
-    show(Opened { paths: vec![path], scenario: None }, Speed::Fit, &arguments.looks, &instead)
+    match target {
+        Some(file) if is_plain(plain) => plain::replay(vec![file], Speed::Fit),
+        Some(file) => {
+            let instead = analyze_instead(&file);
+            show(Opened { paths: vec![file], scenario: None }, Speed::Fit, &looks, &instead)
+        }
+        None => open(&looks),
+    }
+}
+
+/// The name of a scenario: a document, or one that comes with the program where no file is named so.
+fn scenario_name(target: &Path) -> Option<String> {
+    let name = target.to_str()?;
+    let is_scenario = name.ends_with(".toml") || (built_in::named(name).is_some() && !target.exists());
+    is_scenario.then(|| name.to_owned())
 }
 
 /// Opens a scenario.
@@ -178,9 +196,32 @@ fn simulated(name: String, scenario: Scenario, looks: &Looks) -> io::Result<Exit
     show(opened, Speed::Fit, looks, &instead)
 }
 
+/// A peer, where no file is named so.
+#[cfg(feature = "live")]
+fn peer(target: &Path) -> Option<Target> {
+    if target.exists() { None } else { target.to_str()?.parse().ok() }
+}
+
 /// The start screen, for who started without a command.
 pub(super) fn start() -> io::Result<Exit> {
-    show(Opened::default(), Speed::Fit, &Looks::default(), "")
+    open(&Looks::default())
+}
+
+/// The start screen. What may be begun live from it is prepared before the screen is shown.
+fn open(looks: &Looks) -> io::Result<Exit> {
+    #[cfg(feature = "live")]
+    if is_possible() {
+        let (standby, why) = match super::live_screen::standby() {
+            Ok(Ok(start)) => (Some(start), None),
+            Ok(Err(why)) => (None, Some(why)),
+            Err(problem) => {
+                complain(&format!("error: {problem}"));
+                return Ok(Exit::BadInput);
+            }
+        };
+        return run_screen(Opened::default(), Speed::Fit, looks, standby, why);
+    }
+    show(Opened::default(), Speed::Fit, looks, &analyze_instead(Path::new("FILE")))
 }
 
 /// What is on the screen at first; nothing for the start screen.
@@ -208,10 +249,27 @@ fn show(opened: Opened, speed: Speed, looks: &Looks, instead: &str) -> io::Resul
         complain(&format!("error: {problem}"));
         return Ok(Exit::BadInput);
     }
-    let model = Model::new((80, 24), looks.theme(), speed);
+    // Who looks at captures or simulates needs no rights, so none are raised.
+    let why = "no sockets were opened: `keepscope dashboard` alone probes and watches, too";
+    run_screen(opened, speed, looks, None, Some(why.to_owned()))
+}
+
+fn run_screen(
+    opened: Opened,
+    speed: Speed,
+    looks: &Looks,
+    standby: Option<Standby>,
+    no_live: Option<String>,
+) -> io::Result<Exit> {
+    let mut model = Model::new((80, 24), looks.theme(), speed);
+    model.no_live = no_live;
     let Opened { paths, scenario } = opened;
-    let start = Start { paths, scenario, hash_seed: hash_seed(), folder: PathBuf::from(".") };
-    let ended = run::run(model, &start)?;
+    let start = Start { paths, scenario, live: false, hash_seed: hash_seed(), folder: PathBuf::from(".") };
+    let ended = run::run(model, &start, standby)?;
+    #[cfg(feature = "live")]
+    if let Some(live) = ended.live {
+        return super::live_screen::conclude(live, ended.interrupted);
+    }
     let simulation = ended.model.simulation.as_ref();
     let exit = match (ended.model.session.as_ref(), simulation) {
         (session, Some(simulation)) if ended.model.screen == Screen::Simulate || session.is_none() => {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::live::Ask;
 use crate::analysis::ConnectionRecord;
 use crate::simulate::scenario::Scenario;
 
@@ -39,6 +40,10 @@ pub enum Effect {
     StopSimulating,
     /// Read the text of a scenario.
     ReadScenario(PathBuf),
+    /// Begin a live source of this number.
+    Live(u64),
+    /// Ask something of it.
+    Ask(Ask),
     /// Write a new file of this name and suffix; a number is put between them if there is such a file.
     Write {
         /// The name without suffix.

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::simulation::News;
+use super::live::News;
+use super::simulation;
 use super::store::feed::Batch;
 use crate::time::Span;
 
@@ -69,10 +70,12 @@ pub enum Message {
     Tick(Span),
     /// The source of this number told more.
     Batch(u64, Box<Batch>),
+    /// The live source of this number told more.
+    Live(u64, Box<News>),
     /// A source cannot be read at all.
     Failed(u64, String),
     /// The simulation of this number told something.
-    Simulated(u64, Box<News>),
+    Simulated(u64, Box<simulation::News>),
     /// The text of a scenario was read.
     Scenario(PathBuf, String),
     /// A file was written.

@@ -1,6 +1,10 @@
-//! Ladder and timeline of the chosen connection as SVG, up to the moment shown. Pure.
+//! Ladder and timeline of the chosen connection as SVG, up to the moment shown; and the screen as it is. Pure.
 //!
 //! Written by hand: a few shapes, and text that is escaped. No script, no font but the reader's own.
+
+mod screen;
+
+pub use screen::screen;
 
 use std::fmt::Write;
 

@@ -6,12 +6,14 @@
 mod columns;
 mod export;
 mod keys;
+mod live;
 mod mouse;
 mod prompt;
 mod settle;
 mod simulate;
 
 pub(super) use keys::ENTRIES;
+pub use live::begin as begin_live;
 pub use settle::settle;
 pub use simulate::begin;
 
@@ -40,10 +42,19 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Tick(now) => {
+            model.tick = now;
             let simulated = model.simulation.as_mut().map(|simulation| &mut simulation.session);
             for session in model.session.iter_mut().chain(simulated) {
                 model.dirty |= session.player.tick(&session.store, now);
             }
+            let seen = model.screen == Screen::Live;
+            if let Some(session) = model.live.as_mut().filter(|_| seen) {
+                model.dirty |= live::on_tick(session, now);
+            }
+            Vec::new()
+        }
+        Message::Live(source, news) => {
+            live::on_news(model, source, news);
             Vec::new()
         }
         Message::Batch(source, batch) => {

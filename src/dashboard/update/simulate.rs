@@ -227,6 +227,7 @@ pub(super) fn on_export_key(model: &mut Model, key: Key) -> Vec<Effect> {
             let stem = format!("{}-{}", stem(simulation), panel.name().to_lowercase());
             return vec![Effect::Write { stem, suffix: "txt", body: Body::Octets(text.into_bytes()) }];
         }
+        Key::Char('s') => ("-screen", "svg", view::picture(model, &simulation.scenario.title).into_bytes()),
         Key::Char('l') => ("-ladder", "svg", svg::ladder(model).into_bytes()),
         Key::Char('t') => ("-timeline", "svg", svg::timeline(model).into_bytes()),
         Key::Esc | Key::Char('q') => return Vec::new(),

@@ -4,13 +4,14 @@
 //! are visible; long runs of ordinary segments are skipped at once.
 
 use super::pen::Pen;
+use crate::dashboard::live::{Link, Stage};
 use crate::dashboard::model::{Chosen, Meaning, Model, Panel, Session, TimeFormat};
 use crate::dashboard::simulation::asides::Note;
 use crate::dashboard::store::Connection;
 use crate::dashboard::store::row::{Row, SHOWN_OF_RUN};
 use crate::dashboard::text::{brief, fit, fit_right, plural, seconds, utc};
 use crate::dashboard::theme::{Glyphs, Role};
-use crate::time::{Span, Timestamp};
+use crate::time::{Span, Timestamp, duration};
 use crate::track::Class;
 use crate::track::event::{AnswerKind, Party};
 
@@ -21,7 +22,10 @@ const MARKED_SILENCE: Span = Span::from_secs(1);
 const LONGEST_SILENCE: u64 = 12;
 
 /// A probe without an answer for this long is shown as lost.
-const LOST_AFTER: Span = Span::from_secs(1);
+pub const LOST_AFTER: Span = Span::from_secs(1);
+
+/// Probes to come that are shown.
+const DUE_SHOWN: usize = 4;
 
 /// What stands before remarks.
 const INDENT: &str = "                   ";
@@ -163,6 +167,8 @@ pub(in crate::dashboard) struct Told {
     pub(in crate::dashboard) note: String,
     pub(in crate::dashboard) role: Role,
     pub(in crate::dashboard) lost: bool,
+    /// Its answer may still come.
+    pub(in crate::dashboard) waits: bool,
 }
 
 impl Writer<'_> {
@@ -236,7 +242,7 @@ impl Writer<'_> {
             let (client, server) =
                 if row.sender == Party::Client { (numbers.as_str(), "") } else { ("", numbers.as_str()) };
             x = pen.put(x, y, &fit_right(client, 24, glyphs.cut), Role::Text);
-            x = pen.put(x + 1, y, &arrow(glyphs, row.sender, told.lost, 8), role);
+            x = pen.put(x + 1, y, &arrow(glyphs, row.sender, &told, 8), role);
             x = pen.put(x + 1, y, &fit(server, 19, glyphs.cut), Role::Text);
             x = pen.put(x + 1, y, &told.note, role);
             self.write_remark(row, x, y, pen);
@@ -244,7 +250,7 @@ impl Writer<'_> {
         }
         let mut x = pen.put(0, y, &format!("{frame:>5} {time:>12} "), Role::Text);
         x = pen.put(x, y, &fit(&told.what, 8, glyphs.cut), role);
-        x = pen.put(x + 1, y, &arrow(glyphs, row.sender, told.lost, 4), role);
+        x = pen.put(x + 1, y, &arrow(glyphs, row.sender, &told, 4), role);
         x = pen.put(x + 1, y, &numbers, Role::Text);
         // Where there is little room the arrow alone says that there was no answer.
         let remarked = told.lost && self.session.asides.remarks.contains_key(&row.frame());
@@ -309,7 +315,13 @@ impl Writer<'_> {
     }
 
     pub(in crate::dashboard) fn told(&self, row: &Row) -> Told {
-        let told = |what: &str, note: String, role| Told { what: what.to_owned(), note, role, lost: false };
+        let told = |what: &str, note: String, role| Told {
+            what: what.to_owned(),
+            note,
+            role,
+            lost: false,
+            waits: false,
+        };
         let record = &self.chosen.record;
         match self.chosen.meanings.get(&row.frame()) {
             Some(Meaning::Probe(party, index)) => {
@@ -318,11 +330,11 @@ impl Writer<'_> {
                 };
                 let what = format!("KA {}", probe.segment.run);
                 match &probe.answer {
-                    Some(_) => Told { what, note: String::new(), role: Role::Good, lost: false },
+                    Some(_) => told(&what, String::new(), Role::Good),
                     None if is_waiting(self.session, row.time) => {
-                        Told { what, note: "waiting".to_owned(), role: Role::Text, lost: false }
+                        Told { waits: true, ..told(&what, "waiting".to_owned(), Role::Text) }
                     }
-                    None => Told { what, note: "no answer".to_owned(), role: Role::Doubt, lost: true },
+                    None => Told { lost: true, ..told(&what, "no answer".to_owned(), Role::Doubt) },
                 }
             }
             Some(Meaning::Answer(party, index)) => {
@@ -353,7 +365,16 @@ impl Writer<'_> {
         let Some(last) = place.checked_sub(1).and_then(|place| self.row(place)) else { return Vec::new() };
         let mut words = Vec::new();
         let quiet = now.since(last.time);
-        if quiet >= MARKED_SILENCE {
+        if let Some(live) = &self.session.live {
+            if quiet >= MARKED_SILENCE {
+                let whole = Span::from_secs(quiet.as_nanos() / 1_000_000_000);
+                words.push(format!("{INDENT}~~ {} of silence so far ~~", duration::format(whole)));
+            }
+            if let Some(link) = live.link(self.chosen.record.id).filter(|_| self.session.player.playing) {
+                words.extend(self.to_come(link, live.facts.held));
+                return words;
+            }
+        } else if quiet >= MARKED_SILENCE {
             words.push(format!("{INDENT}~~ {} of silence so far ~~", seconds(quiet)));
         }
         let first = self.session.store.span().map_or(now, |(first, _)| first);
@@ -362,6 +383,29 @@ impl Writer<'_> {
             let (from, to) = (seconds(due.window.0.since(first)), seconds(due.window.1.since(first)));
             format!("{INDENT}(next KA due {from} to {to})")
         }));
+        words
+    }
+}
+
+impl Writer<'_> {
+    /// The probes of ours that are due, and when it is given up.
+    fn to_come(&self, link: &Link, held: bool) -> Vec<String> {
+        let count = link.manner.settings.count;
+        let next = link.next.filter(|_| link.stage == Stage::Open);
+        let mut words = Vec::new();
+        if held && link.stage == Stage::Open {
+            words.push(format!("{INDENT}(probes are held back: H lets them go, ! sends one)"));
+        }
+        let numbers = (link.unanswered + 1..=count).zip(0..);
+        for (number, after) in numbers.take(DUE_SHOWN) {
+            let Some(due) = next.map(|next| next.plus(link.manner.settings.interval.times(after))) else {
+                break;
+            };
+            words.push(format!("{:>5} {:>12} KA {number}/{count}  (due)", "", self.time(due, None)));
+        }
+        if let Some(end) = link.gives_up.filter(|_| link.stage == Stage::Open) {
+            words.push(format!("{:>5} {:>12} given up, if nothing is answered", "", self.time(end, None)));
+        }
         words
     }
 }
@@ -399,9 +443,11 @@ fn plain_name(row: &Row) -> (String, Role) {
 }
 
 /// An arrow of so many columns.
-fn arrow(glyphs: &Glyphs, sender: Party, lost: bool, columns: usize) -> String {
+fn arrow(glyphs: &Glyphs, sender: Party, told: &Told, columns: usize) -> String {
     let shaft: String = std::iter::repeat_n(glyphs.shaft, columns.saturating_sub(1)).collect();
-    match (sender, lost) {
+    match (sender, told.lost) {
+        (Party::Client, false) if told.waits => format!("{shaft}?"),
+        (Party::Server, false) if told.waits => format!("?{shaft}"),
         (Party::Client, false) => format!("{shaft}{}", glyphs.right),
         (Party::Server, false) => format!("{}{shaft}", glyphs.left),
         (Party::Client, true) => {

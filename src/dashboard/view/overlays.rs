@@ -36,12 +36,14 @@ pub(super) fn export(screen: Screen, pen: &mut Pen<'_>) {
         ("p", "pcapng: its packets, with what each is as comments"),
         ("l", "the ladder as SVG"),
         ("t", "the timeline as SVG"),
+        ("s", "the screen as SVG"),
         ("x", "the panel that has the keys, as text"),
         ("J", "JSON of all connections of the table"),
         ("Esc", "nothing"),
     ];
-    let [_, _, ladder, timeline, panel, _, nothing] = all;
-    let simulated = [("j", "JSON, as simulate --format json has it"), ladder, timeline, panel, nothing];
+    let [_, _, ladder, timeline, whole, panel, _, nothing] = all;
+    let simulated =
+        [("j", "JSON, as simulate --format json has it"), ladder, timeline, whole, panel, nothing];
     let lines: &[(&str, &str)] = if screen == Screen::Simulate { &simulated } else { &all };
     let (width, height) = (60.min(pen.width()), lines.len() as u16 + 2);
     let (x, y) = ((pen.width() - width) / 2, pen.height().saturating_sub(height) / 2);
@@ -118,6 +120,10 @@ pub(super) fn prompt(model: &Model, line: &Prompt, pen: &mut Pen<'_>) {
         Asks::GoTo => "go to :",
         Asks::Open => "open ",
         Asks::Setting => &field.map_or(String::new(), |field| format!("{} ", field.name())),
+        Asks::Peer => "probe ",
+        Asks::Change(_) => "probe it by ",
+        Asks::Manner => "probe others by ",
+        Asks::Record => "record to ",
     };
     let x = part.put(1, 0, label, Role::Strong);
     // A long line shows its end around the cursor.
@@ -143,13 +149,26 @@ pub(super) fn prompt(model: &Model, line: &Prompt, pen: &mut Pen<'_>) {
             None => (problem.clone(), Role::Bad),
         },
         (None, Asks::Filter) => {
-            let left = model.session.as_ref().map_or(0, |session| session.table.order.len());
+            let left = model.shown().map_or(0, |session| session.table.order.len());
             let hint = "addr:NET port:N alive ka.lost>0 idle>60s /regex/ , or ! not ( )";
             (format!("{left} left   {hint}   Enter keeps, Esc drops"), Role::Faint)
         }
         (None, Asks::GoTo) => {
             ("12.5s  2m30s  14:03:22  #9118  a  b   Enter goes, Esc stays".to_owned(), Role::Faint)
         }
+        (None, Asks::Peer) => {
+            ("HOST:PORT, then how it is probed   Enter probes, Esc does nothing".to_owned(), Role::Faint)
+        }
+        (None, Asks::Change(_)) => {
+            ("what is not named stays as it is   Enter changes it, Esc leaves it".to_owned(), Role::Faint)
+        }
+        (None, Asks::Manner) => {
+            ("how peers to come are probed   Enter keeps it, Esc leaves it".to_owned(), Role::Faint)
+        }
+        (None, Asks::Record) => (
+            "a new file, .pcapng or .pcap, packet by packet   Enter begins, Esc does not".to_owned(),
+            Role::Faint,
+        ),
         (None, Asks::Open) => (
             "pcap or pcapng, plain or compressed; or a scenario, .toml   Enter opens".to_owned(),
             Role::Faint,
