@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use keepscope::dashboard::keymap;
 use keepscope::dashboard::message::Key;
-use keepscope::dashboard::theme::Theme;
+use keepscope::dashboard::theme::{Palette, Theme};
 
 use crate::harness::{ASCII, COLOR, MONO, Screen, dump};
 use crate::live::{Live, at};
@@ -43,6 +43,25 @@ fn replay_at_every_size_and_in_every_theme() {
             wrong.extend(differs(&format!("vanish_{columns}x{rows}_{name}"), &mut screen));
         }
     }
+    all_same(wrong);
+}
+
+#[test]
+fn columns_and_filters_at_every_size_and_in_every_theme() {
+    let mut wrong = Vec::new();
+    for (columns, rows) in SIZES {
+        for (name, theme) in THEMES {
+            let mut screen = Screen::replay(&["vanish.pcap", "both.pcap"], columns, rows, theme);
+            screen.keys("cj ");
+            wrong.extend(differs(&format!("columns_{columns}x{rows}_{name}"), &mut screen));
+            screen.key(Key::Esc);
+            screen.keys("/ka.lost>0 or idle>60 and alive");
+            wrong.extend(differs(&format!("filter_{columns}x{rows}_{name}"), &mut screen));
+        }
+    }
+    let contrast = Theme { palette: Palette::HighContrast, ..COLOR };
+    let mut screen = Screen::replay(&["vanish.pcap"], 100, 30, contrast);
+    wrong.extend(differs("vanish_100x30_high_contrast", &mut screen));
     all_same(wrong);
 }
 
@@ -99,12 +118,6 @@ fn moments_and_overlays() {
     let mut export = Screen::replay(&["answered.pcap"], 80, 24, MONO);
     export.keys("e");
     check("export_80x24", &mut export);
-    let mut columns = Screen::replay(&["vanish.pcap", "both.pcap"], 100, 30, COLOR);
-    columns.keys("c");
-    check("columns_100x30", &mut columns);
-    let mut wrong_filter = Screen::replay(&["vanish.pcap"], 80, 24, ASCII);
-    wrong_filter.keys("/port:80 or idle>60 and alive");
-    check("filter_wrong_80x24", &mut wrong_filter);
     let mut log = Screen::replay(&["window_probes_then_keepalives.pcap"], 100, 30, MONO);
     log.keys("L");
     check("log_100x30", &mut log);

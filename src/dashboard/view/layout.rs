@@ -7,7 +7,8 @@
 //! | 80x24 | no round trips; events and scrubber have one line |
 //! | 60x16 | connections, ladder, one line of verdict, scrubber |
 //!
-//! A panel that has the keys and no place takes that of the ladder.
+//! A panel that has the keys and no place takes that of the ladder. The live screen has no scrubber: the room is the
+//! ladder's.
 
 use ratatui::layout::Rect;
 

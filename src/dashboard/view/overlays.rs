@@ -65,14 +65,16 @@ pub(super) fn columns(session: &Session, cursor: usize, pen: &mut Pen<'_>) {
         let pointer = if index == cursor { glyphs.pointer } else { " " };
         let x = inner.put(0, y, &format!("{pointer}{shown} "), Role::Text);
         inner.put(x, y, shape.heading, Role::Strong);
-        inner.put(21, y, shape.words, Role::Text);
         let sorted = match (session.table.sort == *column, session.table.reversed) {
             (true, true) => "sorted, turned round",
             (true, false) => "sorted",
             (false, _) => "",
         };
         let squeezed = session.table.columns.has(*column) && !fitting.iter().any(|(fits, _)| fits == column);
-        inner.put_right(1, y, if squeezed { "no room" } else { sorted }, Role::Doubt);
+        let note = if squeezed { "no room" } else { sorted };
+        let room = usize::from(inner.width()).saturating_sub(24 + note.len());
+        inner.put(21, y, &text::shorten(shape.words, room, glyphs.cut), Role::Text);
+        inner.put_right(1, y, note, Role::Doubt);
         if index == cursor {
             inner.mark_line(y, Role::Selected);
         }
