@@ -90,7 +90,8 @@ fn keepalive_probes_find_what_drops_them_and_claim_nothing_of_what_does_not() {
     let timeout = Span::from_secs(240);
     for loose in [false, true] {
         let mut world = World::new(Path { timeout, loose, partner: false });
-        let (report, _) = search(&mut world, &[Wanted::new(Way::Out, false)]);
+        let wanted = Wanted { connections: 6, ..Wanted::new(Way::Out, false) };
+        let (report, _) = search(&mut world, &[wanted]);
         let finding = only(&report);
         if loose {
             assert_eq!(finding.verdict, Verdict::CannotKnow);
