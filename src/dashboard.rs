@@ -25,6 +25,7 @@ mod expected;
 mod export;
 pub mod keymap;
 pub mod message;
+pub mod middlebox;
 pub mod model;
 pub mod replay;
 pub mod run;

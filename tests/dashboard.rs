@@ -8,6 +8,8 @@ mod harness;
 mod keys;
 #[path = "dashboard/looks.rs"]
 mod looks;
+#[path = "dashboard/middlebox.rs"]
+mod middlebox;
 #[path = "dashboard/moments.rs"]
 mod moments;
 #[path = "dashboard/screens.rs"]

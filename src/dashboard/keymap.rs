@@ -88,6 +88,10 @@ pub enum Action {
     Mouse,
     /// Open another capture.
     Open,
+    /// The search in the other direction.
+    Direction,
+    /// Ask through what to rehearse a search.
+    Rehearse,
 }
 
 /// Some keys and what they do.
@@ -102,7 +106,7 @@ pub struct Binding {
     /// The shortest form, for the bottom line; empty if it does not stand there.
     pub short: &'static str,
     /// On which screens; none stands for all.
-    pub screen: Option<Screen>,
+    pub screens: &'static [Screen],
 }
 
 const fn everywhere(
@@ -111,7 +115,7 @@ const fn everywhere(
     words: &'static str,
     short: &'static str,
 ) -> Binding {
-    Binding { keys, shown, words, short, screen: None }
+    Binding { keys, shown, words, short, screens: &[] }
 }
 
 const fn replay(
@@ -120,7 +124,16 @@ const fn replay(
     words: &'static str,
     short: &'static str,
 ) -> Binding {
-    Binding { keys, shown, words, short, screen: Some(Screen::Replay) }
+    Binding { keys, shown, words, short, screens: &[Screen::Replay] }
+}
+
+const fn middlebox(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screens: &[Screen::Middlebox] }
 }
 
 use Action as A;
@@ -210,10 +223,47 @@ pub static BINDINGS: &[Binding] = &[
         "copy the connection and its verdict; the panel as text (OSC 52, also through ssh)",
         "",
     ),
+    middlebox(&[(K::Char(' '), A::Play)], "Space", "search: play or pause; at the end, play again", "play"),
+    middlebox(
+        &[(K::Char('.'), A::Event(1)), (K::Char(','), A::Event(-1))],
+        ". ,",
+        "search: next, previous trial",
+        "trial",
+    ),
+    middlebox(
+        &[
+            (K::Left, A::Seconds(-10)),
+            (K::Right, A::Seconds(10)),
+            (K::Char('['), A::Seconds(-60)),
+            (K::Char(']'), A::Seconds(60)),
+        ],
+        "Left Right [ ]",
+        "search: 10 s, a minute back, on",
+        "",
+    ),
+    middlebox(
+        &[(K::Home, A::Begin), (K::End, A::End)],
+        "Home End",
+        "search: to the beginning, to the end or to now",
+        "",
+    ),
+    middlebox(
+        &[(K::Char('+'), A::Speed(1)), (K::Char('='), A::Speed(1)), (K::Char('-'), A::Speed(-1))],
+        "+ -",
+        "search: a rehearsal faster, slower",
+        "speed",
+    ),
+    middlebox(&[(K::Char('d'), A::Direction)], "d", "search: the other direction", ""),
+    middlebox(&[(K::Char('\\'), A::Maximise)], "\\", "search: the panel at full size (also Enter)", ""),
+    middlebox(&[(K::Char('y'), A::Copy)], "y", "search: copy the result (OSC 52)", "copy"),
     everywhere(
-        &[(K::Char('1'), A::Screen(Screen::Start)), (K::Char('2'), A::Screen(Screen::Replay))],
-        "1 2",
-        "start screen, replay",
+        &[
+            (K::Char('1'), A::Screen(Screen::Start)),
+            (K::Char('2'), A::Screen(Screen::Replay)),
+            (K::Char('4'), A::Screen(Screen::Middlebox)),
+        ],
+        "1 2 4",
+        "start screen, replay, idle-timeout search",
         "",
     ),
     everywhere(&[(K::Char('o'), A::Open)], "o", "open a capture", ""),
@@ -261,7 +311,7 @@ pub fn action(screen: Screen, key: Key) -> Option<Action> {
 
 /// The bindings of a screen.
 pub fn on(screen: Screen) -> impl Iterator<Item = &'static Binding> {
-    BINDINGS.iter().filter(move |binding| binding.screen.is_none_or(|only| only == screen))
+    BINDINGS.iter().filter(move |binding| binding.screens.is_empty() || binding.screens.contains(&screen))
 }
 
 /// The table as the README has it.

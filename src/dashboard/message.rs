@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::middlebox::Told;
 use super::store::feed::Batch;
 use crate::time::Span;
 
@@ -68,6 +69,8 @@ pub enum Message {
     Tick(Span),
     /// The source of this number told more.
     Batch(u64, Box<Batch>),
+    /// The search told more.
+    Searched(Box<Told>),
     /// A source cannot be read at all.
     Failed(u64, String),
     /// A file was written.

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::columns::{Column, Columns};
+use super::middlebox::Hunt;
 use super::replay::{Player, Speed};
 use super::store::Store;
 use super::store::standing::Standing;
@@ -24,17 +25,20 @@ pub enum Screen {
     Start,
     /// A capture, played.
     Replay,
+    /// A search for an idle timeout.
+    Middlebox,
 }
 
 impl Screen {
     /// All of them, in the order of their keys.
-    pub const ALL: [Screen; 2] = [Screen::Start, Screen::Replay];
+    pub const ALL: [Screen; 3] = [Screen::Start, Screen::Replay, Screen::Middlebox];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Screen::Start => "Start",
             Screen::Replay => "Replay",
+            Screen::Middlebox => "Middlebox",
         }
     }
 }
@@ -102,6 +106,8 @@ pub enum Asks {
     GoTo,
     /// Which capture to open.
     Open,
+    /// Through which product to rehearse a search.
+    Rehearse,
 }
 
 /// A line of text being typed.
@@ -358,6 +364,8 @@ pub struct Model {
     pub start_entry: usize,
     /// The source shown.
     pub session: Option<Session>,
+    /// The search shown.
+    pub middlebox: Option<Hunt>,
     /// How many sources there were.
     pub sources: u64,
     /// Something that is shown has changed since it was drawn.
@@ -385,6 +393,7 @@ impl Model {
             notice: None,
             start_entry: 0,
             session: None,
+            middlebox: None,
             sources: 0,
             dirty: true,
         }

@@ -29,6 +29,9 @@ use crate::time::Span;
 /// Least time between two frames.
 const FRAME: Duration = Duration::from_millis(50);
 
+/// A live search is drawn this often while nothing happens.
+const SECOND: Duration = Duration::from_secs(1);
+
 /// Messages that wait at most: batches are large, so few of them.
 const WAITING: usize = 8;
 
@@ -123,8 +126,14 @@ impl Runner<'_> {
     /// The next message; nothing if a frame is due first.
     fn wait(&self, model: &Model) -> Option<Message> {
         let playing = model.session.as_ref().is_some_and(|session| session.player.runs(&session.store));
+        let hunt = model.middlebox.as_ref().filter(|hunt| hunt.runs());
+        let playing = playing || hunt.is_some_and(|hunt| hunt.simulated);
         if !model.dirty && !playing {
-            return self.receiver.recv().ok();
+            // A live search moves by the second.
+            return match hunt {
+                Some(_) => self.receiver.recv_timeout(SECOND).ok(),
+                None => self.receiver.recv().ok(),
+            };
         }
         let since = self.drawn.map_or(FRAME, |drawn| drawn.elapsed());
         self.receiver.recv_timeout(FRAME.saturating_sub(since)).ok()

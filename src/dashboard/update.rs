@@ -6,11 +6,13 @@
 mod columns;
 mod export;
 mod keys;
+mod middlebox;
 mod mouse;
 mod prompt;
 mod settle;
 
 pub(super) use keys::ENTRIES;
+pub use middlebox::show as show_search;
 pub use settle::settle;
 
 use std::path::PathBuf;
@@ -41,6 +43,9 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             if let Some(session) = model.session.as_mut() {
                 model.dirty |= session.player.tick(&session.store, now);
             }
+            if let Some(hunt) = model.middlebox.as_mut() {
+                model.dirty |= hunt.tick(now) && model.screen == Screen::Middlebox;
+            }
             Vec::new()
         }
         Message::Batch(source, batch) => {
@@ -49,6 +54,13 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
                 session.player.on_more(&session.store);
                 session.table.stale |= session.table.all;
                 model.dirty = true;
+            }
+            Vec::new()
+        }
+        Message::Searched(told) => {
+            if let Some(hunt) = model.middlebox.as_mut() {
+                hunt.take(*told);
+                model.dirty |= model.screen == Screen::Middlebox;
             }
             Vec::new()
         }

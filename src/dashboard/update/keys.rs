@@ -10,8 +10,9 @@ use crate::dashboard::theme::Palette;
 use crate::time::Span;
 
 /// Entries of the start screen, with what they do.
-pub(in crate::dashboard) const ENTRIES: [(&str, &str); 3] = [
+pub(in crate::dashboard) const ENTRIES: [(&str, &str); 4] = [
     ("Open a capture", "play it, see each probe and answer, and what became of each connection"),
+    ("Rehearse a search", "after how much silence a product forgets a connection, and how that is found"),
     ("Keys", "what each key does"),
     ("Quit", "back to the shell"),
 ];
@@ -66,6 +67,10 @@ fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Screen(Screen::Replay) if model.session.is_none() => {
             model.notice = Some("no capture is open: o opens one".to_owned());
         }
+        Action::Screen(Screen::Middlebox) if model.middlebox.is_none() => {
+            model.overlay = Some(Overlay::Prompt(Prompt::new(Asks::Rehearse, "")));
+        }
+        Action::Rehearse => model.overlay = Some(Overlay::Prompt(Prompt::new(Asks::Rehearse, ""))),
         Action::Screen(screen) => model.screen = screen,
         Action::Theme => {
             let place = Palette::ALL.iter().position(|palette| *palette == model.choices.theme.palette);
@@ -83,6 +88,7 @@ fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
             return vec![Effect::Mouse(model.choices.mouse)];
         }
         _ if model.screen == Screen::Start => return on_start(model, action),
+        _ if model.screen == Screen::Middlebox => return super::middlebox::on_action(model, action),
         _ => return on_replay(model, action),
     }
     Vec::new()
@@ -97,7 +103,8 @@ fn on_start(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Enter => {
             return match model.start_entry {
                 0 => perform(model, Action::Open),
-                1 => perform(model, Action::Help),
+                1 => perform(model, Action::Rehearse),
+                2 => perform(model, Action::Help),
                 _ => perform(model, Action::Quit),
             };
         }

@@ -70,6 +70,7 @@ fn accept(model: &mut Model, line: Prompt) -> Vec<Effect> {
     let done = match line.asks {
         Asks::Open if text.trim().is_empty() => Err("name a pcap or pcapng file".to_owned()),
         Asks::Open => return super::open(model, vec![PathBuf::from(text.trim())]),
+        Asks::Rehearse => super::middlebox::rehearse(model, &text),
         Asks::Filter => match set_filter(model, &text) {
             Ok(()) => {
                 if let Some(session) = model.session.as_mut() {

@@ -18,6 +18,10 @@ pub(super) fn header(model: &Model, pen: &mut Pen<'_>) {
         x = pen.put(x, 0, &tab, if chosen { Role::Selected } else { Role::Text });
         x += 1;
     }
+    if let (Screen::Middlebox, Some(hunt)) = (model.screen, model.middlebox.as_ref()) {
+        super::middlebox::badge(hunt, x, pen);
+        return;
+    }
     let Some(session) = model.session.as_ref() else {
         pen.put_right(1, 0, "keepscope", Role::Faint);
         return;

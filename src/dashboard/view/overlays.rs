@@ -86,6 +86,7 @@ pub(super) fn prompt(model: &Model, line: &Prompt, pen: &mut Pen<'_>) {
         Asks::Filter => "filter /",
         Asks::GoTo => "go to :",
         Asks::Open => "open ",
+        Asks::Rehearse => "rehearse a search through ",
     };
     let x = part.put(1, 0, label, Role::Strong);
     // A long line shows its end around the cursor.
@@ -117,6 +118,9 @@ pub(super) fn prompt(model: &Model, line: &Prompt, pen: &mut Pen<'_>) {
         }
         (None, Asks::GoTo) => {
             ("12.5s  2m30s  14:03:22  #9118  a  b   Enter goes, Esc stays".to_owned(), Role::Faint)
+        }
+        (None, Asks::Rehearse) => {
+            (format!("{}   Enter, Esc", crate::dashboard::middlebox::rehearse::FORMS), Role::Faint)
         }
         (None, Asks::Open) => {
             ("pcap or pcapng, plain or compressed   Enter opens, Esc stays".to_owned(), Role::Faint)
