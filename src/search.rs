@@ -175,7 +175,8 @@ impl Search {
         };
         let pin = self.plan.pin_by.map(|by| self.started.plus(by)).filter(|by| *by > self.now);
         let budget = self.wanted.budget.map(|budget| self.started.plus(budget));
-        let due = [self.pool.due(), opening, pin, budget].into_iter().flatten().min();
+        let settles = self.settles().filter(|at| *at > self.now);
+        let due = [self.pool.due(), opening, pin, budget, settles].into_iter().flatten().min();
         // With nothing due at all a second is soon enough to see that it is over.
         Some(due.unwrap_or_else(|| self.now.plus(Span::from_secs(1))))
     }
@@ -195,14 +196,13 @@ impl Search {
                 return;
             }
             let opened = self.pool.opened();
-            self.open_wanted();
             let pinned =
                 self.pin.is_none() && self.plan.pin_by.is_some_and(|by| self.started.plus(by) <= self.now);
             if fired || self.stale || pinned {
                 self.stale = false;
                 self.replan();
-                self.open_wanted();
             }
+            self.open_wanted();
             let due = self.pool.due().is_some_and(|due| due <= self.now);
             if !due && !self.stale && opened == self.pool.opened() {
                 return;
