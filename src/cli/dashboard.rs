@@ -149,6 +149,21 @@ pub(super) fn start() -> io::Result<Exit> {
     show(Vec::new(), Speed::Fit, &Looks::default())
 }
 
+/// Shows a search; whether it was ended by a signal or Ctrl-C, nothing where no screen can be shown.
+#[cfg(feature = "live")]
+pub(super) fn search(hunt: crate::dashboard::middlebox::Hunt) -> io::Result<Option<bool>> {
+    if !is_possible() {
+        complain(
+            "error: this needs a terminal on standard input and output; without --tui the result is written",
+        );
+        return Ok(None);
+    }
+    let mut model = Model::new((80, 24), Looks::default().theme(), Speed::Fit);
+    crate::dashboard::update::show_search(&mut model, hunt);
+    let start = Start { paths: Vec::new(), hash_seed: hash_seed(), folder: PathBuf::from(".") };
+    Ok(Some(run::run(model, &start)?.interrupted))
+}
+
 fn show(paths: Vec<PathBuf>, speed: Speed, looks: &Looks) -> io::Result<Exit> {
     if !is_possible() {
         let named = paths.first().map_or("FILE".into(), |path| path.to_string_lossy());

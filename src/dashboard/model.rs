@@ -33,6 +33,15 @@ impl Screen {
     /// All of them, in the order of their keys.
     pub const ALL: [Screen; 3] = [Screen::Start, Screen::Replay, Screen::Middlebox];
 
+    /// The number that is its key.
+    pub const fn number(self) -> u8 {
+        match self {
+            Screen::Start => 1,
+            Screen::Replay => 2,
+            Screen::Middlebox => 4,
+        }
+    }
+
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {

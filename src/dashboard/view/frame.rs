@@ -8,7 +8,8 @@ use crate::dashboard::theme::Role;
 
 pub(super) fn header(model: &Model, pen: &mut Pen<'_>) {
     let mut x = 0;
-    for (number, screen) in (1..).zip(Screen::ALL) {
+    for screen in Screen::ALL {
+        let number = screen.number();
         let chosen = screen == model.screen;
         let tab = if chosen {
             format!("[{number} {}]", screen.name())

@@ -37,7 +37,7 @@ pub(super) fn draw(model: &Model, size: Size, area: Rect, pen: &mut Pen<'_>) {
         return;
     }
     let (scale, foot) = match size {
-        Size::Small => (6, 3),
+        Size::Small => (6, 2),
         Size::Medium => (7, 6),
         Size::Large => (7, 8),
         Size::Huge => (8, 12),
