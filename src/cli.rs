@@ -3,13 +3,17 @@
 //! Owns the arguments, the exit codes and everything that touches the terminal. One file per command. On top
 //! of everything: may use every module; none uses it.
 
+mod advice_input;
 mod analyze;
+mod audit;
 #[cfg(feature = "dashboard")]
 mod dashboard;
 mod diff;
 #[cfg(feature = "live")]
 mod doctor;
 mod live_input;
+#[cfg(all(feature = "dashboard", feature = "live"))]
+mod live_screen;
 #[cfg(feature = "live")]
 mod middlebox;
 mod predict;
@@ -17,6 +21,7 @@ mod predict;
 mod probe;
 mod products;
 mod progress;
+mod recommend;
 #[cfg(feature = "live")]
 mod respond;
 mod simulate;
@@ -80,12 +85,15 @@ A live peer:
   keepscope probe example.net:443                 whether it answers keepalive probes
   keepscope probe --kernel example.net:443        what this machine's own kernel does, against what was set
   keepscope watch                                 every keepalive on the interfaces, as it comes
+                                                  (in a terminal both open a screen; --plain does not)
   keepscope middlebox example.net:443             after how much silence the path forgets a connection
   keepscope respond --listen 0.0.0.0:7440         the partner behind a middlebox, for who knows its secret
   keepscope doctor                                whether this machine allows probing, and what mends it
 What would happen:
   keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
   keepscope simulate linux-340s-behind-350s       a path with boxes on it, on a virtual clock
+  keepscope recommend --timeout 350s              what to set where connections are forgotten after 350 s
+  keepscope audit --timeout 350s /etc/sysctl.conf whether what is set already holds there
   keepscope stacks                                how TCP stacks keep connections alive
   keepscope products                              after how much silence middleboxes forget a connection
 
@@ -99,11 +107,13 @@ Exit codes:
   1    verify, probe --kernel: a rule was broken; diff: the captures differ; probe: a connection
        is dead (silent, reset, refused, unreachable, closed by the peer); simulate: something
        expected did not come about; doctor: probing is not possible, for other reasons than rights;
-       middlebox --mode confirm: connections do not survive so long
+       middlebox --mode confirm: connections do not survive so long; recommend: nothing holds;
+       audit: something is unsafe
   2    wrong usage, or input that cannot be read or is damaged (what could be read is reported)
   3    rights are missing (doctor: and so probing does not work)
   4    verify: nothing that was promised could be seen; diff: nothing in common to compare;
-       probe: what happened does not tell; middlebox: no timeout was found, or it cannot be known
+       probe: what happened does not tell; middlebox: no timeout was found, or it cannot be known;
+       audit: nothing could be judged
   130  interrupted (the result so far is reported)";
 
 /// When text is coloured.
@@ -138,7 +148,9 @@ struct Arguments {
 enum Command {
     /// Find the keepalive probes in captures, and their answers.
     Analyze(analyze::Arguments),
-    /// Open the screen: with a capture to replay it, without to choose.
+    /// Judge existing configuration: whether its keepalives hold on a path that forgets silent connections.
+    Audit(audit::Arguments),
+    /// Open the screen: with a capture to replay it, with a peer to probe it, without to choose.
     #[cfg(feature = "dashboard")]
     Dashboard(dashboard::DashboardArguments),
     /// Compare two captures: before and after a change, or both ends of a path.
@@ -156,6 +168,8 @@ enum Command {
     Probe(probe::Arguments),
     /// Show after how much silence middleboxes forget a connection, each fact with its source.
     Products(products::Arguments),
+    /// Say which keepalive settings hold on a path that forgets silent connections, and where to put them.
+    Recommend(recommend::Arguments),
     /// Play captures on a screen, packet by packet, with verdicts as they stand at each moment.
     #[cfg(feature = "dashboard")]
     Replay(dashboard::ReplayArguments),
@@ -181,6 +195,7 @@ pub fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Some(Command::Analyze(arguments)) => analyze::run(arguments),
+        Some(Command::Audit(arguments)) => audit::run(&arguments),
         #[cfg(feature = "dashboard")]
         Some(Command::Dashboard(arguments)) => dashboard::dashboard(arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
@@ -192,6 +207,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "live")]
         Some(Command::Probe(arguments)) => probe::run(&arguments),
         Some(Command::Products(arguments)) => products::run(&arguments),
+        Some(Command::Recommend(arguments)) => recommend::run(&arguments),
         #[cfg(feature = "dashboard")]
         Some(Command::Replay(arguments)) => dashboard::replay(arguments),
         #[cfg(feature = "live")]

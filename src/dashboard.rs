@@ -1,15 +1,15 @@
-//! The screen in the terminal: captures replayed packet by packet, with ladder, timeline and verdict.
+//! The screen in the terminal: live peers and captures packet by packet, with ladder, timeline and verdict.
 //!
 //! ```text
-//! keys, clock, reader ─ message ─ update ─┬─ model ─ settle ─ view ─ terminal
-//!                                         └─ effect (open, write, copy, quit)
+//! keys, clock, sources ─ message ─ update ─┬─ model ─ settle ─ view ─ terminal
+//!                                          └─ effect (open, ask, write, copy, quit)
 //! ```
 //!
 //! - [`model`] is everything the screen shows; [`mod@update`] alone changes it; [`view`] draws it. All three
 //!   are pure, as are [`store`] (what a source told, indexed), [`replay`]'s clock, [`axis`], [`columns`],
 //!   [`keymap`], [`theme`], [`text`] and [`svg`].
 //! - [`run`] has the loop and the threads, `terminal` the terminal, `export` new files, and
-//!   [`replay::reader`] the captures.
+//!   [`replay::reader`] the captures. `live::driver` has the wire of a live source.
 //!
 //! Whatever the source, it is the same stream of segments and events through the one pipeline
 //! ([`store::feed`]); what is said at a moment of it is what an analysis would say had it ended there
@@ -24,6 +24,7 @@ pub mod effect;
 mod expected;
 mod export;
 pub mod keymap;
+pub mod live;
 pub mod message;
 pub mod middlebox;
 pub mod model;

@@ -21,6 +21,7 @@
 //! - `live` has the only sockets: it probes a real peer and watches interfaces, by the same machine and
 //!   through the same pipeline.
 //! - [`simulate`] does both on a virtual clock, with boxes on the path.
+//! - `advice` says which settings hold on a path, and whether existing ones do: a rule proposes, the simulator decides.
 //! - `dashboard` shows it in a terminal: a pure model over the same stream of events.
 //! - [`search`] finds after how much silence a path forgets a connection, sans-IO.
 //! - [`winsock`] is `SO_KEEPALIVE` as Windows defines it.
@@ -42,6 +43,8 @@
     )
 )]
 
+#[cfg(feature = "advice")]
+pub mod advice;
 pub mod analysis;
 pub mod capture;
 #[cfg(feature = "cli")]

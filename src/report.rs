@@ -1,10 +1,14 @@
 //! Findings as output: text for people, JSON, JSON lines and CSV for programs.
 //!
 //! Owns the versioned output model, the only thing that is serialised. Writes to whatever it is given; uses
-//! [`crate::analysis`], [`crate::keepalive`], [`crate::stack`], [`crate::product`], [`crate::track`], [`crate::capture`] (its
+//! [`crate::analysis`], [`crate::keepalive`], [`crate::stack`], [`crate::product`], `crate::advice`, [`crate::track`], [`crate::capture`] (its
 //! problems) and [`crate::pipeline`] (its counts).
 
+#[cfg(feature = "advice")]
+pub mod advice;
 pub mod annotate;
+#[cfg(feature = "advice")]
+pub mod audit;
 pub mod csv;
 pub mod diff;
 #[cfg(feature = "live")]

@@ -6,6 +6,12 @@ mod common;
 mod harness;
 #[path = "dashboard/keys.rs"]
 mod keys;
+#[cfg(feature = "live")]
+#[path = "probe/lab.rs"]
+#[allow(dead_code)]
+mod lab;
+#[path = "dashboard/live.rs"]
+mod live;
 #[path = "dashboard/looks.rs"]
 mod looks;
 #[path = "dashboard/middlebox.rs"]
@@ -20,3 +26,6 @@ mod sizes;
 mod table;
 #[path = "dashboard/terminal.rs"]
 mod terminal;
+#[cfg(feature = "live")]
+#[path = "dashboard/wire.rs"]
+mod wire;

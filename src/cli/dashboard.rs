@@ -5,6 +5,8 @@ mod plain;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal, Write};
+#[cfg(feature = "live")]
+use std::path::Path;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -12,12 +14,15 @@ use clap::{Args, ValueEnum};
 use super::{Color, Exit, complain};
 use crate::analysis::Outcome;
 use crate::capture::Problem;
+use crate::dashboard::middlebox::words::summary as rehearsed;
 use crate::dashboard::model::{Model, Session};
 use crate::dashboard::replay::{Speed, reader};
-use crate::dashboard::run::{self, Start};
+use crate::dashboard::run::{self, Standby, Start};
 use crate::dashboard::terminal;
 use crate::dashboard::text::plural;
 use crate::dashboard::theme::{Palette, Theme};
+#[cfg(feature = "live")]
+use crate::live::target::Target;
 use crate::report::text::{self, Style};
 
 const EXAMPLES: &str = "\
@@ -52,12 +57,12 @@ pub(super) struct ReplayArguments {
 /// What to open.
 #[derive(Debug, Args)]
 pub(super) struct DashboardArguments {
-    /// A capture to replay; without one, the start screen
-    #[arg(value_name = "FILE")]
-    file: Option<PathBuf>,
+    /// A capture to replay, or a peer to probe (HOST:PORT that is no file); without, the start screen
+    #[arg(value_name = "FILE|HOST:PORT")]
+    target: Option<PathBuf>,
 
     /// One line for each event instead of a screen, for screen readers and pipes; the default where TERM is dumb
-    #[arg(long, requires = "file")]
+    #[arg(long, requires = "target")]
     plain: bool,
 
     #[command(flatten)]
@@ -66,7 +71,7 @@ pub(super) struct DashboardArguments {
 
 /// How it looks.
 #[derive(Debug, Default, Args)]
-struct Looks {
+pub(super) struct Looks {
     /// Colours; auto respects NO_COLOR, and asks the terminal for its background where COLORFGBG does not tell it
     #[arg(long, value_enum, default_value_t = ThemeName::Auto)]
     theme: ThemeName,
@@ -91,7 +96,7 @@ enum ThemeName {
 }
 
 impl Looks {
-    fn theme(&self) -> Theme {
+    pub(super) fn theme(&self) -> Theme {
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let palette = match (self.theme, self.color) {
             (_, Color::Never) | (ThemeName::Mono, _) => Palette::Mono,
@@ -136,17 +141,52 @@ pub(super) fn replay(arguments: ReplayArguments) -> io::Result<Exit> {
     show(arguments.files, arguments.speed, &arguments.looks)
 }
 
-/// Opens a capture, or the start screen.
+/// Opens a capture, a live peer, or the start screen.
 pub(super) fn dashboard(arguments: DashboardArguments) -> io::Result<Exit> {
-    if let Some(file) = arguments.file.as_ref().filter(|_| is_plain(arguments.plain)) {
-        return plain::replay(vec![file.clone()], Speed::Fit);
+    let DashboardArguments { target, plain, looks } = arguments;
+    #[cfg(feature = "live")]
+    if let Some(peer) = target.as_ref().and_then(|target| peer(target)) {
+        if plain || !is_possible() {
+            complain(&format!(
+                "error: a screen needs a terminal on standard input and output; `keepscope probe {peer}` writes lines"
+            ));
+            return Ok(Exit::BadInput);
+        }
+        return super::live_screen::probe(&peer, looks.theme());
     }
-    show(arguments.file.into_iter().collect(), Speed::Fit, &arguments.looks)
+    match target {
+        Some(file) if is_plain(plain) => plain::replay(vec![file], Speed::Fit),
+        Some(file) => show(vec![file], Speed::Fit, &looks),
+        None => open(&looks),
+    }
+}
+
+/// A peer, where no file is named so.
+#[cfg(feature = "live")]
+fn peer(target: &Path) -> Option<Target> {
+    if target.exists() { None } else { target.to_str()?.parse().ok() }
 }
 
 /// The start screen, for who started without a command.
 pub(super) fn start() -> io::Result<Exit> {
-    show(Vec::new(), Speed::Fit, &Looks::default())
+    open(&Looks::default())
+}
+
+/// The start screen. What may be begun live from it is prepared before the screen is shown.
+fn open(looks: &Looks) -> io::Result<Exit> {
+    #[cfg(feature = "live")]
+    if is_possible() {
+        let (standby, why) = match super::live_screen::standby() {
+            Ok(Ok(start)) => (Some(start), None),
+            Ok(Err(why)) => (None, Some(why)),
+            Err(problem) => {
+                complain(&format!("error: {problem}"));
+                return Ok(Exit::BadInput);
+            }
+        };
+        return run_screen(Vec::new(), Speed::Fit, looks, standby, why);
+    }
+    show(Vec::new(), Speed::Fit, looks)
 }
 
 /// Shows a search; whether it was ended by a signal or Ctrl-C, nothing where no screen can be shown.
@@ -160,8 +200,10 @@ pub(super) fn search(hunt: crate::dashboard::middlebox::Hunt) -> io::Result<Opti
     }
     let mut model = Model::new((80, 24), Looks::default().theme(), Speed::Fit);
     crate::dashboard::update::show_search(&mut model, hunt);
-    let start = Start { paths: Vec::new(), hash_seed: hash_seed(), folder: PathBuf::from(".") };
-    Ok(Some(run::run(model, &start)?.interrupted))
+    model.no_live = Some("no sockets were opened beside a rehearsal".to_owned());
+    let folder = PathBuf::from(".");
+    let start = Start { paths: Vec::new(), live: false, hash_seed: hash_seed(), folder };
+    Ok(Some(run::run(model, &start, None)?.interrupted))
 }
 
 fn show(paths: Vec<PathBuf>, speed: Speed, looks: &Looks) -> io::Result<Exit> {
@@ -177,12 +219,33 @@ fn show(paths: Vec<PathBuf>, speed: Speed, looks: &Looks) -> io::Result<Exit> {
         complain(&format!("error: {problem}"));
         return Ok(Exit::BadInput);
     }
-    let model = Model::new((80, 24), looks.theme(), speed);
-    let ended = run::run(model, &Start { paths, hash_seed: hash_seed(), folder: PathBuf::from(".") })?;
+    // Who looks at captures needs no rights, so none are raised.
+    let why = "no sockets were opened beside a capture: `keepscope dashboard` probes and watches, too";
+    run_screen(paths, speed, looks, None, Some(why.to_owned()))
+}
+
+fn run_screen(
+    paths: Vec<PathBuf>,
+    speed: Speed,
+    looks: &Looks,
+    standby: Option<Standby>,
+    no_live: Option<String>,
+) -> io::Result<Exit> {
+    let mut model = Model::new((80, 24), looks.theme(), speed);
+    model.no_live = no_live;
+    let start = Start { paths, live: false, hash_seed: hash_seed(), folder: PathBuf::from(".") };
+    let ended = run::run(model, &start, standby)?;
+    #[cfg(feature = "live")]
+    if let Some(live) = ended.live {
+        return super::live_screen::conclude(live, ended.interrupted);
+    }
     let exit = match ended.model.session.as_ref() {
         Some(session) => summary(session)?,
         None => Exit::Done,
     };
+    if let Some(text) = ended.model.middlebox.as_ref().and_then(rehearsed) {
+        io::stdout().lock().write_all(text.as_bytes())?;
+    }
     Ok(if ended.interrupted { Exit::Interrupted } else { exit })
 }
 

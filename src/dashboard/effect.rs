@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::live::Ask;
 use crate::analysis::ConnectionRecord;
 
 /// What a file holds.
@@ -18,6 +19,10 @@ pub enum Body {
 pub enum Effect {
     /// Read these captures as source number so and so.
     Open(u64, Vec<PathBuf>),
+    /// Begin a live source of this number.
+    Live(u64),
+    /// Ask something of it.
+    Ask(Ask),
     /// Write a new file of this name and suffix; a number is put between them if there is such a file.
     Write {
         /// The name without suffix.

@@ -88,6 +88,22 @@ pub enum Action {
     Mouse,
     /// Open another capture.
     Open,
+    /// Ask which peer to probe.
+    Peer,
+    /// Watch the interfaces.
+    Watch,
+    /// Ask how the chosen connection is to be probed from now on.
+    Change,
+    /// Ask how peers to come are to be probed.
+    Manner,
+    /// Probe the chosen connection at once.
+    ProbeNow,
+    /// Hold probes back, or no longer.
+    Hold,
+    /// Close the chosen connection.
+    Close,
+    /// Record packets, or no longer.
+    Record,
     /// The search in the other direction.
     Direction,
     /// Ask through what to rehearse a search.
@@ -136,19 +152,74 @@ const fn middlebox(
     Binding { keys, shown, words, short, screens: &[Screen::Middlebox] }
 }
 
+const fn live(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screens: &[Screen::Live] }
+}
+
+const fn begins(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screens: &[Screen::Start, Screen::Live] }
+}
+
+const fn source(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screens: &[Screen::Live, Screen::Replay] }
+}
+
 use Action as A;
 use Key as K;
 
 /// The table, in the order of the help.
 pub static BINDINGS: &[Binding] = &[
     replay(&[(K::Char(' '), A::Play)], "Space", "play or pause; at the end, play again", "play"),
-    replay(
+    live(
+        &[(K::Char(' '), A::Play)],
+        "Space",
+        "live: the screen stands still, or goes on with now; probing and recording go on",
+        "pause",
+    ),
+    begins(
+        &[(K::Char('p'), A::Peer)],
+        "p",
+        "live: probe a peer, another one too (HOST:PORT idle=30s interval=10s count=5 octets=1)",
+        "probe",
+    ),
+    begins(&[(K::Char('w'), A::Watch)], "w", "live: watch the interfaces", ""),
+    live(&[(K::Char('!'), A::ProbeNow)], "!", "live: send a probe now; it does not count", "now"),
+    live(
+        &[(K::Char('C'), A::Change), (K::Char('D'), A::Manner)],
+        "C D",
+        "live: probe the chosen connection otherwise; how peers to come are probed",
+        "settings",
+    ),
+    live(
+        &[(K::Char('H'), A::Hold)],
+        "H",
+        "live: hold all probes back, but for those by hand; again lets them go",
+        "hold",
+    ),
+    live(&[(K::Char('R'), A::Record)], "R", "live: record to a new file; again ends the recording", "record"),
+    live(&[(K::Char('x'), A::Close)], "x", "live: close the chosen connection (twice)", "close"),
+    source(
         &[(K::Char('.'), A::Packet(1)), (K::Char(','), A::Packet(-1))],
         ". ,",
         "next, previous packet of the chosen connection",
         "step",
     ),
-    replay(
+    source(
         &[
             (K::Char('}'), A::Event(1)),
             (K::Char('{'), A::Event(-1)),
@@ -159,15 +230,20 @@ pub static BINDINGS: &[Binding] = &[
         "previous, next event of the chosen connection (also Ctrl-P, Ctrl-N)",
         "event",
     ),
-    replay(&[(K::Left, A::Seconds(-1)), (K::Right, A::Seconds(1))], "Left Right", "1 s back, on", ""),
-    replay(
+    source(&[(K::Left, A::Seconds(-1)), (K::Right, A::Seconds(1))], "Left Right", "1 s back, on", ""),
+    source(
         &[(K::Char('['), A::Seconds(-10)), (K::Char(']'), A::Seconds(10))],
         "[ ]",
         "10 s back, on",
         "10 s",
     ),
-    replay(&[(K::Home, A::Begin), (K::End, A::End)], "Home End", "to the beginning, to the end", ""),
-    replay(
+    source(
+        &[(K::Home, A::Begin), (K::End, A::End)],
+        "Home End",
+        "to the beginning, to the end (live: to now)",
+        "",
+    ),
+    source(
         &[(K::Char(':'), A::GoTo)],
         ":",
         "go to a time (12.5s, 2m30s, 14:03:22, a, b) or a packet (#9118)",
@@ -179,45 +255,45 @@ pub static BINDINGS: &[Binding] = &[
         "faster, slower: 0.25x to 1000x, and fit (as fast as it can be read)",
         "speed",
     ),
-    replay(
+    source(
         &[(K::Char('A'), A::Mark(0)), (K::Char('B'), A::Mark(1))],
         "A B",
         "mark this moment; the time between the marks is shown",
         "",
     ),
-    replay(&[(K::Char('/'), A::Filter)], "/", "filter, as analyze --filter does", "filter"),
-    replay(
+    source(&[(K::Char('/'), A::Filter)], "/", "filter, as analyze --filter does", "filter"),
+    source(
         &[(K::Char('s'), A::Sort), (K::Char('S'), A::Reverse)],
         "s S",
         "sort by the next column; the other way round",
         "sort",
     ),
     replay(&[(K::Char('c'), A::Columns)], "c", "choose columns, and by which to sort", ""),
-    replay(&[(K::Char('a'), A::All)], "a", "connections without keepalives too", ""),
-    replay(
+    source(&[(K::Char('a'), A::All)], "a", "connections without keepalives too", ""),
+    source(
         &[(K::Char('n'), A::Connection(1)), (K::Char('N'), A::Connection(-1))],
         "n N",
         "next, previous connection from any panel",
         "",
     ),
-    replay(&[(K::Char('i'), A::Fold)], "i", "fold silences, or show them at length", ""),
-    replay(&[(K::Char('r'), A::Relative)], "r", "SEQ and ACK relative, or as on the wire", ""),
-    replay(&[(K::Char('t'), A::Times)], "t", "times since the start, in UTC, or since the line before", ""),
-    replay(
+    source(&[(K::Char('i'), A::Fold)], "i", "fold silences, or show them at length", ""),
+    source(&[(K::Char('r'), A::Relative)], "r", "SEQ and ACK relative, or as on the wire", ""),
+    source(&[(K::Char('t'), A::Times)], "t", "times since the start, in UTC, or since the line before", ""),
+    source(
         &[(K::Char('z'), A::Zoom(1)), (K::Char('Z'), A::Zoom(-1))],
         "z Z",
         "zoom the timeline in, out",
         "",
     ),
-    replay(&[(K::Char('L'), A::Log)], "L", "the log at full size", ""),
-    replay(&[(K::Char('\\'), A::Maximise)], "\\", "the panel at full size (also Enter)", ""),
-    replay(
+    source(&[(K::Char('L'), A::Log)], "L", "the log at full size", ""),
+    source(&[(K::Char('\\'), A::Maximise)], "\\", "the panel at full size (also Enter)", ""),
+    source(
         &[(K::Char('e'), A::Export)],
         "e",
         "export: JSON, pcapng with comments, SVG, text; never over a file",
         "export",
     ),
-    replay(
+    source(
         &[(K::Char('y'), A::Copy), (K::Char('Y'), A::CopyPanel)],
         "y Y",
         "copy the connection and its verdict; the panel as text (OSC 52, also through ssh)",
@@ -258,12 +334,13 @@ pub static BINDINGS: &[Binding] = &[
     middlebox(&[(K::Char('y'), A::Copy)], "y", "search: copy the result (OSC 52)", "copy"),
     everywhere(
         &[
-            (K::Char('1'), A::Screen(Screen::Start)),
+            (K::Char('0'), A::Screen(Screen::Start)),
+            (K::Char('1'), A::Screen(Screen::Live)),
             (K::Char('2'), A::Screen(Screen::Replay)),
             (K::Char('4'), A::Screen(Screen::Middlebox)),
         ],
-        "1 2 4",
-        "start screen, replay, idle-timeout search",
+        "0 1 2 4",
+        "start screen, live, replay, idle-timeout search",
         "",
     ),
     everywhere(&[(K::Char('o'), A::Open)], "o", "open a capture", ""),
@@ -300,7 +377,12 @@ pub static BINDINGS: &[Binding] = &[
     ),
     everywhere(&[(K::Ctrl('l'), A::Redraw)], "Ctrl-L", "draw everything anew", ""),
     everywhere(&[(K::Char('?'), A::Help), (K::F(1), A::Help)], "? F1", "these keys", "help"),
-    everywhere(&[(K::Char('q'), A::Quit)], "q", "quit; the summary stays on the terminal", "quit"),
+    everywhere(
+        &[(K::Char('q'), A::Quit)],
+        "q",
+        "quit (twice while something is live); the summary stays on the terminal",
+        "quit",
+    ),
     everywhere(&[(K::Ctrl('c'), A::Interrupt)], "Ctrl-C", "quit at once", ""),
 ];
 

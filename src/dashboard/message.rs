@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::live::News;
 use super::middlebox::Told;
 use super::store::feed::Batch;
 use crate::time::Span;
@@ -69,6 +70,8 @@ pub enum Message {
     Tick(Span),
     /// The source of this number told more.
     Batch(u64, Box<Batch>),
+    /// The live source of this number told more.
+    Live(u64, Box<News>),
     /// The search told more.
     Searched(Box<Told>),
     /// A source cannot be read at all.

@@ -7,7 +7,7 @@
 pub mod rehearse;
 pub mod words;
 
-use crate::search::{Finding, News, Silence, Trial, View, Wanted};
+use crate::search::{Finding, News, Silence, Trial, View, Wanted, Way};
 use crate::time::{Span, Timestamp};
 
 /// Speeds at which a rehearsal is played, as factors.
@@ -223,6 +223,11 @@ impl Hunt {
         } else if let Some(latest) = latest.filter(|_| self.playing) {
             self.at = self.at.max(latest);
         }
+    }
+
+    /// Whether a search with packets from the far end is among them.
+    pub fn has_inward(&self) -> bool {
+        self.courses.iter().any(|course| course.wanted.way == Way::In)
     }
 
     /// The search that is shown.

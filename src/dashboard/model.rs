@@ -2,10 +2,11 @@
 //!
 //! Owns [`Model`]. Only [`super::update`] changes it, and [`super::view`] draws it. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use super::columns::{Column, Columns};
+use super::live::{Live, Manner};
 use super::middlebox::Hunt;
 use super::replay::{Player, Speed};
 use super::store::Store;
@@ -15,7 +16,7 @@ use crate::analysis::ConnectionRecord;
 use crate::analysis::filter::Filter;
 use crate::analysis::verification::Due;
 use crate::frame::FrameId;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::track::event::{ConnectionId, LookAlike, Party};
 
 /// The screens of this build.
@@ -23,6 +24,8 @@ use crate::track::event::{ConnectionId, LookAlike, Party};
 pub enum Screen {
     /// What can be done.
     Start,
+    /// Peers that are probed, and interfaces that are watched.
+    Live,
     /// A capture, played.
     Replay,
     /// A search for an idle timeout.
@@ -31,12 +34,13 @@ pub enum Screen {
 
 impl Screen {
     /// All of them, in the order of their keys.
-    pub const ALL: [Screen; 3] = [Screen::Start, Screen::Replay, Screen::Middlebox];
+    pub const ALL: [Screen; 4] = [Screen::Start, Screen::Live, Screen::Replay, Screen::Middlebox];
 
     /// The number that is its key.
     pub const fn number(self) -> u8 {
         match self {
-            Screen::Start => 1,
+            Screen::Start => 0,
+            Screen::Live => 1,
             Screen::Replay => 2,
             Screen::Middlebox => 4,
         }
@@ -46,13 +50,14 @@ impl Screen {
     pub const fn name(self) -> &'static str {
         match self {
             Screen::Start => "Start",
+            Screen::Live => "Live",
             Screen::Replay => "Replay",
             Screen::Middlebox => "Middlebox",
         }
     }
 }
 
-/// The panels of the replay screen, in the order in which Tab goes through them.
+/// The panels of the live and the replay screen, in the order in which Tab goes through them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Panel {
     /// The table.
@@ -115,6 +120,14 @@ pub enum Asks {
     GoTo,
     /// Which capture to open.
     Open,
+    /// Which peer to probe, and how.
+    Peer,
+    /// How to probe one of our connections from now on, counted from 0.
+    Change(usize),
+    /// How to probe peers to come.
+    Manner,
+    /// Where to record to.
+    Record,
     /// Through which product to rehearse a search.
     Rehearse,
 }
@@ -244,6 +257,8 @@ pub struct Table {
     pub filter: Filter,
     /// Connections without keepalives too.
     pub all: bool,
+    /// Connections that are shown in any case.
+    pub kept: HashSet<ConnectionId>,
     /// What it shows, in order.
     pub order: Vec<u32>,
     /// The order has to be made anew.
@@ -275,6 +290,8 @@ pub struct Session {
     pub chosen: Option<Chosen>,
     /// When its probes were due.
     pub expected: Option<Expected>,
+    /// From how many probes that was worked out, of a source that goes on.
+    pub expected_for: u32,
     /// For what `chosen` was made: if that is the same, so is `chosen`.
     pub chosen_for: Option<ChosenFor>,
     /// Lines by which the ladder is scrolled back.
@@ -285,9 +302,17 @@ pub struct Session {
     pub zoom: u8,
     /// Why it cannot be read.
     pub failed: Option<String>,
+    /// What else is known of it, if it goes on.
+    pub live: Option<Live>,
 }
 
 impl Session {
+    /// A live source.
+    pub fn of_live(number: u64) -> Self {
+        let session = Self::new(number, Vec::new(), Speed::Fit);
+        Self { name: "live".to_owned(), live: Some(Live::default()), ..session }
+    }
+
     /// A source of which nothing is known yet.
     pub fn new(number: u64, paths: Vec<PathBuf>, speed: Speed) -> Self {
         let names: Vec<String> =
@@ -304,6 +329,7 @@ impl Session {
             filter_text: String::new(),
             filter: Filter::default(),
             all: false,
+            kept: HashSet::new(),
             order: Vec::new(),
             stale: true,
         };
@@ -319,11 +345,13 @@ impl Session {
             chosen_by_hand: false,
             chosen: None,
             expected: None,
+            expected_for: 0,
             chosen_for: None,
             ladder_back: 0,
             events_back: 0,
             zoom: 0,
             failed: None,
+            live: None,
         }
     }
 }
@@ -356,6 +384,15 @@ pub struct Choices {
     pub speed: Speed,
 }
 
+/// What is done only when it is asked for twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Once {
+    /// Leave while something goes on.
+    Quit,
+    /// Close one of our connections, counted from 0.
+    Close(usize),
+}
+
 /// Everything.
 #[derive(Debug)]
 pub struct Model {
@@ -371,8 +408,18 @@ pub struct Model {
     pub notice: Option<String>,
     /// Which entry of the start screen is chosen.
     pub start_entry: usize,
-    /// The source shown.
+    /// The captures that are open.
     pub session: Option<Session>,
+    /// The live source.
+    pub live: Option<Session>,
+    /// Why there can be no live source.
+    pub no_live: Option<String>,
+    /// How peers to come are probed.
+    pub manner: Manner,
+    /// What is only done if it is asked for again at once.
+    pub asked_once: Option<Once>,
+    /// Time since the program began.
+    pub tick: Span,
     /// The search shown.
     pub middlebox: Option<Hunt>,
     /// How many sources there were.
@@ -382,6 +429,16 @@ pub struct Model {
 }
 
 impl Model {
+    /// The source that is shown.
+    pub fn shown(&self) -> Option<&Session> {
+        if self.screen == Screen::Live { self.live.as_ref() } else { self.session.as_ref() }
+    }
+
+    /// See [`Model::shown`].
+    pub fn shown_mut(&mut self) -> Option<&mut Session> {
+        if self.screen == Screen::Live { self.live.as_mut() } else { self.session.as_mut() }
+    }
+
     /// The start screen.
     pub fn new(size: (u16, u16), theme: Theme, speed: Speed) -> Self {
         let choices = Choices {
@@ -402,6 +459,11 @@ impl Model {
             notice: None,
             start_entry: 0,
             session: None,
+            live: None,
+            no_live: None,
+            manner: Manner::default(),
+            asked_once: None,
+            tick: Span::ZERO,
             middlebox: None,
             sources: 0,
             dirty: true,

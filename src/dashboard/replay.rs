@@ -209,6 +209,12 @@ impl Player {
         }
     }
 
+    /// Shows all that was read, at a time that is not before it: for a source that goes on.
+    pub fn follow(&mut self, store: &Store, now: Timestamp) {
+        let time = store.span().map_or(now, |(_, last)| last.max(now));
+        self.at = Position { rows: store.rows().len(), time };
+    }
+
     /// Stops, for who moves by hand.
     pub fn pause(&mut self) {
         self.playing = false;

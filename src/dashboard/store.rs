@@ -51,6 +51,8 @@ pub struct Reading {
     pub octets_total: Option<u64>,
     /// Ordinary segments that were not kept.
     pub left_out: u64,
+    /// Segments and events that came while the screen was too slow for them, and are not shown.
+    pub unshown: u64,
     /// There is no more.
     pub done: bool,
 }
@@ -99,7 +101,7 @@ impl Store {
         }
         for (after, record) in batch.records {
             if let Some(connection) = self.connection_mut(record.id) {
-                connection.record = Some((after, Box::new(record)));
+                connection.record = Some((after, record));
             }
         }
         self.reading = batch.reading;

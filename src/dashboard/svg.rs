@@ -1,6 +1,10 @@
-//! Ladder and timeline of the chosen connection as SVG, up to the moment shown. Pure.
+//! Ladder and timeline of the chosen connection as SVG, up to the moment shown; and the screen as it is. Pure.
 //!
 //! Written by hand: a few shapes, and text that is escaped. No script, no font but the reader's own.
+
+mod screen;
+
+pub use screen::screen;
 
 use std::fmt::Write;
 
@@ -128,7 +132,7 @@ pub fn ladder(model: &Model) -> String {
 }
 
 fn chosen(model: &Model) -> Option<(&Session, Writer<'_>)> {
-    let session = model.session.as_ref()?;
+    let session = model.shown()?;
     let chosen = session.chosen.as_ref()?;
     let connection = session.store.connection(session.selected?)?;
     Some((session, Writer { model, session, chosen, connection, wide: true }))

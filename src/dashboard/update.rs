@@ -6,12 +6,14 @@
 mod columns;
 mod export;
 mod keys;
+mod live;
 mod middlebox;
 mod mouse;
 mod prompt;
 mod settle;
 
 pub(super) use keys::ENTRIES;
+pub use live::begin as begin_live;
 pub use middlebox::show as show_search;
 pub use settle::settle;
 
@@ -40,12 +42,21 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Tick(now) => {
+            model.tick = now;
             if let Some(session) = model.session.as_mut() {
                 model.dirty |= session.player.tick(&session.store, now);
             }
             if let Some(hunt) = model.middlebox.as_mut() {
                 model.dirty |= hunt.tick(now) && model.screen == Screen::Middlebox;
             }
+            let seen = model.screen == Screen::Live;
+            if let Some(session) = model.live.as_mut().filter(|_| seen) {
+                model.dirty |= live::on_tick(session, now);
+            }
+            Vec::new()
+        }
+        Message::Live(source, news) => {
+            live::on_news(model, source, news);
             Vec::new()
         }
         Message::Batch(source, batch) => {

@@ -8,6 +8,7 @@ pub mod events;
 mod frame;
 pub mod ladder;
 pub mod layout;
+pub mod live_table;
 mod middlebox;
 mod overlays;
 mod pen;
@@ -23,8 +24,8 @@ use ratatui::layout::Rect;
 use self::layout::{Place, Size};
 use self::pen::Pen;
 use super::model::{Model, Overlay, Panel, Screen, Session};
-use super::text;
 use super::theme::Role;
+use super::{svg, text};
 
 /// Draws everything.
 pub fn draw(model: &Model, buffer: &mut Buffer) {
@@ -36,8 +37,8 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
         return;
     };
     frame::header(model, &mut pen.part(0, 0, area.width, 1));
-    match (model.screen, model.session.as_ref()) {
-        (Screen::Replay, Some(session)) => {
+    match (model.screen, model.shown()) {
+        (Screen::Live | Screen::Replay, Some(session)) => {
             for (place, rect) in layout::places(model, size, area) {
                 let mut part = pen.within(rect);
                 match place {
@@ -55,7 +56,7 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
         Some(Overlay::Help(from)) => overlays::help(model.screen, *from, &mut pen),
         Some(Overlay::Export) => overlays::export(&mut pen),
         Some(Overlay::Columns(cursor)) => {
-            if let Some(session) = &model.session {
+            if let Some(session) = model.shown() {
                 overlays::columns(session, *cursor, &mut pen);
             }
         }
@@ -66,13 +67,25 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
 
 fn draw_panel(model: &Model, session: &Session, panel: Panel, pen: &mut Pen<'_>) {
     match panel {
-        Panel::Connections => connections::draw(model, session, pen),
+        Panel::Connections => match &session.live {
+            Some(live) => live_table::draw(model, session, live, pen),
+            None => connections::draw(model, session, pen),
+        },
         Panel::Ladder => ladder::draw(model, session, pen),
         Panel::Verdict => verdict::draw(model, session, pen),
         Panel::RoundTrips => round_trips::draw(model, session, pen),
         Panel::Timeline => timeline::draw(model, session, pen),
         Panel::Events => events::draw(model, session, pen),
     }
+}
+
+/// The screen without what lies over it, as a picture.
+pub fn picture(model: &Model, title: &str) -> String {
+    let (width, height) = model.size;
+    let area = Rect { x: 0, y: 0, width: width.max(layout::LEAST.0), height: height.max(layout::LEAST.1) };
+    let mut buffer = Buffer::empty(area);
+    draw(model, &mut buffer);
+    svg::screen(&buffer, &model.choices.theme, title)
 }
 
 /// Lines of a panel that are made into text at most.

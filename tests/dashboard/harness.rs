@@ -95,7 +95,7 @@ impl Screen {
     }
 
     pub fn session(&self) -> &Session {
-        self.model.session.as_ref().expect("a session")
+        self.model.shown().expect("a session")
     }
 
     /// Seconds since the first packet.

@@ -121,7 +121,7 @@ fn panels_are_chosen_scrolled_and_filled() {
     screen.keys("y");
     let Some(Effect::Copy(copied)) = screen.effects.last() else { panic!("{:?}", screen.effects) };
     assert!(copied.contains("SIMULATED: nothing was sent") && copied.contains("The path"), "{copied}");
-    screen.keys("1");
+    screen.keys("0");
     assert_eq!(screen.model.screen, Which::Start);
     screen.keys("4");
     assert_eq!(screen.model.screen, Which::Middlebox, "it is still there");
@@ -149,7 +149,9 @@ fn what_is_typed_says_the_path_and_the_question() {
         assert!(screen.model.middlebox.is_none());
     }
     let mut screen = Screen::start(100, 30, COLOR);
-    screen.key(Key::Down);
+    for _ in 0..3 {
+        screen.key(Key::Down);
+    }
     screen.key(Key::Enter);
     assert!(screen.shows("rehearse a search through"), "{}", screen.text());
 }

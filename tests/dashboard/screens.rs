@@ -9,6 +9,7 @@ use keepscope::dashboard::message::Key;
 use keepscope::dashboard::theme::Theme;
 
 use crate::harness::{ASCII, COLOR, MONO, Screen, dump};
+use crate::live::{Live, at};
 
 pub const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (100, 30), (160, 50)];
 pub const THEMES: [(&str, Theme); 3] = [("color", COLOR), ("mono", MONO), ("ascii", ASCII)];
@@ -42,6 +43,32 @@ fn replay_at_every_size_and_in_every_theme() {
             wrong.extend(differs(&format!("vanish_{columns}x{rows}_{name}"), &mut screen));
         }
     }
+    all_same(wrong);
+}
+
+#[test]
+fn live_at_every_size_and_in_every_theme() {
+    let mut wrong = Vec::new();
+    for (columns, rows) in SIZES {
+        for (name, theme) in THEMES {
+            let mut live = Live::scene(columns, rows, theme);
+            wrong.extend(differs(&format!("live_{columns}x{rows}_{name}"), &mut live.screen));
+        }
+    }
+    let mut watched = Live::of("many.pcap", 120, 40, COLOR);
+    watched.facts.watching = Some("eth0 for all TCP and ICMP errors".to_owned());
+    watched.facts.dropped = 3;
+    watched.until(at(4_000));
+    watched.screen.keys("a ");
+    wrong.extend(differs("live_watching_paused_120x40", &mut watched.screen));
+    let mut held = Live::scene(80, 24, ASCII);
+    held.facts.held = true;
+    held.facts.links[0].next = None;
+    held.facts.links[0].gives_up = None;
+    held.until(at(6_500));
+    wrong.extend(differs("live_held_80x24", &mut held.screen));
+    held.screen.keys("p");
+    wrong.extend(differs("live_peer_80x24", &mut held.screen));
     all_same(wrong);
 }
 
@@ -82,6 +109,21 @@ fn moments_and_overlays() {
     log.keys("L");
     check("log_100x30", &mut log);
     all_same(wrong);
+}
+
+/// The picture that the README shows is what is drawn; the example makes the same.
+#[test]
+fn the_picture_is_the_screen() {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "dashboard", "screen.svg"].iter().collect();
+    let name = "captures/lossy.pcap";
+    let mut screen = Screen::replay_as("lossy.pcap", name, 120, 36, COLOR);
+    screen.keys(":8.5s");
+    screen.key(Key::Enter);
+    let drawn = keepscope::dashboard::svg::screen(&screen.draw(), &COLOR, &format!("keepscope {name}"));
+    if std::env::var_os("KEEPSCOPE_BLESS").is_some() {
+        std::fs::write(&path, &drawn).expect("a file");
+    }
+    assert_eq!(std::fs::read_to_string(&path).expect("a picture"), drawn);
 }
 
 /// What the README shows is what is drawn, and what keys do is what the table says.

@@ -25,7 +25,7 @@ fn draw_all(screen: &mut Screen, columns: u16, rows: u16) {
     screen.send(Message::Mouse(Mouse::Press(columns / 2, rows / 2)));
     screen.send(Message::Mouse(Mouse::Press(columns.saturating_sub(1), rows.saturating_sub(3))));
     screen.draw();
-    screen.keys("1");
+    screen.keys("0");
     screen.draw();
     screen.keys("2");
 }

@@ -20,7 +20,7 @@ pub struct Terminal {
     writer: Box<dyn Write + Send>,
     output: Receiver<Vec<u8>>,
     child: Box<dyn Child + Send + Sync>,
-    parser: vt100::Parser,
+    pub parser: vt100::Parser,
     /// All that was written to it.
     pub raw: Vec<u8>,
 }
@@ -102,7 +102,7 @@ impl Terminal {
         self.wait(&format!("the end of {words}"), |screen| !screen.contains(words));
     }
 
-    fn resize(&mut self, columns: u16, rows: u16) {
+    pub fn resize(&mut self, columns: u16, rows: u16) {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         self.master.as_ref().expect("a terminal").resize(size).expect("another size");
         self.parser.screen_mut().set_size(some(rows), some(columns));
@@ -117,8 +117,15 @@ impl Terminal {
         assert!(screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None);
     }
 
+    /// The terminal goes away, as when its window is closed.
+    pub fn close(&mut self) {
+        self.output = channel().1;
+        self.writer = Box::new(std::io::sink());
+        self.master = None;
+    }
+
     /// The process that the shell runs.
-    fn program(&self) -> String {
+    pub fn program(&self) -> String {
         let shell = self.child.process_id().expect("a process");
         let children = format!("/proc/{shell}/task/{shell}/children");
         std::fs::read_to_string(children).expect("its children").trim().to_owned()
@@ -357,7 +364,7 @@ fn without_a_command_a_terminal_gets_the_start_screen() {
     std::fs::write(&capture, Pcap::of("lossy.pcap").octets()).expect("a file");
     let mut terminal = Terminal::keepscope(&[], 80, 24, &folder);
     terminal.wait_for("Open a capture");
-    terminal.send("\r");
+    terminal.send("j\r");
     terminal.wait_for("open ");
     terminal.send("no such file\r");
     terminal.wait_for("no such file: No such file");

@@ -273,10 +273,12 @@ fn exit(arguments: &Arguments, report: &Report) -> Exit {
 /// What a search came to, as an exit code.
 pub(super) fn exit_of(mode: Mode, verdicts: &[Verdict]) -> Exit {
     let found = verdicts.contains(&Verdict::Found);
+    let none = verdicts.contains(&Verdict::NoneBelowMax);
+    let all_none = verdicts.iter().all(|verdict| *verdict == Verdict::NoneBelowMax);
     match mode {
         Mode::Confirm(_) if found => Exit::Failed,
-        Mode::Confirm(_) if verdicts.iter().all(|verdict| *verdict == Verdict::NoneBelowMax) => Exit::Done,
-        Mode::Full | Mode::Quick if found => Exit::Done,
+        Mode::Confirm(_) if all_none => Exit::Done,
+        Mode::Full | Mode::Quick if found || none => Exit::Done,
         _ => Exit::Inconclusive,
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Pure.
 
+use super::Hunt;
+use crate::report::middlebox::{advice, sentence};
 use crate::search::{Death, News, Outcome, Trial, Way};
 use crate::time::Span;
 
@@ -71,4 +73,17 @@ pub fn news(news: &News) -> String {
         News::Phase(phase) => format!("phase: {}", phase.name()),
         News::Done(verdict) => format!("done: {}", verdict.name().replace('_', " ")),
     }
+}
+
+/// What the search shown comes to at the moment shown, for the clipboard and for who has left the screen; nothing if
+/// that is nothing yet.
+pub fn summary(hunt: &Hunt) -> Option<String> {
+    let (course, finding) = (hunt.shown()?, hunt.standing()?.finding?);
+    let mut lines = vec![hunt.subject.clone()];
+    if hunt.simulated {
+        lines.push("SIMULATED: nothing was sent".to_owned());
+    }
+    lines.push(sentence(&course.wanted, finding));
+    lines.extend(advice(&course.wanted, finding, hunt.has_inward()));
+    Some(lines.join("\n") + "\n")
 }

@@ -1,20 +1,35 @@
 //! Keys.
 
-use super::{columns, export, prompt};
+use super::{columns, export, live, prompt};
 use crate::dashboard::columns::Column;
 use crate::dashboard::effect::Effect;
 use crate::dashboard::keymap::{self, Action};
+use crate::dashboard::live::Live;
 use crate::dashboard::message::Key;
-use crate::dashboard::model::{Asks, Model, Overlay, Panel, Prompt, Screen, Session};
+use crate::dashboard::model::{Asks, Model, Once, Overlay, Panel, Prompt, Screen, Session};
 use crate::dashboard::theme::Palette;
 use crate::time::Span;
 
-/// Entries of the start screen, with what they do.
-pub(in crate::dashboard) const ENTRIES: [(&str, &str); 4] = [
-    ("Open a capture", "play it, see each probe and answer, and what became of each connection"),
-    ("Rehearse a search", "after how much silence a product forgets a connection, and how that is found"),
-    ("Keys", "what each key does"),
-    ("Quit", "back to the shell"),
+/// Entries of the start screen: their names, what they do, and what is to be done.
+pub(in crate::dashboard) const ENTRIES: [(&str, &str, Action); 6] = [
+    (
+        "Probe a peer",
+        "open a connection, leave it idle, and see whether it answers keepalive probes",
+        Action::Peer,
+    ),
+    (
+        "Open a capture",
+        "play it, see each probe and answer, and what became of each connection",
+        Action::Open,
+    ),
+    ("Watch", "every keepalive on the interfaces of this machine; sends nothing", Action::Watch),
+    (
+        "Rehearse a search",
+        "after how much silence a product forgets a connection, and how that is found",
+        Action::Rehearse,
+    ),
+    ("Keys", "what each key does", Action::Help),
+    ("Quit", "back to the shell", Action::Quit),
 ];
 
 /// Lines that a page key goes by.
@@ -25,6 +40,7 @@ const MOST_ZOOM: u8 = 12;
 
 pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
     model.notice = None;
+    let asked = model.asked_once.take();
     if key == Key::Ctrl('c') {
         return vec![Effect::Quit(true)];
     }
@@ -42,7 +58,18 @@ pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
         None => {}
     }
     let Some(action) = keymap::action(model.screen, key) else { return Vec::new() };
-    perform(model, action)
+    perform(model, action, asked)
+}
+
+/// Leaves, if nothing goes on or if it was asked for twice.
+fn quit(model: &mut Model, asked: Option<Once>) -> Vec<Effect> {
+    let goes_on = model.live.as_ref().and_then(|session| session.live.as_ref()).is_some_and(Live::goes_on);
+    if !goes_on || asked == Some(Once::Quit) {
+        return vec![Effect::Quit(false)];
+    }
+    model.asked_once = Some(Once::Quit);
+    model.notice = Some("this ends what goes on live: q again to quit".to_owned());
+    Vec::new()
 }
 
 fn on_help_key(model: &mut Model, from: usize, key: Key) {
@@ -57,15 +84,22 @@ fn on_help_key(model: &mut Model, from: usize, key: Key) {
     model.overlay = Some(Overlay::Help(from.saturating_add_signed(step).min(last)));
 }
 
-fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
+fn perform(model: &mut Model, action: Action, asked: Option<Once>) -> Vec<Effect> {
+    if let Some(effects) = live::perform(model, action, asked) {
+        return effects;
+    }
     match action {
-        Action::Quit => return vec![Effect::Quit(false)],
+        Action::Quit => return quit(model, asked),
         Action::Interrupt => return vec![Effect::Quit(true)],
         Action::Redraw => return vec![Effect::Redraw],
         Action::Help => model.overlay = Some(Overlay::Help(0)),
         Action::Open => model.overlay = Some(Overlay::Prompt(Prompt::new(Asks::Open, ""))),
         Action::Screen(Screen::Replay) if model.session.is_none() => {
             model.notice = Some("no capture is open: o opens one".to_owned());
+        }
+        Action::Screen(Screen::Live) if model.live.is_none() => {
+            let why = model.no_live.clone();
+            model.notice = Some(why.unwrap_or("nothing is live: p probes a peer, w watches".to_owned()));
         }
         Action::Screen(Screen::Middlebox) if model.middlebox.is_none() => {
             model.overlay = Some(Overlay::Prompt(Prompt::new(Asks::Rehearse, "")));
@@ -87,27 +121,24 @@ fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
             });
             return vec![Effect::Mouse(model.choices.mouse)];
         }
-        _ if model.screen == Screen::Start => return on_start(model, action),
+        _ if model.screen == Screen::Start => return on_start(model, action, asked),
         _ if model.screen == Screen::Middlebox => return super::middlebox::on_action(model, action),
         _ => return on_replay(model, action),
     }
     Vec::new()
 }
 
-fn on_start(model: &mut Model, action: Action) -> Vec<Effect> {
+fn on_start(model: &mut Model, action: Action, asked: Option<Once>) -> Vec<Effect> {
     let last = ENTRIES.len() - 1;
     match action {
         Action::Line(lines) => model.start_entry = model.start_entry.saturating_add_signed(lines).min(last),
         Action::First => model.start_entry = 0,
         Action::Last => model.start_entry = last,
         Action::Enter => {
-            return match model.start_entry {
-                0 => perform(model, Action::Open),
-                1 => perform(model, Action::Rehearse),
-                2 => perform(model, Action::Help),
-                _ => perform(model, Action::Quit),
-            };
+            let action = ENTRIES.get(model.start_entry).map(|entry| entry.2);
+            return action.map(|action| perform(model, action, asked)).unwrap_or_default();
         }
+        Action::Back if model.live.is_some() => model.screen = Screen::Live,
         Action::Back if model.session.is_some() => model.screen = Screen::Replay,
         _ => {}
     }
@@ -116,9 +147,13 @@ fn on_start(model: &mut Model, action: Action) -> Vec<Effect> {
 
 fn on_replay(model: &mut Model, action: Action) -> Vec<Effect> {
     let page = isize::try_from(model.size.1 / 2).unwrap_or(PAGE).max(1);
-    let Some(session) = model.session.as_mut() else { return Vec::new() };
+    let (tick, shown) = (model.tick, model.screen);
+    let session = if shown == Screen::Live { model.live.as_mut() } else { model.session.as_mut() };
+    let Some(session) = session else { return Vec::new() };
     let choices = &mut model.choices;
     match action {
+        Action::Play if shown == Screen::Live => live::on_play(session, tick),
+        Action::End if shown == Screen::Live => live::to_now(session, tick),
         Action::FocusNext => choices.focus = step_focus(choices.focus, 1),
         Action::FocusBack => choices.focus = step_focus(choices.focus, -1),
         Action::Enter | Action::Maximise => choices.maximised = !choices.maximised,
@@ -173,7 +208,7 @@ fn on_replay(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Export => {
             if session.chosen.is_none() {
                 model.notice = Some("no connection is chosen".to_owned());
-            } else if !session.store.reading().done {
+            } else if shown == Screen::Replay && !session.store.reading().done {
                 model.notice = Some("the capture is still being read".to_owned());
             } else {
                 model.overlay = Some(Overlay::Export);

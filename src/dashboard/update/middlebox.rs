@@ -2,9 +2,8 @@
 
 use crate::dashboard::effect::Effect;
 use crate::dashboard::keymap::Action;
-use crate::dashboard::middlebox::{Hunt, Pane, rehearse};
+use crate::dashboard::middlebox::{Hunt, Pane, rehearse, words};
 use crate::dashboard::model::{Model, Screen};
-use crate::report::middlebox::{advice, sentence};
 use crate::time::Span;
 
 /// Shows a search.
@@ -86,19 +85,10 @@ fn step_pane(pane: Pane, step: usize) -> Pane {
 
 /// The result as text.
 fn copy(model: &mut Model) -> Vec<Effect> {
-    let hunt = model.middlebox.as_ref();
-    let found = hunt.and_then(|hunt| Some((hunt, hunt.shown()?, hunt.standing()?.finding?)));
-    let Some((hunt, course, finding)) = found else {
+    let Some(text) = model.middlebox.as_ref().and_then(words::summary) else {
         model.notice = Some("nothing was found yet".to_owned());
         return Vec::new();
     };
-    let mut lines = vec![hunt.subject.clone()];
-    if hunt.simulated {
-        lines.push("SIMULATED: nothing was sent".to_owned());
-    }
-    lines.push(sentence(&course.wanted, finding));
-    lines.extend(advice(&course.wanted, finding));
-    let text = lines.join("\n") + "\n";
     model.notice = Some("copied the result".to_owned());
     vec![Effect::Copy(text)]
 }

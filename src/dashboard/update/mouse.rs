@@ -8,7 +8,7 @@ use crate::dashboard::view::{connections, scrubber};
 use crate::track::event::ConnectionId;
 
 pub(super) fn on_mouse(model: &mut Model, mouse: Mouse) {
-    if model.screen != Screen::Replay || matches!(model.overlay, Some(Overlay::Prompt(_) | Overlay::Export)) {
+    if model.screen == Screen::Start || matches!(model.overlay, Some(Overlay::Prompt(_) | Overlay::Export)) {
         return;
     }
     let (column, row) = match mouse {
@@ -17,7 +17,8 @@ pub(super) fn on_mouse(model: &mut Model, mouse: Mouse) {
         }
     };
     let Some((place, area)) = layout::at(model, column, row) else { return };
-    let Some(session) = model.session.as_mut() else { return };
+    let session = if model.screen == Screen::Live { model.live.as_mut() } else { model.session.as_mut() };
+    let Some(session) = session else { return };
     match (mouse, place) {
         (Mouse::Press(..), Place::Scrubber) => {
             let axis = scrubber::axis(session, area.width);

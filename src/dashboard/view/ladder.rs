@@ -4,12 +4,13 @@
 //! are visible; long runs of ordinary segments are skipped at once.
 
 use super::pen::Pen;
+use crate::dashboard::live::{Link, Stage};
 use crate::dashboard::model::{Chosen, Meaning, Model, Panel, Session, TimeFormat};
 use crate::dashboard::store::Connection;
 use crate::dashboard::store::row::{Row, SHOWN_OF_RUN};
 use crate::dashboard::text::{brief, fit, fit_right, plural, seconds, utc};
 use crate::dashboard::theme::{Glyphs, Role};
-use crate::time::{Span, Timestamp};
+use crate::time::{Span, Timestamp, duration};
 use crate::track::Class;
 use crate::track::event::{AnswerKind, Party};
 
@@ -20,7 +21,10 @@ const MARKED_SILENCE: Span = Span::from_secs(1);
 const LONGEST_SILENCE: u64 = 12;
 
 /// A probe without an answer for this long is shown as lost.
-const LOST_AFTER: Span = Span::from_secs(1);
+pub const LOST_AFTER: Span = Span::from_secs(1);
+
+/// Probes to come that are shown.
+const DUE_SHOWN: usize = 4;
 
 /// What stands before remarks.
 const INDENT: &str = "                   ";
@@ -135,6 +139,8 @@ pub(in crate::dashboard) struct Told {
     pub(in crate::dashboard) note: String,
     pub(in crate::dashboard) role: Role,
     pub(in crate::dashboard) lost: bool,
+    /// Its answer may still come.
+    pub(in crate::dashboard) waits: bool,
 }
 
 impl Writer<'_> {
@@ -201,14 +207,14 @@ impl Writer<'_> {
             let (client, server) =
                 if row.sender == Party::Client { (numbers.as_str(), "") } else { ("", numbers.as_str()) };
             x = pen.put(x, y, &fit_right(client, 24, glyphs.cut), Role::Text);
-            x = pen.put(x + 1, y, &arrow(glyphs, row.sender, told.lost, 8), role);
+            x = pen.put(x + 1, y, &arrow(glyphs, row.sender, &told, 8), role);
             x = pen.put(x + 1, y, &fit(server, 19, glyphs.cut), Role::Text);
             pen.put(x + 1, y, &told.note, role);
             return;
         }
         let mut x = pen.put(0, y, &format!("{frame:>5} {time:>12} "), Role::Text);
         x = pen.put(x, y, &fit(&told.what, 8, glyphs.cut), role);
-        x = pen.put(x + 1, y, &arrow(glyphs, row.sender, told.lost, 4), role);
+        x = pen.put(x + 1, y, &arrow(glyphs, row.sender, &told, 4), role);
         x = pen.put(x + 1, y, &numbers, Role::Text);
         if !told.note.is_empty() {
             pen.put(x + 1, y, &told.note, role);
@@ -238,7 +244,13 @@ impl Writer<'_> {
     }
 
     pub(in crate::dashboard) fn told(&self, row: &Row) -> Told {
-        let told = |what: &str, note: String, role| Told { what: what.to_owned(), note, role, lost: false };
+        let told = |what: &str, note: String, role| Told {
+            what: what.to_owned(),
+            note,
+            role,
+            lost: false,
+            waits: false,
+        };
         let record = &self.chosen.record;
         match self.chosen.meanings.get(&row.frame()) {
             Some(Meaning::Probe(party, index)) => {
@@ -247,11 +259,11 @@ impl Writer<'_> {
                 };
                 let what = format!("KA {}", probe.segment.run);
                 match &probe.answer {
-                    Some(_) => Told { what, note: String::new(), role: Role::Good, lost: false },
+                    Some(_) => told(&what, String::new(), Role::Good),
                     None if is_waiting(self.session, row.time) => {
-                        Told { what, note: "waiting".to_owned(), role: Role::Text, lost: false }
+                        Told { waits: true, ..told(&what, "waiting".to_owned(), Role::Text) }
                     }
-                    None => Told { what, note: "no answer".to_owned(), role: Role::Doubt, lost: true },
+                    None => Told { lost: true, ..told(&what, "no answer".to_owned(), Role::Doubt) },
                 }
             }
             Some(Meaning::Answer(party, index)) => {
@@ -282,7 +294,16 @@ impl Writer<'_> {
         let Some(last) = place.checked_sub(1).and_then(|place| self.row(place)) else { return Vec::new() };
         let mut words = Vec::new();
         let quiet = now.since(last.time);
-        if quiet >= MARKED_SILENCE {
+        if let Some(live) = &self.session.live {
+            if quiet >= MARKED_SILENCE {
+                let whole = Span::from_secs(quiet.as_nanos() / 1_000_000_000);
+                words.push(format!("{INDENT}~~ {} of silence so far ~~", duration::format(whole)));
+            }
+            if let Some(link) = live.link(self.chosen.record.id).filter(|_| self.session.player.playing) {
+                words.extend(self.to_come(link, live.facts.held));
+                return words;
+            }
+        } else if quiet >= MARKED_SILENCE {
             words.push(format!("{INDENT}~~ {} of silence so far ~~", seconds(quiet)));
         }
         let first = self.session.store.span().map_or(now, |(first, _)| first);
@@ -291,6 +312,29 @@ impl Writer<'_> {
             let (from, to) = (seconds(due.window.0.since(first)), seconds(due.window.1.since(first)));
             format!("{INDENT}(next KA due {from} to {to})")
         }));
+        words
+    }
+}
+
+impl Writer<'_> {
+    /// The probes of ours that are due, and when it is given up.
+    fn to_come(&self, link: &Link, held: bool) -> Vec<String> {
+        let count = link.manner.settings.count;
+        let next = link.next.filter(|_| link.stage == Stage::Open);
+        let mut words = Vec::new();
+        if held && link.stage == Stage::Open {
+            words.push(format!("{INDENT}(probes are held back: H lets them go, ! sends one)"));
+        }
+        let numbers = (link.unanswered + 1..=count).zip(0..);
+        for (number, after) in numbers.take(DUE_SHOWN) {
+            let Some(due) = next.map(|next| next.plus(link.manner.settings.interval.times(after))) else {
+                break;
+            };
+            words.push(format!("{:>5} {:>12} KA {number}/{count}  (due)", "", self.time(due, None)));
+        }
+        if let Some(end) = link.gives_up.filter(|_| link.stage == Stage::Open) {
+            words.push(format!("{:>5} {:>12} given up, if nothing is answered", "", self.time(end, None)));
+        }
         words
     }
 }
@@ -328,9 +372,11 @@ fn plain_name(row: &Row) -> (String, Role) {
 }
 
 /// An arrow of so many columns.
-fn arrow(glyphs: &Glyphs, sender: Party, lost: bool, columns: usize) -> String {
+fn arrow(glyphs: &Glyphs, sender: Party, told: &Told, columns: usize) -> String {
     let shaft: String = std::iter::repeat_n(glyphs.shaft, columns.saturating_sub(1)).collect();
-    match (sender, lost) {
+    match (sender, told.lost) {
+        (Party::Client, false) if told.waits => format!("{shaft}?"),
+        (Party::Server, false) if told.waits => format!("?{shaft}"),
         (Party::Client, false) => format!("{shaft}{}", glyphs.right),
         (Party::Server, false) => format!("{}{shaft}", glyphs.left),
         (Party::Client, true) => {

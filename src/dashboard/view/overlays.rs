@@ -34,6 +34,7 @@ pub(super) fn export(pen: &mut Pen<'_>) {
         ("p", "pcapng: its packets, with what each is as comments"),
         ("l", "the ladder as SVG"),
         ("t", "the timeline as SVG"),
+        ("s", "the screen as SVG"),
         ("x", "the panel that has the keys, as text"),
         ("J", "JSON of all connections of the table"),
         ("Esc", "nothing"),
@@ -86,6 +87,10 @@ pub(super) fn prompt(model: &Model, line: &Prompt, pen: &mut Pen<'_>) {
         Asks::Filter => "filter /",
         Asks::GoTo => "go to :",
         Asks::Open => "open ",
+        Asks::Peer => "probe ",
+        Asks::Change(_) => "probe it by ",
+        Asks::Manner => "probe others by ",
+        Asks::Record => "record to ",
         Asks::Rehearse => "rehearse a search through ",
     };
     let x = part.put(1, 0, label, Role::Strong);
@@ -112,13 +117,26 @@ pub(super) fn prompt(model: &Model, line: &Prompt, pen: &mut Pen<'_>) {
             None => (problem.clone(), Role::Bad),
         },
         (None, Asks::Filter) => {
-            let left = model.session.as_ref().map_or(0, |session| session.table.order.len());
+            let left = model.shown().map_or(0, |session| session.table.order.len());
             let hint = "addr:NET port:N alive ka.lost>0 idle>60s /regex/ , or ! not ( )";
             (format!("{left} left   {hint}   Enter keeps, Esc drops"), Role::Faint)
         }
         (None, Asks::GoTo) => {
             ("12.5s  2m30s  14:03:22  #9118  a  b   Enter goes, Esc stays".to_owned(), Role::Faint)
         }
+        (None, Asks::Peer) => {
+            ("HOST:PORT, then how it is probed   Enter probes, Esc does nothing".to_owned(), Role::Faint)
+        }
+        (None, Asks::Change(_)) => {
+            ("what is not named stays as it is   Enter changes it, Esc leaves it".to_owned(), Role::Faint)
+        }
+        (None, Asks::Manner) => {
+            ("how peers to come are probed   Enter keeps it, Esc leaves it".to_owned(), Role::Faint)
+        }
+        (None, Asks::Record) => (
+            "a new file, .pcapng or .pcap, packet by packet   Enter begins, Esc does not".to_owned(),
+            Role::Faint,
+        ),
         (None, Asks::Rehearse) => {
             (format!("{}   Enter, Esc", crate::dashboard::middlebox::rehearse::FORMS), Role::Faint)
         }

@@ -7,10 +7,14 @@ use crate::analysis::verification::Due;
 use crate::analysis::{ProbeRecord, ProberRecord};
 use crate::dashboard::axis::Axis;
 use crate::dashboard::model::{Model, Panel, Session};
+use crate::dashboard::store::Connection;
 use crate::dashboard::text::{self, brief};
 use crate::dashboard::theme::Role;
 use crate::time::{Span, Timestamp};
 use crate::track::event::Party;
+
+/// Probes on the timeline of a source that goes on.
+const LATEST: usize = 12;
 
 /// Columns for the names of the lines.
 const NAMES: u16 = 6;
@@ -38,6 +42,9 @@ pub fn prober(session: &Session) -> Option<(Party, &ProberRecord)> {
 /// From when to when the timeline goes: the whole connection, or around now when zoomed in.
 pub fn window(session: &Session) -> Option<(Timestamp, Timestamp)> {
     let connection = session.selected.and_then(|id| session.store.connection(id))?;
+    if session.live.is_some() {
+        return live_window(session, connection);
+    }
     let last = connection.rows.last().and_then(|row| session.store.row(*row))?.time;
     let now = session.player.at.time;
     let first = connection.opened.first.time;
@@ -48,6 +55,44 @@ pub fn window(session: &Session) -> Option<(Timestamp, Timestamp)> {
     }
     let length = (last.since(first).as_nanos() >> session.zoom).max(1_000_000);
     let begin = now.plus(Span::from_nanos(-length / 2)).max(first);
+    Some((begin, begin.plus(Span::from_nanos(length))))
+}
+
+/// The same of a source that goes on: the last probes, up to when the connection is given up or a little beyond
+/// now, so that the axis stands still while now moves.
+fn live_window(session: &Session, connection: &Connection) -> Option<(Timestamp, Timestamp)> {
+    let live = session.live.as_ref()?;
+    let now = session.player.at.time;
+    let probes = prober(session).map(|(_, prober)| prober.probes.as_slice()).unwrap_or_default();
+    let shown = probes.len().checked_sub(LATEST).and_then(|skipped| probes.get(skipped));
+    let first = connection.opened.first.time;
+    let from =
+        shown.map_or(first, |probe| begin_of_silence(probe).unwrap_or(probe.segment.at.time).max(first));
+    let link = session.selected.and_then(|id| live.link(id)).filter(|_| session.player.playing);
+    let is_over = match link {
+        Some(link) => !link.stage.goes_on(),
+        None => session.chosen.as_ref().is_some_and(|chosen| chosen.is_final),
+    };
+    let last = connection.rows.last().and_then(|row| session.store.row(*row)).map_or(now, |row| row.time);
+    let to = match link.and_then(|link| link.gives_up) {
+        _ if is_over || live.facts.over.is_some() => last.max(from),
+        Some(end) => end.max(now),
+        None => {
+            let passed = now.since(from).as_nanos().max(0);
+            let step = (passed / 8).max(1_000_000_000).saturating_add(1);
+            let step = u64::try_from(step).unwrap_or(1).checked_next_power_of_two().unwrap_or(u64::MAX >> 1);
+            let step = i64::try_from(step).unwrap_or(i64::MAX);
+            let due = next_due(session).map_or(now, |due| due.window.1);
+            from.plus(Span::from_nanos(step.saturating_mul(passed / step + 1))).max(due)
+        }
+    };
+    let to = to.max(from.plus(Span::from_millis(1)));
+    if session.zoom == 0 {
+        return Some((from, to));
+    }
+    let length = (to.since(from).as_nanos() >> session.zoom).max(1_000_000);
+    let steps = now.since(from).as_nanos().max(0) / (length / 2).max(1);
+    let begin = from.plus(Span::from_nanos((length / 2).saturating_mul(steps.saturating_sub(1).max(0))));
     Some((begin, begin.plus(Span::from_nanos(length))))
 }
 
@@ -90,7 +135,9 @@ pub fn bands(prober: &ProberRecord) -> impl Iterator<Item = (Timestamp, Timestam
 pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     let title = session.selected.map_or("Timeline".to_owned(), |id| format!("Timeline #{id}"));
     let zoom = if session.zoom > 0 { format!("   zoom {}x", 1_u32 << session.zoom) } else { String::new() };
-    let legend = if pen.width() >= 100 {
+    let legend = if session.live.is_some() {
+        "i idle n intvl K probe a answer x lost o due D given up"
+    } else if pen.width() >= 100 {
         "i idle  n interval  K probe  a answer  x lost  [ ] due  ! not in time"
     } else {
         "i idle n intvl K probe a answer x lost [] due"
@@ -203,6 +250,7 @@ fn draw_probes(axis: &Axis, session: &Session, prober: &ProberRecord, pen: &mut 
         }
     }
     let Some(chosen) = session.chosen.as_ref() else { return };
+    draw_to_come(axis, session, pen);
     let ends = [
         (chosen.record.summary.client.fin.map(|fin| fin.time), "F", Role::Text),
         (chosen.record.summary.server.fin.map(|fin| fin.time), "F", Role::Text),
@@ -212,6 +260,24 @@ fn draw_probes(axis: &Axis, session: &Session, prober: &ProberRecord, pen: &mut 
         if let Some(column) = time.and_then(|time| axis.column(time)) {
             pen.put(column, 0, sign, role);
         }
+    }
+}
+
+/// Of ours, the probes that are due and when it is given up.
+fn draw_to_come(axis: &Axis, session: &Session, pen: &mut Pen<'_>) {
+    let live = session.live.as_ref().filter(|_| session.player.playing);
+    let link = live.zip(session.selected).and_then(|(live, id)| live.link(id));
+    let Some(link) = link.filter(|link| link.stage.goes_on()) else { return };
+    let settings = link.manner.settings;
+    let left = i64::from(settings.count.saturating_sub(link.unanswered)).min(i64::from(pen.width()));
+    for number in 0..left {
+        let due = link.next.map(|next| next.plus(settings.interval.times(number)));
+        if let Some(column) = due.and_then(|due| axis.column(due)) {
+            pen.put(column, 0, "o", Role::Faint);
+        }
+    }
+    if let Some(column) = link.gives_up.and_then(|end| axis.column(end)) {
+        pen.put(column, 0, "D", Role::Bad);
     }
 }
 

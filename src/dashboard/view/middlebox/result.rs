@@ -18,7 +18,7 @@ pub(super) fn draw(hunt: &Hunt, standing: &Standing<'_>, pen: &mut Pen<'_>) {
         return;
     };
     let room = usize::from(pen.width().saturating_sub(2));
-    let lines: Vec<(String, Role)> = paragraphs(&course.wanted, finding)
+    let lines: Vec<(String, Role)> = paragraphs(&course.wanted, finding, hunt.has_inward())
         .into_iter()
         .flat_map(|(words, role)| wrap(&words, room).into_iter().map(move |line| (line, role)))
         .collect();
@@ -30,13 +30,13 @@ pub(super) fn draw(hunt: &Hunt, standing: &Standing<'_>, pen: &mut Pen<'_>) {
 }
 
 /// The sentence, the advice, what products fit, what may mislead, and the rules that were applied.
-fn paragraphs(wanted: &Wanted, finding: &Finding) -> Vec<(String, Role)> {
+fn paragraphs(wanted: &Wanted, finding: &Finding, inward: bool) -> Vec<(String, Role)> {
     let role = match finding.verdict {
         Verdict::Found | Verdict::NoneBelowMax => Role::Strong,
         _ => Role::Doubt,
     };
     let mut all = vec![(sentence(wanted, finding), role)];
-    all.extend(advice(wanted, finding).into_iter().map(|advice| (advice, Role::Text)));
+    all.extend(advice(wanted, finding, inward).into_iter().map(|advice| (advice, Role::Text)));
     if !finding.products.is_empty() {
         let names: Vec<&str> = finding.products.iter().map(|(name, _)| *name).collect();
         all.push((format!("Fits: {}.", names.join(", ")), Role::Text));
