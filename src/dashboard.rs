@@ -28,6 +28,7 @@ mod export;
 pub mod keymap;
 pub mod live;
 pub mod message;
+pub mod middlebox;
 pub mod model;
 pub mod replay;
 pub mod run;

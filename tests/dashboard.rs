@@ -14,6 +14,8 @@ mod lab;
 mod live;
 #[path = "dashboard/looks.rs"]
 mod looks;
+#[path = "dashboard/middlebox.rs"]
+mod middlebox;
 #[path = "dashboard/moments.rs"]
 mod moments;
 #[path = "dashboard/screens.rs"]

@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use super::{Color, Exit, complain};
 use crate::analysis::Outcome;
 use crate::capture::Problem;
+use crate::dashboard::middlebox::words::summary as rehearsed;
 use crate::dashboard::model::{Model, Screen, Session};
 use crate::dashboard::replay::{Speed, reader};
 use crate::dashboard::run::{self, Standby, Start};
@@ -224,6 +225,23 @@ fn open(looks: &Looks) -> io::Result<Exit> {
     show(Opened::default(), Speed::Fit, looks, &analyze_instead(Path::new("FILE")))
 }
 
+/// Shows a search; whether it was ended by a signal or Ctrl-C, nothing where no screen can be shown.
+#[cfg(feature = "live")]
+pub(super) fn search(hunt: crate::dashboard::middlebox::Hunt) -> io::Result<Option<bool>> {
+    if !is_possible() {
+        complain(
+            "error: this needs a terminal on standard input and output; without --tui the result is written",
+        );
+        return Ok(None);
+    }
+    let mut model = Model::new((80, 24), Looks::default().theme(), Speed::Fit);
+    crate::dashboard::update::show_search(&mut model, hunt);
+    model.no_live = Some("no sockets were opened beside a rehearsal".to_owned());
+    let folder = PathBuf::from(".");
+    let start = Start { paths: Vec::new(), scenario: None, live: false, hash_seed: hash_seed(), folder };
+    Ok(Some(run::run(model, &start, None)?.interrupted))
+}
+
 /// What is on the screen at first; nothing for the start screen.
 #[derive(Default)]
 struct Opened {
@@ -278,6 +296,9 @@ fn run_screen(
         (Some(session), _) => summary(session)?,
         _ => Exit::Done,
     };
+    if let Some(text) = ended.model.middlebox.as_ref().and_then(rehearsed) {
+        io::stdout().lock().write_all(text.as_bytes())?;
+    }
     Ok(if ended.interrupted { Exit::Interrupted } else { exit })
 }
 

@@ -1,7 +1,7 @@
 //! `keepscope simulate`: a scenario on a virtual clock.
 
 mod fleet;
-mod input;
+pub(super) mod input;
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;

@@ -118,6 +118,10 @@ pub enum Action {
     Batch,
     /// Take the last change back.
     Undo,
+    /// The search in the other direction.
+    Direction,
+    /// Ask through what to rehearse a search.
+    Rehearse,
 }
 
 /// Some keys and what they do.
@@ -151,6 +155,15 @@ const fn replay(
     short: &'static str,
 ) -> Binding {
     Binding { keys, shown, words, short, screens: &[Screen::Replay] }
+}
+
+const fn middlebox(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screens: &[Screen::Middlebox] }
 }
 
 const fn live(
@@ -351,15 +364,49 @@ pub static BINDINGS: &[Binding] = &[
         "copy the connection and its verdict; the panel as text (OSC 52, also through ssh)",
         "",
     ),
+    middlebox(&[(K::Char(' '), A::Play)], "Space", "search: play or pause; at the end, play again", "play"),
+    middlebox(
+        &[(K::Char('.'), A::Event(1)), (K::Char(','), A::Event(-1))],
+        ". ,",
+        "search: next, previous trial",
+        "trial",
+    ),
+    middlebox(
+        &[
+            (K::Left, A::Seconds(-10)),
+            (K::Right, A::Seconds(10)),
+            (K::Char('['), A::Seconds(-60)),
+            (K::Char(']'), A::Seconds(60)),
+        ],
+        "Left Right [ ]",
+        "search: 10 s, a minute back, on",
+        "",
+    ),
+    middlebox(
+        &[(K::Home, A::Begin), (K::End, A::End)],
+        "Home End",
+        "search: to the beginning, to the end or to now",
+        "",
+    ),
+    middlebox(
+        &[(K::Char('+'), A::Speed(1)), (K::Char('='), A::Speed(1)), (K::Char('-'), A::Speed(-1))],
+        "+ -",
+        "search: a rehearsal faster, slower",
+        "speed",
+    ),
+    middlebox(&[(K::Char('d'), A::Direction)], "d", "search: the other direction", ""),
+    middlebox(&[(K::Char('\\'), A::Maximise)], "\\", "search: the panel at full size (also Enter)", ""),
+    middlebox(&[(K::Char('y'), A::Copy)], "y", "search: copy the result (OSC 52)", "copy"),
     everywhere(
         &[
             (K::Char('0'), A::Screen(Screen::Start)),
             (K::Char('1'), A::Screen(Screen::Live)),
             (K::Char('2'), A::Screen(Screen::Replay)),
             (K::Char('3'), A::Screen(Screen::Simulate)),
+            (K::Char('4'), A::Screen(Screen::Middlebox)),
         ],
-        "0 1 2 3",
-        "start screen, live, replay, simulator",
+        "0 1 2 3 4",
+        "start screen, live, replay, simulator, idle-timeout search",
         "",
     ),
     everywhere(&[(K::Char('o'), A::Open)], "o", "open a capture, or a scenario (.toml)", ""),

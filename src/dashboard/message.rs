@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::live::News;
+use super::middlebox::Told;
 use super::simulation;
 use super::store::feed::Batch;
 use crate::time::Span;
@@ -72,6 +73,8 @@ pub enum Message {
     Batch(u64, Box<Batch>),
     /// The live source of this number told more.
     Live(u64, Box<News>),
+    /// The search told more.
+    Searched(Box<Told>),
     /// A source cannot be read at all.
     Failed(u64, String),
     /// The simulation of this number told something.

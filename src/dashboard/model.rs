@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::columns::{Column, Columns};
 use super::live::{Live, Manner};
+use super::middlebox::Hunt;
 use super::replay::{Player, Speed};
 use super::simulation::Simulation;
 use super::simulation::asides::Asides;
@@ -31,11 +32,25 @@ pub enum Screen {
     Replay,
     /// A scenario, changed and predicted.
     Simulate,
+    /// A search for an idle timeout.
+    Middlebox,
 }
 
 impl Screen {
     /// All of them, in the order of their keys, which begin with 0.
-    pub const ALL: [Screen; 4] = [Screen::Start, Screen::Live, Screen::Replay, Screen::Simulate];
+    pub const ALL: [Screen; 5] =
+        [Screen::Start, Screen::Live, Screen::Replay, Screen::Simulate, Screen::Middlebox];
+
+    /// The number that is its key.
+    pub const fn number(self) -> u8 {
+        match self {
+            Screen::Start => 0,
+            Screen::Live => 1,
+            Screen::Replay => 2,
+            Screen::Simulate => 3,
+            Screen::Middlebox => 4,
+        }
+    }
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -44,6 +59,7 @@ impl Screen {
             Screen::Live => "Live",
             Screen::Replay => "Replay",
             Screen::Simulate => "Simulate",
+            Screen::Middlebox => "Middlebox",
         }
     }
 }
@@ -80,7 +96,7 @@ impl Panel {
     pub const fn on(screen: Screen) -> &'static [Panel] {
         match screen {
             Screen::Simulate => &Panel::SIMULATE,
-            Screen::Start | Screen::Live | Screen::Replay => &Panel::ALL,
+            Screen::Start | Screen::Live | Screen::Replay | Screen::Middlebox => &Panel::ALL,
         }
     }
 
@@ -144,6 +160,8 @@ pub enum Asks {
     Manner,
     /// Where to record to.
     Record,
+    /// Through which product to rehearse a search.
+    Rehearse,
 }
 
 /// A line of text being typed.
@@ -437,6 +455,8 @@ pub struct Model {
     pub asked_once: Option<Once>,
     /// Time since the program began.
     pub tick: Span,
+    /// The search shown.
+    pub middlebox: Option<Hunt>,
     /// How many sources there were.
     pub sources: u64,
     /// The scenario being simulated.
@@ -473,6 +493,7 @@ impl Model {
             manner: Manner::default(),
             asked_once: None,
             tick: Span::ZERO,
+            middlebox: None,
             sources: 0,
             simulation: None,
             scenarios: 0,
@@ -486,6 +507,7 @@ impl Model {
             Screen::Simulate => self.simulation.as_ref().map(|simulation| &simulation.session),
             Screen::Live => self.live.as_ref(),
             Screen::Start | Screen::Replay => self.session.as_ref(),
+            Screen::Middlebox => None,
         }
     }
 
@@ -495,6 +517,7 @@ impl Model {
             Screen::Simulate => self.simulation.as_mut().map(|simulation| &mut simulation.session),
             Screen::Live => self.live.as_mut(),
             Screen::Start | Screen::Replay => self.session.as_mut(),
+            Screen::Middlebox => None,
         }
     }
 

@@ -34,6 +34,9 @@ use crate::time::Span;
 /// Least time between two frames.
 const FRAME: Duration = Duration::from_millis(50);
 
+/// A live search is drawn this often while nothing happens.
+const SECOND: Duration = Duration::from_secs(1);
+
 /// Messages that wait at most: batches are large, so few of them.
 const WAITING: usize = 8;
 
@@ -186,8 +189,13 @@ impl Runner<'_> {
     /// The next message; nothing if a frame is due first.
     fn wait(&self, model: &Model) -> Option<Message> {
         let playing = model.shown().is_some_and(|session| session.player.runs(&session.store));
+        let hunt = model.middlebox.as_ref().filter(|hunt| hunt.runs());
+        let playing = playing || hunt.is_some_and(|hunt| hunt.simulated);
         if !model.dirty && !playing {
-            return match self.until_change(model) {
+            // A live search moves by the second.
+            let search = hunt.map(|_| SECOND);
+            let left = [self.until_change(model), search].into_iter().flatten().min();
+            return match left {
                 Some(left) => self.receiver.recv_timeout(left).ok(),
                 None => self.receiver.recv().ok(),
             };

@@ -7,6 +7,7 @@ mod columns;
 mod export;
 mod keys;
 mod live;
+mod middlebox;
 mod mouse;
 mod prompt;
 mod settle;
@@ -14,6 +15,7 @@ mod simulate;
 
 pub(super) use keys::ENTRIES;
 pub use live::begin as begin_live;
+pub use middlebox::show as show_search;
 pub use settle::settle;
 pub use simulate::begin;
 
@@ -47,6 +49,9 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             for session in model.session.iter_mut().chain(simulated) {
                 model.dirty |= session.player.tick(&session.store, now);
             }
+            if let Some(hunt) = model.middlebox.as_mut() {
+                model.dirty |= hunt.tick(now) && model.screen == Screen::Middlebox;
+            }
             let seen = model.screen == Screen::Live;
             if let Some(session) = model.live.as_mut().filter(|_| seen) {
                 model.dirty |= live::on_tick(session, now);
@@ -63,6 +68,13 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
                 session.player.on_more(&session.store);
                 session.table.stale |= session.table.all;
                 model.dirty = true;
+            }
+            Vec::new()
+        }
+        Message::Searched(told) => {
+            if let Some(hunt) = model.middlebox.as_mut() {
+                hunt.take(*told);
+                model.dirty |= model.screen == Screen::Middlebox;
             }
             Vec::new()
         }

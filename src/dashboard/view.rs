@@ -9,6 +9,7 @@ mod frame;
 pub mod ladder;
 pub mod layout;
 pub mod live_table;
+mod middlebox;
 mod overlays;
 mod pen;
 mod round_trips;
@@ -50,6 +51,7 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
             frame::status(model, session, &mut pen.part(0, area.height.saturating_sub(2), area.width, 1));
         }
         (Screen::Simulate, _) if model.simulation.is_some() => simulate::draw(model, size, area, &mut pen),
+        (Screen::Middlebox, _) if model.middlebox.is_some() => middlebox::draw(model, size, area, &mut pen),
         _ => start::draw(model, &mut pen.part(0, 1, area.width, area.height.saturating_sub(3))),
     }
     frame::bottom(model, &mut pen.part(0, area.height.saturating_sub(1), area.width, 1));

@@ -11,11 +11,11 @@ use keepscope::dashboard::theme::{Palette, Theme};
 use crate::harness::{ASCII, COLOR, MONO, Screen, dump};
 use crate::live::{Live, at};
 
-const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (100, 30), (160, 50)];
-const THEMES: [(&str, Theme); 3] = [("color", COLOR), ("mono", MONO), ("ascii", ASCII)];
+pub const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (100, 30), (160, 50)];
+pub const THEMES: [(&str, Theme); 3] = [("color", COLOR), ("mono", MONO), ("ascii", ASCII)];
 
 /// Compares what is drawn with the file of this name; returns what is wrong.
-fn differs(name: &str, screen: &mut Screen) -> Option<String> {
+pub fn differs(name: &str, screen: &mut Screen) -> Option<String> {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "dashboard", "screens", &format!("{name}.txt")]
         .iter()
         .collect();
@@ -30,7 +30,7 @@ fn differs(name: &str, screen: &mut Screen) -> Option<String> {
     (expected != drawn).then(|| format!("{name} has changed{first}\n{drawn}"))
 }
 
-fn all_same(wrong: Vec<String>) {
+pub fn all_same(wrong: Vec<String>) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

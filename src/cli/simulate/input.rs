@@ -8,16 +8,16 @@ use crate::simulate::scenario::{Override, Plan, Scenario, built_in};
 use crate::stack::nearest;
 
 /// What the command line changes in it.
-pub(super) struct Given<'a> {
-    pub(super) seed: Option<u64>,
-    pub(super) set: &'a [Override],
+pub(in crate::cli) struct Given<'a> {
+    pub(in crate::cli) seed: Option<u64>,
+    pub(in crate::cli) set: &'a [Override],
 }
 
 /// The longest document that is read, and one octet more, so that a longer one is refused and not cut.
 const MOST_OCTETS: u64 = (1 << 20) + 1;
 
 /// Reads and checks it.
-pub(super) fn read(name: &str, given: &Given<'_>) -> Result<Plan, String> {
+pub(in crate::cli) fn read(name: &str, given: &Given<'_>) -> Result<Plan, String> {
     let text = document(name)?;
     let place = if name == "-" { "standard input" } else { name };
     read_text(&text, place, given)

@@ -11,7 +11,7 @@ use crate::dashboard::theme::Palette;
 use crate::time::{Span, Timestamp};
 
 /// Entries of the start screen: their names, what they do, and what is to be done.
-pub(in crate::dashboard) const ENTRIES: [(&str, &str, Action); 6] = [
+pub(in crate::dashboard) const ENTRIES: [(&str, &str, Action); 7] = [
     (
         "Probe a peer",
         "open a connection, leave it idle, and see whether it answers keepalive probes",
@@ -27,6 +27,11 @@ pub(in crate::dashboard) const ENTRIES: [(&str, &str, Action); 6] = [
         "Simulate",
         "choose stacks, settings, path and box, and see what would happen; sends nothing",
         Action::Screen(Screen::Simulate),
+    ),
+    (
+        "Rehearse a search",
+        "after how much silence a product forgets a connection, and how that is found",
+        Action::Rehearse,
     ),
     ("Keys", "what each key does", Action::Help),
     ("Quit", "back to the shell", Action::Quit),
@@ -107,6 +112,10 @@ fn perform(model: &mut Model, action: Action, asked: Option<Once>) -> Vec<Effect
             model.overlay = Some(Overlay::Scenarios(0));
             return effects;
         }
+        Action::Screen(Screen::Middlebox) if model.middlebox.is_none() => {
+            model.overlay = Some(Overlay::Prompt(Prompt::new(Asks::Rehearse, "")));
+        }
+        Action::Rehearse => model.overlay = Some(Overlay::Prompt(Prompt::new(Asks::Rehearse, ""))),
         Action::Screen(screen) => model.go(screen),
         Action::Theme => {
             let place = Palette::ALL.iter().position(|palette| *palette == model.choices.theme.palette);
@@ -127,6 +136,7 @@ fn perform(model: &mut Model, action: Action, asked: Option<Once>) -> Vec<Effect
             return match model.screen {
                 Screen::Start => on_start(model, action, asked),
                 Screen::Live | Screen::Replay => on_replay(model, action),
+                Screen::Middlebox => super::middlebox::on_action(model, action),
                 Screen::Simulate => simulate::perform(model, action),
             };
         }

@@ -80,6 +80,7 @@ fn accept(model: &mut Model, line: Prompt) -> Vec<Effect> {
                 Err(problem) => Err(problem),
             }
         }
+        Asks::Rehearse => super::middlebox::rehearse(model, &text),
         Asks::Filter => match set_filter(model, &text) {
             Ok(()) => {
                 if let Some(session) = model.shown_mut() {

@@ -9,7 +9,8 @@ use crate::dashboard::theme::Role;
 
 pub(super) fn header(model: &Model, pen: &mut Pen<'_>) {
     let mut x = 0;
-    for (number, screen) in (0..).zip(Screen::ALL) {
+    for screen in Screen::ALL {
+        let number = screen.number();
         let chosen = screen == model.screen;
         let tab = if chosen {
             format!("[{number} {}]", screen.name())
@@ -21,6 +22,10 @@ pub(super) fn header(model: &Model, pen: &mut Pen<'_>) {
     }
     if let (Screen::Simulate, Some(simulation)) = (model.screen, model.simulation.as_ref()) {
         super::simulate::badge(simulation, x, pen);
+        return;
+    }
+    if let (Screen::Middlebox, Some(hunt)) = (model.screen, model.middlebox.as_ref()) {
+        super::middlebox::badge(hunt, x, pen);
         return;
     }
     let Some(session) = model.shown() else {

@@ -137,7 +137,7 @@ pub fn at(model: &Model, column: u16, row: u16) -> Option<(Place, Rect)> {
     let places = match model.screen {
         Screen::Live | Screen::Replay => places(model, size, area),
         Screen::Simulate => super::simulate::places(model, size, area),
-        Screen::Start => return None,
+        Screen::Start | Screen::Middlebox => return None,
     };
     places.into_iter().find(|(_, rect)| rect.contains((column, row).into()))
 }

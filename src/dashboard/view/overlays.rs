@@ -126,6 +126,7 @@ pub(super) fn prompt(model: &Model, line: &Prompt, pen: &mut Pen<'_>) {
         Asks::Change(_) => "probe it by ",
         Asks::Manner => "probe others by ",
         Asks::Record => "record to ",
+        Asks::Rehearse => "rehearse a search through ",
     };
     let x = part.put(1, 0, label, Role::Strong);
     // A long line shows its end around the cursor.
@@ -176,6 +177,9 @@ pub(super) fn prompt(model: &Model, line: &Prompt, pen: &mut Pen<'_>) {
             Role::Faint,
         ),
         (None, Asks::Setting) => (field.map_or("", hint).to_owned(), Role::Faint),
+        (None, Asks::Rehearse) => {
+            (format!("{}   Enter, Esc", crate::dashboard::middlebox::rehearse::FORMS), Role::Faint)
+        }
     };
     part.put(1, 1, &words, role);
 }

@@ -188,8 +188,8 @@ fn fits(products: &[(&'static Product, Span)]) -> String {
     shown.join(", ") + &more
 }
 
-/// The answer: at what silence, which direction, what happens, who.
-fn sentence(wanted: &Wanted, finding: &Finding) -> String {
+/// The answer in a sentence: at what silence, which direction, what happens, who.
+pub fn sentence(wanted: &Wanted, finding: &Finding) -> String {
     let up_to = |span: Option<Span>| span.map_or("any length".to_owned(), spoken);
     let seen = match (finding.way, finding.form) {
         (Way::In, _) => "a packet from the far end",
@@ -307,7 +307,7 @@ fn who(finding: &Finding) -> String {
 }
 
 /// A caveat with its numbers.
-fn caution(caveat: &Confounder) -> String {
+pub fn caution(caveat: &Confounder) -> String {
     let text = caveat.sentence();
     match caveat {
         Confounder::Loss { lost, tries } => format!("{text} ({lost} of {tries})"),
@@ -336,7 +336,7 @@ const PORT: u16 = crate::partner::PORT;
 
 /// What would tell more, and what follows.
 /// `inward`: the other direction was searched too.
-fn advice(wanted: &Wanted, finding: &Finding, inward: bool) -> Vec<String> {
+pub fn advice(wanted: &Wanted, finding: &Finding, inward: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let partner = || {
         format!(
