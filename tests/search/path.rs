@@ -136,12 +136,7 @@ pub fn drive(search: &mut Search, path: &Path, mut each: impl FnMut(&mut Search,
         each(search, world.now);
     }
     let wall = world.now.since(START);
-    Run {
-        finding: search.finding(),
-        wall,
-        packets: world.packets,
-        most_open: world.most_open,
-    }
+    Run { finding: search.finding(), wall, packets: world.packets, most_open: world.most_open }
 }
 
 impl World<'_> {
