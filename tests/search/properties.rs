@@ -137,7 +137,7 @@ impl Watch {
             self.last = Some(command);
         }
         while let Some(news) = search.poll_news() {
-            drop::<News>(news);
+            let _: News = news;
         }
         if search.is_done() {
             assert!(self.open.is_empty(), "left open: {:?}", self.open);
