@@ -18,6 +18,8 @@ mod looks;
 mod moments;
 #[path = "dashboard/screens.rs"]
 mod screens;
+#[path = "dashboard/simulate.rs"]
+mod simulate;
 #[path = "dashboard/sizes.rs"]
 mod sizes;
 #[path = "dashboard/table.rs"]

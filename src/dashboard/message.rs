@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::live::News;
+use super::simulation;
 use super::store::feed::Batch;
 use crate::time::Span;
 
@@ -73,6 +74,10 @@ pub enum Message {
     Live(u64, Box<News>),
     /// A source cannot be read at all.
     Failed(u64, String),
+    /// The simulation of this number told something.
+    Simulated(u64, Box<simulation::News>),
+    /// The text of a scenario was read.
+    Scenario(PathBuf, String),
     /// A file was written.
     Written(PathBuf),
     /// Something that was asked for did not work.

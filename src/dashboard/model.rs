@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use super::columns::{Column, Columns};
 use super::live::{Live, Manner};
 use super::replay::{Player, Speed};
+use super::simulation::Simulation;
+use super::simulation::asides::Asides;
 use super::store::Store;
 use super::store::standing::Standing;
 use super::theme::Theme;
@@ -27,11 +29,13 @@ pub enum Screen {
     Live,
     /// A capture, played.
     Replay,
+    /// A scenario, changed and predicted.
+    Simulate,
 }
 
 impl Screen {
     /// All of them, in the order of their keys, which begin with 0.
-    pub const ALL: [Screen; 3] = [Screen::Start, Screen::Live, Screen::Replay];
+    pub const ALL: [Screen; 4] = [Screen::Start, Screen::Live, Screen::Replay, Screen::Simulate];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -39,11 +43,12 @@ impl Screen {
             Screen::Start => "Start",
             Screen::Live => "Live",
             Screen::Replay => "Replay",
+            Screen::Simulate => "Simulate",
         }
     }
 }
 
-/// The panels of the live and the replay screen, in the order in which Tab goes through them.
+/// The panels of the screens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Panel {
     /// The table.
@@ -58,10 +63,28 @@ pub enum Panel {
     RoundTrips,
     /// What happened.
     Events,
+    /// The form of a scenario.
+    Settings,
+    /// What a change makes of it, or many runs.
+    Compare,
+    /// What a simulation comes to.
+    Answer,
 }
 
 impl Panel {
-    /// All of them.
+    /// Those of the simulator, in the order in which Tab goes through them.
+    pub const SIMULATE: [Panel; 5] =
+        [Panel::Settings, Panel::Ladder, Panel::Compare, Panel::Timeline, Panel::Answer];
+
+    /// Those of a screen.
+    pub const fn on(screen: Screen) -> &'static [Panel] {
+        match screen {
+            Screen::Simulate => &Panel::SIMULATE,
+            Screen::Start | Screen::Live | Screen::Replay => &Panel::ALL,
+        }
+    }
+
+    /// Those of a replay, likewise.
     pub const ALL: [Panel; 6] = [
         Panel::Connections,
         Panel::Ladder,
@@ -80,6 +103,9 @@ impl Panel {
             Panel::Timeline => "Timeline",
             Panel::RoundTrips => "RTT",
             Panel::Events => "Events",
+            Panel::Settings => "Settings",
+            Panel::Compare => "Compare",
+            Panel::Answer => "Answer",
         }
     }
 }
@@ -93,6 +119,8 @@ pub enum Overlay {
     Export,
     /// Which columns to show; the cursor stands on this one.
     Columns(usize),
+    /// Which scenario to begin with; the place in the list.
+    Scenarios(usize),
     /// A line of text is asked for.
     Prompt(Prompt),
 }
@@ -104,8 +132,10 @@ pub enum Asks {
     Filter,
     /// Where to go.
     GoTo,
-    /// Which capture to open.
+    /// Which capture or scenario to open.
     Open,
+    /// The value of a field.
+    Setting,
     /// Which peer to probe, and how.
     Peer,
     /// How to probe one of our connections from now on, counted from 0.
@@ -260,6 +290,8 @@ pub struct Session {
     pub name: String,
     /// What it told.
     pub store: Store,
+    /// What is known beside that; nothing of a capture.
+    pub asides: Asides,
     /// How everything stands at the moment shown.
     pub standing: Standing,
     /// The moment shown.
@@ -322,6 +354,7 @@ impl Session {
             paths,
             name,
             store: Store::default(),
+            asides: Asides::default(),
             standing: Standing::default(),
             player: Player::new(speed),
             table,
@@ -406,21 +439,15 @@ pub struct Model {
     pub tick: Span,
     /// How many sources there were.
     pub sources: u64,
+    /// The scenario being simulated.
+    pub simulation: Option<Box<Simulation>>,
+    /// How many scenarios there were, each change counted.
+    pub scenarios: u64,
     /// Something that is shown has changed since it was drawn.
     pub dirty: bool,
 }
 
 impl Model {
-    /// The source that is shown.
-    pub fn shown(&self) -> Option<&Session> {
-        if self.screen == Screen::Live { self.live.as_ref() } else { self.session.as_ref() }
-    }
-
-    /// See [`Model::shown`].
-    pub fn shown_mut(&mut self) -> Option<&mut Session> {
-        if self.screen == Screen::Live { self.live.as_mut() } else { self.session.as_mut() }
-    }
-
     /// The start screen.
     pub fn new(size: (u16, u16), theme: Theme, speed: Speed) -> Self {
         let choices = Choices {
@@ -447,7 +474,36 @@ impl Model {
             asked_once: None,
             tick: Span::ZERO,
             sources: 0,
+            simulation: None,
+            scenarios: 0,
             dirty: true,
+        }
+    }
+
+    /// The source that the screen shows.
+    pub fn shown(&self) -> Option<&Session> {
+        match self.screen {
+            Screen::Simulate => self.simulation.as_ref().map(|simulation| &simulation.session),
+            Screen::Live => self.live.as_ref(),
+            Screen::Start | Screen::Replay => self.session.as_ref(),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn shown_mut(&mut self) -> Option<&mut Session> {
+        match self.screen {
+            Screen::Simulate => self.simulation.as_mut().map(|simulation| &mut simulation.session),
+            Screen::Live => self.live.as_mut(),
+            Screen::Start | Screen::Replay => self.session.as_mut(),
+        }
+    }
+
+    /// Goes to a screen, and to a panel that is there.
+    pub fn go(&mut self, screen: Screen) {
+        self.screen = screen;
+        if !Panel::on(screen).contains(&self.choices.focus) {
+            self.choices.focus = Panel::on(screen).first().copied().unwrap_or(Panel::Ladder);
+            self.choices.maximised = false;
         }
     }
 }

@@ -19,6 +19,10 @@ pub(super) fn header(model: &Model, pen: &mut Pen<'_>) {
         x = pen.put(x, 0, &tab, if chosen { Role::Selected } else { Role::Text });
         x += 1;
     }
+    if let (Screen::Simulate, Some(simulation)) = (model.screen, model.simulation.as_ref()) {
+        super::simulate::badge(simulation, x, pen);
+        return;
+    }
     let Some(session) = model.shown() else {
         pen.put_right(1, 0, "keepscope", Role::Faint);
         return;
