@@ -12,6 +12,8 @@ mod diff;
 #[cfg(feature = "live")]
 mod doctor;
 mod live_input;
+#[cfg(all(feature = "dashboard", feature = "live"))]
+mod live_screen;
 #[cfg(feature = "live")]
 mod middlebox;
 mod predict;
@@ -83,6 +85,7 @@ A live peer:
   keepscope probe example.net:443                 whether it answers keepalive probes
   keepscope probe --kernel example.net:443        what this machine's own kernel does, against what was set
   keepscope watch                                 every keepalive on the interfaces, as it comes
+                                                  (in a terminal both open a screen; --plain does not)
   keepscope middlebox example.net:443             after how much silence the path forgets a connection
   keepscope respond --listen 0.0.0.0:7440         the partner behind a middlebox, for who knows its secret
   keepscope doctor                                whether this machine allows probing, and what mends it
@@ -147,7 +150,7 @@ enum Command {
     Analyze(analyze::Arguments),
     /// Judge existing configuration: whether its keepalives hold on a path that forgets silent connections.
     Audit(audit::Arguments),
-    /// Open the screen: with a capture to replay it, without to choose.
+    /// Open the screen: with a capture to replay it, with a peer to probe it, without to choose.
     #[cfg(feature = "dashboard")]
     Dashboard(dashboard::DashboardArguments),
     /// Compare two captures: before and after a change, or both ends of a path.

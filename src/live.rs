@@ -20,5 +20,6 @@ pub mod recording;
 pub mod respond;
 pub mod sys;
 pub mod system;
+pub mod target;
 pub mod watch;
 pub mod wire;

@@ -19,31 +19,36 @@
 //! length u16     octets that follow, 1 to 510, so that a frame has at most 512
 //! type   u8
 //! body
-//! tag    [16]    on a control connection behind the proof
+//! tag            16 octets, in all frames of a session: from the welcome on
 //! ```
 //!
 //! | type | name | from | body |
 //! |---|---|---|---|
-//! | 0x01 | hello | client | magic `KSPARTNR`, version u16, nonce [32] |
-//! | 0x81 | challenge | server | version u16, flags u8 (1: there is a secret), nonce [32] |
-//! | 0x02 | proof | client | HMAC [32] |
-//! | 0x82 | welcome | server | session [16], limits, abilities u8, its time, the two ends as it sees them |
-//! | 0x03 | join | client | magic, version u16, session [16], number u32, HMAC [32] |
-//! | 0x83 | joined | server | the two ends as it sees them, its time, HMAC [16] |
-//! | 0x8f | refused | server | reason u8, version u16; then it closes |
-//! | 0x10 … | [`Request`](message::Request) | client | |
-//! | 0x90 … | [`Report`](message::Report) | server | |
+//! | 0x01 | hello | client | magic `KSPARTNR`, version u16, nonce (32 octets) |
+//! | 0x81 | challenge | server | version u16, u8 (1: there is a secret), nonce (32 octets) |
+//! | 0x02 | proof | client | HMAC (32 octets) |
+//! | 0x82 | welcome | server | session (16 octets), limits, abilities u8, its time, ends |
+//! | 0x03 | join | client | magic, version u16, session (16 octets), number u32, HMAC (32 octets) |
+//! | 0x83 | joined | server | ends, its time, HMAC (16 octets) |
+//! | 0x8f | refused | server | reason u8 (1 version, 2 secret, 3 full, 4 no session), version u16; then it closes |
+//! | 0x10 … 0x13 | [`Request`](message::Request) | client | see `codec/request.rs` |
+//! | 0x90 … 0x96 | [`Report`](message::Report) | server | see `codec/report.rs` |
+//!
+//! A time is an i64, nanoseconds since 1970; a duration an i64, nanoseconds, not negative. Ends are the server's and
+//! the client's as the server sees them, each as IP version u8 (4 or 6), address, port u16. Limits are connections u16,
+//! messages a second u16, octets a second u32, and three durations: [`Limits::expire`](server::Limits), `lasts` and
+//! `watch`. Abilities: bit 0 keepalive probes without data, bit 1 with one octet, bit 2 strays.
 //!
 //! **Authentication.** With T the octets of hello and challenge, the proof is HMAC-SHA-256(secret, "keepscope
-//! partner 1: proof" 0 T). Three keys are made the same way with other words: one for each direction of the control
-//! connection, one for joining. Each later frame on it, the welcome included, carries the first 16 octets of
-//! HMAC-SHA-256(key of its direction, counter u64, frame so far); so the welcome proves that the server knows the
-//! secret too, and nothing can be put in, left out or repeated. The secret itself is never sent. Nothing is
+//! partner 1: proof" 0 T). Three keys are made the same way with other words: "to server" and "to client" for the
+//! directions of the control connection, "join" for joining. Each frame of the session, from the welcome on, carries the
+//! first 16 octets of HMAC-SHA-256(key of its direction, counter u64 from 0, frame before the tag); so the welcome
+//! proves that the server knows the secret too, and nothing can be put in, left out or repeated. The secret itself is never sent. Nothing is
 //! encrypted: there is nothing to hide in it. Without a secret (only between programs on one host) the key is empty.
 //!
 //! **Test connections.** The join has HMAC-SHA-256(join key, frame so far), the joined the first 16 octets of the
-//! same over its own frame, the number and the session. A number joins once in a session, so that a recorded join
-//! opens nothing. After that there are no frames but single octets:
+//! same over its own frame so far, the number u32 and the session. A number joins once in a session, so that a
+//! recorded join opens nothing. After that there are no frames but single octets:
 //!
 //! | octet | from | meaning |
 //! |---|---|---|

@@ -4,6 +4,80 @@
 //! goes in with its time, what is to be done comes out. A driver holds the connections, on a wire or in the
 //! simulator, and measures silences by the packets. Uses [`crate::product`] for the values that products come with
 //! and [`crate::time`].
+//!
+//! # The schedule
+//! A silence of T takes T to try, so no search is faster than T; one that doubles and bisects with one connection
+//! takes 6 to 15 of it. With n connections at once:
+//!
+//! - **Ladder.** Silences d, r d, r² d and so on, with r = (n+1)^(1/n). The silence d begins at d/n after the start
+//!   and so ends at c d, with c = (n+1)/n. A connection that was answered begins the n-th silence from its last one
+//!   in the same moment, so n connections do for any range and nobody needs re-arming. A timeout is first seen at
+//!   c r T at the latest: 1.08 T with 64 connections, 1.15 T with 32, 1.48 T with 8. Of all pairs of r and c that n
+//!   connections can serve this one is the least: ln(c/(c-1)) / ln r = n is what is silent at once, and c r has its
+//!   minimum there. Steps are no finer than the bracket may be. The longest silence gets a connection of its own
+//!   soon after the start, so that a negative result is there after 1.02 of it.
+//! - **Call-in.** As the silences begin staggered, the connections that wait for longer ones are of all ages. When
+//!   a rung kills, some are as old as the points that split the bracket, or will be in a moment. So all points are
+//!   tried at once, each twice if there are enough connections, and refining takes hardly longer than the tries of
+//!   one probe (3 s and the patience for an answer). Above 200 s the second death is waited for first.
+//! - **Limits** held by `tests/search`: lossless, every timeout from 30 s to 7440 s within 1 % or 1 s in
+//!   1.10 T + 15 s with 64 connections and 1.17 T + 15 s with 32, opening ten in a second; below 610 packets a
+//!   direction. Eight connections take up to 2.4 T for the same, four 4 T, one 11 T.
+//!
+//! # What counts
+//! - One answer proves that the connection lived. Three tries (0, 1 and 3 s) without one are a death, which counts
+//!   once a second connection died of as much or more. A lone death below what others survived is loss.
+//! - A try that is lost before the box leaves the next one to ask about a longer silence. So the silence of a death
+//!   is that of its last try, unless nothing was lost in at least fifteen tries; then it is that of its first.
+//! - Two deaths or more below what others survived, more than loss explains, are a range and not a number: a box
+//!   that looks only every so often (T is at most the lower end, and with the time between two looks at least the
+//!   upper), timers that depend on the load, or ways that differ by port. The search then goes on until so many
+//!   died in a row that hardly all belong to the part that dies early.
+//! - Deaths of silences during which many connections were opened may be those of a full table. One that saw few
+//!   opened is tried for as long, and if only those died that saw many, they do not count.
+//! - Two connections end without being asked: a timer of the far end or of a proxy, if they were about as old; if
+//!   all end at once at any age, the far end went away.
+//! - An answer to an outbound packet shows only that outbound packets work: many boxes make the connection anew.
+//!   Without a death such a search ends with [`Verdict::CannotKnow`].
+//!
+//! ```
+//! use keepscope::search::{Command, Input, Search, Sign, Verdict, Wanted, Way};
+//! use keepscope::time::{Span, Timestamp};
+//! use std::collections::BTreeMap;
+//!
+//! // A path that answers at once and forgets after 47 s of silence.
+//! let mut now = Timestamp::from_nanos(0);
+//! let mut search = Search::new(Wanted::new(Way::In, true), now).unwrap();
+//! let mut quiet_since = BTreeMap::new();
+//! while !search.is_done() {
+//!     while let Some(command) = search.poll_command() {
+//!         match command {
+//!             Command::Open(id) | Command::Arm(id) => {
+//!                 quiet_since.insert(id, now);
+//!                 search.on(now, id, Input::Opened { since: now });
+//!             }
+//!             Command::Probe { id, attempt, .. } => {
+//!                 let idle = now.since(quiet_since[&id]);
+//!                 search.on(now, id, Input::Sent { attempt, at: now, idle });
+//!                 if idle < Span::from_secs(47) {
+//!                     quiet_since.insert(id, now);
+//!                     search.on(now, id, Input::Answered { attempt, at: now, sign: Sign::default() });
+//!                 }
+//!             }
+//!             Command::Close(id) => drop(quiet_since.remove(&id)),
+//!         }
+//!     }
+//!     if let Some(due) = search.next_timeout() {
+//!         now = now.max(due);
+//!         search.on_timeout(now);
+//!     }
+//! }
+//! let finding = search.finding();
+//! assert_eq!(finding.verdict, Verdict::Found);
+//! let (low, high) = finding.interval().unwrap();
+//! assert!(low <= Span::from_secs(47) && high >= Span::from_secs(47));
+//! assert!(now.since(Timestamp::from_nanos(0)) < Span::from_secs(67));
+//! ```
 
 mod conclude;
 mod finding;
@@ -175,7 +249,8 @@ impl Search {
         };
         let pin = self.plan.pin_by.map(|by| self.started.plus(by)).filter(|by| *by > self.now);
         let budget = self.wanted.budget.map(|budget| self.started.plus(budget));
-        let due = [self.pool.due(), opening, pin, budget].into_iter().flatten().min();
+        let settles = self.settles().filter(|at| *at > self.now);
+        let due = [self.pool.due(), opening, pin, budget, settles].into_iter().flatten().min();
         // With nothing due at all a second is soon enough to see that it is over.
         Some(due.unwrap_or_else(|| self.now.plus(Span::from_secs(1))))
     }
@@ -195,14 +270,13 @@ impl Search {
                 return;
             }
             let opened = self.pool.opened();
-            self.open_wanted();
             let pinned =
                 self.pin.is_none() && self.plan.pin_by.is_some_and(|by| self.started.plus(by) <= self.now);
             if fired || self.stale || pinned {
                 self.stale = false;
                 self.replan();
-                self.open_wanted();
             }
+            self.open_wanted();
             let due = self.pool.due().is_some_and(|due| due <= self.now);
             if !due && !self.stale && opened == self.pool.opened() {
                 return;

@@ -6,15 +6,26 @@ mod common;
 mod harness;
 #[path = "dashboard/keys.rs"]
 mod keys;
+#[cfg(feature = "live")]
+#[path = "probe/lab.rs"]
+#[allow(dead_code)]
+mod lab;
+#[path = "dashboard/live.rs"]
+mod live;
 #[path = "dashboard/looks.rs"]
 mod looks;
 #[path = "dashboard/moments.rs"]
 mod moments;
 #[path = "dashboard/screens.rs"]
 mod screens;
+#[path = "dashboard/simulate.rs"]
+mod simulate;
 #[path = "dashboard/sizes.rs"]
 mod sizes;
 #[path = "dashboard/table.rs"]
 mod table;
 #[path = "dashboard/terminal.rs"]
 mod terminal;
+#[cfg(feature = "live")]
+#[path = "dashboard/wire.rs"]
+mod wire;

@@ -8,6 +8,8 @@ mod properties;
 mod schedule;
 #[path = "engine/stacks.rs"]
 mod stacks;
+#[path = "engine/steered.rs"]
+mod steered;
 #[path = "engine/verdicts.rs"]
 mod verdicts;
 

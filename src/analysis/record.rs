@@ -263,6 +263,23 @@ impl Collector {
         self.drafts.get(&connection).is_some_and(probed)
     }
 
+    /// The probes of the client and of the server of a connection whose last word was not said.
+    pub fn probers(&self, connection: ConnectionId) -> (&ProberRecord, &ProberRecord) {
+        static NONE: ProberRecord = ProberRecord { probes: Vec::new() };
+        self.drafts.get(&connection).map_or((&NONE, &NONE), |draft| (&draft.client, &draft.server))
+    }
+
+    /// Who sent the probe of this event number, in a connection whose last word was not said.
+    pub fn prober(&self, connection: ConnectionId, probe: u32) -> Option<Party> {
+        let draft = self.drafts.get(&connection)?;
+        let sent = |side: &ProberRecord| side.probes.iter().rev().any(|other| other.event == probe);
+        match (sent(&draft.client), sent(&draft.server)) {
+            (true, _) => Some(Party::Client),
+            (false, true) => Some(Party::Server),
+            (false, false) => None,
+        }
+    }
+
     /// What would have become of a connection if the input ended now, as far as its events tell; `summary` is
     /// what else is known of it. The probes of the client and of the server come with it.
     pub fn verdict_so_far(
@@ -270,9 +287,8 @@ impl Collector {
         connection: ConnectionId,
         summary: &Summary,
     ) -> (Verdict, &ProberRecord, &ProberRecord) {
-        static NONE: ProberRecord = ProberRecord { probes: Vec::new() };
         let draft = self.drafts.get(&connection);
-        let (client, server) = draft.map_or((&NONE, &NONE), |draft| (&draft.client, &draft.server));
+        let (client, server) = self.probers(connection);
         let reset = draft.and_then(|draft| draft.reset);
         (outcome::judge(client, server, summary, reset), client, server)
     }

@@ -5,20 +5,25 @@ mod plain;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use super::{Color, Exit, complain};
 use crate::analysis::Outcome;
 use crate::capture::Problem;
-use crate::dashboard::model::{Model, Session};
+use crate::dashboard::model::{Model, Screen, Session};
 use crate::dashboard::replay::{Speed, reader};
-use crate::dashboard::run::{self, Start};
+use crate::dashboard::run::{self, Standby, Start};
+use crate::dashboard::simulation::{Simulation, answer};
 use crate::dashboard::terminal;
-use crate::dashboard::text::plural;
+use crate::dashboard::text::{clean, plural};
 use crate::dashboard::theme::{Palette, Theme};
+#[cfg(feature = "live")]
+use crate::live::target::Target;
 use crate::report::text::{self, Style};
+use crate::simulate::scenario::{Scenario, built_in};
+use crate::time::duration;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,12 +57,13 @@ pub(super) struct ReplayArguments {
 /// What to open.
 #[derive(Debug, Args)]
 pub(super) struct DashboardArguments {
-    /// A capture to replay; without one, the start screen
-    #[arg(value_name = "FILE")]
-    file: Option<PathBuf>,
+    /// A capture to replay, a scenario to simulate (FILE.toml, or one of simulate --list), or a peer to probe
+    /// (HOST:PORT that is no file); without, the start screen
+    #[arg(value_name = "FILE|SCENARIO|HOST:PORT")]
+    target: Option<PathBuf>,
 
     /// One line for each event instead of a screen, for screen readers and pipes; the default where TERM is dumb
-    #[arg(long, requires = "file")]
+    #[arg(long, requires = "target")]
     plain: bool,
 
     #[command(flatten)]
@@ -66,7 +72,7 @@ pub(super) struct DashboardArguments {
 
 /// How it looks.
 #[derive(Debug, Default, Args)]
-struct Looks {
+pub(super) struct Looks {
     /// Colours; auto respects NO_COLOR, and asks the terminal for its background where COLORFGBG does not tell it
     #[arg(long, value_enum, default_value_t = ThemeName::Auto)]
     theme: ThemeName,
@@ -91,7 +97,7 @@ enum ThemeName {
 }
 
 impl Looks {
-    fn theme(&self) -> Theme {
+    pub(super) fn theme(&self) -> Theme {
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let palette = match (self.theme, self.color) {
             (_, Color::Never) | (ThemeName::Mono, _) => Palette::Mono,
@@ -133,42 +139,166 @@ pub(super) fn replay(arguments: ReplayArguments) -> io::Result<Exit> {
     if is_plain(arguments.plain) {
         return plain::replay(arguments.files, arguments.speed);
     }
-    show(arguments.files, arguments.speed, &arguments.looks)
+    let instead = arguments.files.first().map(|path| analyze_instead(path)).unwrap_or_default();
+    show(Opened { paths: arguments.files, scenario: None }, arguments.speed, &arguments.looks, &instead)
 }
 
-/// Opens a capture, or the start screen.
+/// Opens a capture, a scenario, a live peer, or the start screen.
 pub(super) fn dashboard(arguments: DashboardArguments) -> io::Result<Exit> {
-    if let Some(file) = arguments.file.as_ref().filter(|_| is_plain(arguments.plain)) {
-        return plain::replay(vec![file.clone()], Speed::Fit);
+    let DashboardArguments { target, plain, looks } = arguments;
+    if let Some(name) = target.as_ref().and_then(|target| scenario_name(target)) {
+        if is_plain(plain) {
+            return super::simulate::plainly(&name);
+        }
+        return match super::simulate::scenario(&name) {
+            Ok(scenario) => simulated(name, scenario, &looks),
+            Err(problem) => {
+                complain(&format!("error: {problem}"));
+                Ok(Exit::BadInput)
+            }
+        };
     }
-    show(arguments.file.into_iter().collect(), Speed::Fit, &arguments.looks)
+    #[cfg(feature = "live")]
+    if let Some(peer) = target.as_ref().and_then(|target| peer(target)) {
+        if plain || !is_possible() {
+            complain(&format!(
+                "error: a screen needs a terminal on standard input and output; `keepscope probe {peer}` writes lines"
+            ));
+            return Ok(Exit::BadInput);
+        }
+        return super::live_screen::probe(&peer, looks.theme());
+    }
+    match target {
+        Some(file) if is_plain(plain) => plain::replay(vec![file], Speed::Fit),
+        Some(file) => {
+            let instead = analyze_instead(&file);
+            show(Opened { paths: vec![file], scenario: None }, Speed::Fit, &looks, &instead)
+        }
+        None => open(&looks),
+    }
+}
+
+/// The name of a scenario: a document, or one that comes with the program where no file is named so.
+fn scenario_name(target: &Path) -> Option<String> {
+    let name = target.to_str()?;
+    let is_scenario = name.ends_with(".toml") || (built_in::named(name).is_some() && !target.exists());
+    is_scenario.then(|| name.to_owned())
+}
+
+/// Opens a scenario.
+pub(super) fn simulate(name: String, scenario: Scenario) -> io::Result<Exit> {
+    simulated(name, scenario, &Looks::default())
+}
+
+fn simulated(name: String, scenario: Scenario, looks: &Looks) -> io::Result<Exit> {
+    let instead = format!("`keepscope simulate {name}` writes what would happen as text or JSON");
+    let opened = Opened { paths: Vec::new(), scenario: Some((name, scenario)) };
+    show(opened, Speed::Fit, looks, &instead)
+}
+
+/// A peer, where no file is named so.
+#[cfg(feature = "live")]
+fn peer(target: &Path) -> Option<Target> {
+    if target.exists() { None } else { target.to_str()?.parse().ok() }
 }
 
 /// The start screen, for who started without a command.
 pub(super) fn start() -> io::Result<Exit> {
-    show(Vec::new(), Speed::Fit, &Looks::default())
+    open(&Looks::default())
 }
 
-fn show(paths: Vec<PathBuf>, speed: Speed, looks: &Looks) -> io::Result<Exit> {
+/// The start screen. What may be begun live from it is prepared before the screen is shown.
+fn open(looks: &Looks) -> io::Result<Exit> {
+    #[cfg(feature = "live")]
+    if is_possible() {
+        let (standby, why) = match super::live_screen::standby() {
+            Ok(Ok(start)) => (Some(start), None),
+            Ok(Err(why)) => (None, Some(why)),
+            Err(problem) => {
+                complain(&format!("error: {problem}"));
+                return Ok(Exit::BadInput);
+            }
+        };
+        return run_screen(Opened::default(), Speed::Fit, looks, standby, why);
+    }
+    show(Opened::default(), Speed::Fit, looks, &analyze_instead(Path::new("FILE")))
+}
+
+/// What is on the screen at first; nothing for the start screen.
+#[derive(Default)]
+struct Opened {
+    paths: Vec<PathBuf>,
+    scenario: Option<(String, Scenario)>,
+}
+
+fn analyze_instead(path: &Path) -> String {
+    let named = path.to_string_lossy();
+    format!(
+        "`keepscope analyze {named}` writes the same findings as text, JSON or CSV, and `keepscope replay \
+         --plain {named}` one line for each event"
+    )
+}
+
+/// Shows it; `instead` says what to do without a terminal.
+fn show(opened: Opened, speed: Speed, looks: &Looks, instead: &str) -> io::Result<Exit> {
     if !is_possible() {
-        let named = paths.first().map_or("FILE".into(), |path| path.to_string_lossy());
-        complain(&format!(
-            "error: this needs a terminal on standard input and output; `keepscope analyze {named}` writes the \
-             same findings as text, JSON or CSV, and `keepscope replay --plain {named}` one line for each event"
-        ));
+        complain(&format!("error: this needs a terminal on standard input and output; {instead}"));
         return Ok(Exit::BadInput);
     }
-    if let Some(problem) = paths.iter().find_map(|path| reader::unreadable(path)) {
+    if let Some(problem) = opened.paths.iter().find_map(|path| reader::unreadable(path)) {
         complain(&format!("error: {problem}"));
         return Ok(Exit::BadInput);
     }
-    let model = Model::new((80, 24), looks.theme(), speed);
-    let ended = run::run(model, &Start { paths, hash_seed: hash_seed(), folder: PathBuf::from(".") })?;
-    let exit = match ended.model.session.as_ref() {
-        Some(session) => summary(session)?,
-        None => Exit::Done,
+    // Who looks at captures or simulates needs no rights, so none are raised.
+    let why = "no sockets were opened: `keepscope dashboard` alone probes and watches, too";
+    run_screen(opened, speed, looks, None, Some(why.to_owned()))
+}
+
+fn run_screen(
+    opened: Opened,
+    speed: Speed,
+    looks: &Looks,
+    standby: Option<Standby>,
+    no_live: Option<String>,
+) -> io::Result<Exit> {
+    let mut model = Model::new((80, 24), looks.theme(), speed);
+    model.no_live = no_live;
+    let Opened { paths, scenario } = opened;
+    let start = Start { paths, scenario, live: false, hash_seed: hash_seed(), folder: PathBuf::from(".") };
+    let ended = run::run(model, &start, standby)?;
+    #[cfg(feature = "live")]
+    if let Some(live) = ended.live {
+        return super::live_screen::conclude(live, ended.interrupted);
+    }
+    let simulation = ended.model.simulation.as_ref();
+    let exit = match (ended.model.session.as_ref(), simulation) {
+        (session, Some(simulation)) if ended.model.screen == Screen::Simulate || session.is_none() => {
+            summary_of_simulation(simulation)?
+        }
+        (Some(session), _) => summary(session)?,
+        _ => Exit::Done,
     };
     Ok(if ended.interrupted { Exit::Interrupted } else { exit })
+}
+
+/// What stays on the terminal of a simulation: what was simulated, and the answer.
+fn summary_of_simulation(simulation: &Simulation) -> io::Result<Exit> {
+    let mut out = io::stdout().lock();
+    let scenario = &simulation.scenario;
+    let changed = if simulation.changed { ", changed" } else { "" };
+    writeln!(out, "{}{changed}: {}", simulation.name, clean(&scenario.title))?;
+    let length = duration::format(scenario.length);
+    writeln!(out, "simulated {length} with seed {}; no packet was sent", scenario.seed)?;
+    for (words, _) in answer::sentences(simulation) {
+        writeln!(out, "  {words}")?;
+    }
+    if let (Some(base), Some(now)) = (&simulation.base, simulation.current()) {
+        writeln!(out, "beside {}:", clean(&base.scenario.title))?;
+        for line in answer::comparison(base, now).iter().filter(|line| line.differs()) {
+            writeln!(out, "  {}: {} there, {} here", line.name, line.base, line.now)?;
+        }
+    }
+    Ok(Exit::Done)
 }
 
 /// Unpredictable, so that no capture can be made to collide; results do not depend on it.

@@ -11,36 +11,42 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-use super::probe::target::Target;
 use super::token::TokenArguments;
 use super::{Color, Exit, duration};
 use crate::live::netns::NetNs;
+use crate::live::target::Target;
 use crate::search::Mode;
 use crate::time::Span;
 
 const EXAMPLES: &str = "\
 Examples:
-  keepscope middlebox --partner 198.51.100.2:7440       both ends are ours: 'keepscope respond' runs on the far one
+  keepscope middlebox --partner 198.51.100.2:7440     'keepscope respond' runs there
   keepscope middlebox --partner --direction both --write run.pcapng 198.51.100.2:7440
-  keepscope middlebox --partner --mode confirm=350s 198.51.100.2:7440   does a connection survive 350 s?
-  keepscope middlebox example.net:443                   without a partner: what packets from here can show
-  keepscope middlebox --plan example.net:443            what would be done, and nothing else
-  keepscope middlebox --partner --journal run.jsonl --resume 198.51.100.2:7440    goes on where it was interrupted
+  keepscope middlebox --partner --mode confirm=350s 198.51.100.2:7440   are 350 s survived?
+  keepscope middlebox example.net:443                 no partner: what packets from here show
+  keepscope middlebox --plan example.net:443          what would be done, and nothing else
+  keepscope middlebox --partner --journal run.jsonl --resume 198.51.100.2:7440
+                                                      goes on where it was interrupted
   keepscope middlebox --partner --format json 198.51.100.2:7440 | jq .directions
 
-HOST:PORT is a partner where --partner or a secret is given (--token-file, KEEPSCOPE_TOKEN); otherwise it is any server
-that accepts connections. A partner sends from its side, and only such a packet shows whether the path has
-forgotten a connection: one from here may make the path remember it again, as a Linux NAT does. So without a partner
-a silence that ends well is never called 'no timeout'.
+HOST:PORT is a partner where --partner or a secret is given (--token-file, KEEPSCOPE_TOKEN);
+otherwise it is any server that accepts connections. A partner sends from its side, and only such
+a packet shows whether the path has forgotten a connection: one from here may make the path
+remember it again, as a Linux NAT does. So without a partner a silence that ends well is never
+called 'no timeout'.
 
-The connections are ordinary ones, opened one after the other and closed in order. Without a partner there are at most
-8 and 15 minutes at most, unless the target is your own (--own-target); opening ends at the first refusal.
-It takes CAP_NET_RAW; without it the command that grants it is named.
+The connections are ordinary ones, opened one after the other and closed in order. Without a
+partner there are at most 8, for 15 minutes at most, unless the target is your own (--own-target);
+opening ends at the first refusal. It takes CAP_NET_RAW; without it the command that grants it is
+named. Ctrl-C ends with the result so far.
 
 Exit codes:
-  0    a timeout was found; confirm: connections survive so long   1    confirm: they do not
-  2    wrong usage, no such host, no such partner                  3    rights missing
-  4    not found, or it cannot be known   130  interrupted (the result so far is written)";
+  0    a timeout was found, or there is none up to --max; confirm: connections survive so long
+  1    confirm: they do not
+  2    wrong usage, no such host, no such partner
+  3    rights missing
+  4    it was not found or cannot be known
+  130  interrupted (the result so far is written)";
 
 /// What to search, and how.
 #[derive(Debug, Args)]

@@ -2,7 +2,6 @@
 
 mod kernel;
 mod output;
-pub(super) mod target;
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -12,7 +11,6 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use self::output::Output;
-use self::target::Target;
 use super::{Exit, complain, duration};
 use crate::keepalive::Settings;
 use crate::live::engine::plan::{Octets, Order, Plan, Until};
@@ -23,19 +21,23 @@ use crate::live::kernel::Asked as SocketOptions;
 use crate::live::netns::NetNs;
 use crate::live::recording::Recording;
 use crate::live::system::{Need, Options, System};
+use crate::live::target::Target;
 use crate::live::wire::{Connect, Wire};
 use crate::report::probe::{Asked, overall};
 use crate::time::Span;
 
 const EXAMPLES: &str = "\
 Examples:
-  keepscope probe example.net:443                   five silences of a second, a probe after each
+  keepscope probe example.net:443                   silences of a second, a probe after each
   keepscope probe --idle 350s --rounds 1 192.0.2.1:22    does the path keep it for 350 s?
   keepscope probe --octets both [2001:db8::1]:80    both kinds of probe, and a guess at the stack
   keepscope probe --connections 100 --write run.pcapng example.net:443
   keepscope probe --kernel --idle 300s --interval 75s --count 9 example.net:443
                                                     what this machine's own kernel does, against what was set
   keepscope probe --format json example.net:443 | jq .probe.verdict
+
+In a terminal it opens a screen, on which more peers can be probed, settings changed and packets recorded; ? shows
+its keys. With --plain or --format, and elsewhere, it writes lines and ends after five rounds.
 
 The connection is an ordinary one and is closed in order; what the peer sends is thrown away. Beside it only
 probes are sent, at SND.NXT-1. That takes CAP_NET_RAW; without it the command that grants it is named.
@@ -50,6 +52,9 @@ Exit codes:
 
 /// Linux answers probes without data at most once in this time (`net.ipv4.tcp_invalid_ratelimit`).
 const ANSWER_LIMIT: Span = Span::from_millis(500);
+
+/// Silences to end with an answer, where nothing was said.
+const ROUNDS: u32 = 5;
 
 const TOO_FAST: &str = "note: Linux answers probes without data at most once in 500 ms; of faster ones some stay \
                         unanswered (--octets 1 is always answered)";
@@ -92,9 +97,9 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t = OctetsChoice::Zero)]
     octets: OctetsChoice,
 
-    /// Silences to end with an answer
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
+    /// Silences to end with an answer [default: 5; on the screen, until it is left]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
 
     /// Probe for this long instead
     #[arg(long = "for", value_name = "D", value_parser = duration::parse, conflicts_with = "rounds")]
@@ -140,13 +145,13 @@ pub(super) struct Arguments {
     #[arg(long, requires = "write")]
     force: bool,
 
-    /// Text without colours, with absolute times and named values: a line for each thing that happens
+    /// Text without colours, with absolute times and named values: a line for each thing that happens; no screen
     #[arg(long)]
     plain: bool,
 
-    /// How to show the result
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    /// How to show the result [default: a screen in a terminal, text elsewhere]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -197,7 +202,7 @@ impl Arguments {
         if (source_v4 == Some(true) && self.ipv6) || (source_v4 == Some(false) && self.ipv4) {
             return Some("the source address is of the other IP version");
         }
-        if self.plain && self.format != Format::Text {
+        if self.plain && self.format.is_some_and(|format| format != Format::Text) {
             return Some("--plain is a form of text; leave out --format");
         }
         None
@@ -218,6 +223,10 @@ impl Arguments {
         }
     }
 
+    fn format(&self) -> Format {
+        self.format.unwrap_or(Format::Text)
+    }
+
     fn order(&self, address: SocketAddr) -> Order {
         Order {
             connect: Connect { peer: address, source: self.source },
@@ -228,7 +237,7 @@ impl Arguments {
                 user_timeout: None,
             },
             octets: self.octets.into(),
-            until: self.span.map_or(Until::Rounds(self.rounds), Until::For),
+            until: self.span.map_or(Until::Rounds(self.rounds.unwrap_or(ROUNDS)), Until::For),
         }
     }
 
@@ -244,13 +253,13 @@ impl Arguments {
             hz: self.hz,
             connect_within: self.connect_timeout,
             time: self.span,
-            answers: self.span.is_none().then_some(self.rounds),
+            answers: self.span.is_none().then_some(self.rounds.unwrap_or(ROUNDS)),
             source: self.source,
             interface: self.interface.clone(),
             netns: self.netns.clone(),
             write: self.write.clone(),
             force: self.force,
-            format: self.format,
+            format: self.format(),
         }
     }
 
@@ -302,7 +311,8 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
         Ok(recording) => recording,
         Err(problem) => return refuse(&problem),
     };
-    let mut wire = match System::open(&options(arguments, address)) {
+    let on_screen = wants_screen(arguments);
+    let mut wire = match System::open(&options(arguments, address, !on_screen)) {
         Ok(wire) => wire,
         Err(problem) => {
             recording.into_iter().for_each(Recording::discard);
@@ -310,6 +320,10 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
             return Ok(if problem.lacks_rights() { Exit::RightsMissing } else { Exit::BadInput });
         }
     };
+    #[cfg(feature = "dashboard")]
+    if on_screen {
+        return screen(arguments, &asked, wire, recording);
+    }
     if let Some(recording) = &mut recording {
         for (interface, number) in wire.listening().zip(0..) {
             recording.name_interface(number, interface.name());
@@ -337,18 +351,60 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
     }
 }
 
-fn options(arguments: &Arguments, address: SocketAddr) -> Options {
+/// Whether it is shown on a screen.
+#[cfg(feature = "dashboard")]
+fn wants_screen(arguments: &Arguments) -> bool {
+    super::live_screen::is_wanted(arguments.plain || arguments.format.is_some())
+}
+
+/// Whether it is shown on a screen: never in a build without one.
+#[cfg(not(feature = "dashboard"))]
+const fn wants_screen(_: &Arguments) -> bool {
+    false
+}
+
+/// Probes on the screen, until it is left where nothing was said of an end.
+#[cfg(feature = "dashboard")]
+fn screen(
+    arguments: &Arguments,
+    asked: &Asked,
+    system: System,
+    recording: Option<Recording>,
+) -> io::Result<Exit> {
+    use crate::dashboard::live;
+    let ends = arguments.rounds.is_some() || arguments.span.is_some();
+    let until = if ends { asked.order.until } else { Until::Stopped };
+    let octets = match arguments.octets {
+        OctetsChoice::Zero => live::Octets::Zero,
+        OctetsChoice::One => live::Octets::One,
+        OctetsChoice::Both => live::Octets::Both,
+    };
+    let start = live::driver::Start {
+        orders: vec![Order { until, ..asked.order }; asked.connections],
+        recording: arguments.write.clone().zip(recording),
+        max_rate: asked.max_rate,
+        open_within: arguments.connect_timeout,
+        source: arguments.source,
+        family: arguments.family(),
+        ..super::live_screen::source(system)
+    };
+    let manner = live::Manner { settings: asked.order.settings, octets };
+    super::live_screen::show(start, manner, super::dashboard::Looks::default().theme())
+}
+
+fn options(arguments: &Arguments, address: SocketAddr, signals: bool) -> Options {
     Options {
         interfaces: arguments.interface.iter().cloned().collect(),
         netns: arguments.netns.clone(),
         sniff: Need::Required,
         send: Need::Required,
         filter: Filter::Peers(vec![address]),
-        signals: true,
+        signals,
     }
 }
 
-fn exit(report: &Report) -> Exit {
+/// The exit code that says how a run went.
+pub(super) fn exit(report: &Report) -> Exit {
     if let Some(error) = &report.broken {
         complain(&format!("error: {error}"));
     }

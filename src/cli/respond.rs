@@ -40,7 +40,7 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// Where to listen; may be given more than once. [::] is both IP versions
+    /// Where to listen; may be given more than once. The IPv6 address for all takes IPv4 too
     #[arg(long, value_name = "ADDR:PORT", default_values_t = [SocketAddr::from((Ipv4Addr::LOCALHOST, PORT))])]
     listen: Vec<SocketAddr>,
 

@@ -19,7 +19,7 @@ use crate::live::recording::Recording;
 use crate::live::system::{Need, Options, System};
 use crate::live::watch::{self, End, Interruption, Limits, Listener, Told, Watch};
 use crate::live::wire::{Received, Wire};
-use crate::report::text::Totals;
+use crate::report::text::{Style, Totals};
 use crate::report::{CaptureReport, json, jsonl, text, watch as report};
 use crate::time::{Span, Timestamp};
 
@@ -29,6 +29,7 @@ Examples:
   keepscope watch --interface eth0 --filter port:5432
   keepscope watch --interface eth0 --write seen.pcapng --for 10m
   keepscope watch --netns NAME --format jsonl         inside a container or a test
+  keepscope watch --plain                             lines in a terminal, instead of the screen
 
 Nothing is sent. Every TCP packet is read, as the silence before a probe begins with the last packet of whatever
 size. On a busy link name the interface and the addresses or ports: what --filter says of them (commas and ! included;
@@ -70,9 +71,13 @@ pub(super) struct Arguments {
     #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
     time: Option<Span>,
 
-    /// How to show what is seen
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    /// Lines instead of a screen
+    #[arg(long)]
+    plain: bool,
+
+    /// How to show what is seen [default: a screen in a terminal, text elsewhere]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 
     /// Colour the summary
     #[arg(long, value_enum, default_value_t = Color::Auto)]
@@ -104,6 +109,7 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
             return Ok(Exit::BadInput);
         }
     };
+    let on_screen = wants_screen(arguments);
     let conditions = arguments.filter.as_ref().map(Filter::conditions).unwrap_or_default();
     let packets = PacketFilter::ends(conditions);
     let options = Options {
@@ -112,7 +118,7 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
         sniff: Need::Required,
         send: Need::No,
         filter: packets.clone(),
-        signals: true,
+        signals: !on_screen,
     };
     let system = match System::open(&options) {
         Ok(system) => system,
@@ -122,7 +128,42 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
             return Ok(if problem.lacks_rights() { Exit::RightsMissing } else { Exit::BadInput });
         }
     };
+    #[cfg(feature = "dashboard")]
+    if on_screen {
+        return screen(arguments, system, packets, recording);
+    }
     watch(arguments, system, &packets, recording)
+}
+
+/// Whether it is shown on a screen.
+#[cfg(feature = "dashboard")]
+fn wants_screen(arguments: &Arguments) -> bool {
+    super::live_screen::is_wanted(arguments.plain || arguments.format.is_some())
+}
+
+/// Whether it is shown on a screen: never in a build without one.
+#[cfg(not(feature = "dashboard"))]
+const fn wants_screen(_: &Arguments) -> bool {
+    false
+}
+
+/// Watches on the screen.
+#[cfg(feature = "dashboard")]
+fn screen(
+    arguments: &Arguments,
+    system: System,
+    packets: PacketFilter,
+    recording: Option<Recording>,
+) -> io::Result<Exit> {
+    use crate::dashboard::live::{Manner, driver};
+    let filter = arguments.filter.clone().unwrap_or_default();
+    let start = driver::Start {
+        watching: Some(driver::Watching { filter, packets }),
+        recording: arguments.write.clone().zip(recording),
+        ends_after: arguments.time,
+        ..super::live_screen::source(system)
+    };
+    super::live_screen::show(start, Manner::default(), super::dashboard::Looks::default().theme())
 }
 
 fn watch(
@@ -134,13 +175,13 @@ fn watch(
     let interfaces: Vec<Interface> = system.listening().cloned().collect();
     let names = interfaces.iter().map(Interface::name).collect::<Vec<_>>().join(", ");
     let mut out = BufWriter::new(io::stdout().lock());
-    if arguments.format == Format::Jsonl {
+    let format = arguments.format.unwrap_or(Format::Text);
+    if format == Format::Jsonl {
         jsonl::header(&mut out)?;
     }
     out.flush()?;
     complain(&format!("watching {names} for {packets}; nothing is sent; Ctrl-C ends"));
-    let mut terminal =
-        Terminal { format: arguments.format, out, recording, interfaces, lost: 0, failed: None };
+    let mut terminal = Terminal { format, out, recording, interfaces, lost: 0, failed: None };
     terminal.name_interfaces();
     let mut watch = Watch::new(
         arguments.filter.clone().unwrap_or_default(),
@@ -158,7 +199,7 @@ fn watch(
     if let Some(error) = failed {
         return Err(error);
     }
-    summary(&mut out, arguments, &watch, names, received)?;
+    write(&mut out, format, &watch, names, received, arguments.color.style())?;
     out.flush()?;
     Ok(match ended {
         Ok(End::Time) => Exit::Done,
@@ -171,13 +212,26 @@ fn watch(
     })
 }
 
-/// What was seen in all, as `keepscope analyze` has it.
-fn summary(
+/// What was seen in all, as text.
+#[cfg(feature = "dashboard")]
+pub(super) fn summary(
     out: &mut dyn Write,
-    arguments: &Arguments,
     watch: &Watch,
     names: String,
     received: Received,
+    style: Style,
+) -> io::Result<()> {
+    write(out, Format::Text, watch, names, received, style)
+}
+
+/// What was seen in all, as `keepscope analyze` has it.
+fn write(
+    out: &mut dyn Write,
+    format: Format,
+    watch: &Watch,
+    names: String,
+    received: Received,
+    style: Style,
 ) -> io::Result<()> {
     let tally = watch.tally();
     let capture = CaptureReport {
@@ -191,16 +245,16 @@ fn summary(
     let totals = Totals {
         connections: watch.connections(),
         with_keepalives: tally.with_keepalives,
-        chosen: arguments.filter.is_some(),
+        chosen: watch.is_filtered(),
     };
-    let records: Vec<ConnectionRecord> = match arguments.format {
+    let records: Vec<ConnectionRecord> = match format {
         Format::Jsonl => Vec::new(),
         Format::Text | Format::Json => watch.finished().cloned().collect(),
     };
-    match arguments.format {
+    match format {
         Format::Text => {
             writeln!(out)?;
-            text::write(out, &captures, &records, totals, arguments.color.style())?;
+            text::write(out, &captures, &records, totals, style)?;
         }
         Format::Json => json::write(out, &captures, &records)?,
         Format::Jsonl => jsonl::captures(out, &captures)?,

@@ -7,6 +7,7 @@ use super::model::Expected;
 use super::store::Store;
 use super::store::row::Row;
 use super::text::brief;
+use crate::analysis::ConnectionRecord;
 use crate::analysis::inference::Explanation;
 use crate::analysis::verification::{Expectation, Histories, due};
 use crate::keepalive::Model;
@@ -20,8 +21,14 @@ const MOST_PROBES: usize = 200;
 
 /// When the probes of a connection were due. Always an answer, with no times where there is nothing to say.
 pub(super) fn of(store: &Store, id: ConnectionId) -> Option<Expected> {
+    let (_, record) = store.connection(id)?.record.as_ref()?;
+    so_far(store, record)
+}
+
+/// The same from what is known so far of a connection that goes on.
+pub(super) fn so_far(store: &Store, record: &ConnectionRecord) -> Option<Expected> {
+    let id = record.id;
     let connection = store.connection(id)?;
-    let (_, record) = connection.record.as_ref()?;
     let none = Expected { connection: id, party: Party::Client, settings: String::new(), due: Vec::new() };
     let busiest = record.probers().max_by_key(|(_, prober)| prober.probes.len());
     let Some((party, prober)) = busiest else { return Some(none) };

@@ -86,8 +86,38 @@ pub enum Action {
     Theme,
     /// Clicks come to us, or no longer.
     Mouse,
-    /// Open another capture.
+    /// Open another capture or scenario.
     Open,
+    /// Ask which peer to probe.
+    Peer,
+    /// Watch the interfaces.
+    Watch,
+    /// Ask how the chosen connection is to be probed from now on.
+    Change,
+    /// Ask how peers to come are to be probed.
+    Manner,
+    /// Probe the chosen connection at once.
+    ProbeNow,
+    /// Hold probes back, or no longer.
+    Hold,
+    /// Close the chosen connection.
+    Close,
+    /// Record packets, or no longer.
+    Record,
+    /// Change the chosen field by a step; or go by a second, where another panel has the keys.
+    Sideways(isize),
+    /// Change the chosen field by a step.
+    Step(isize),
+    /// Choose a scenario to begin with.
+    Scenarios,
+    /// Write the scenario.
+    WriteScenario,
+    /// Keep what is predicted to compare with.
+    Keep,
+    /// Simulate many times.
+    Batch,
+    /// Take the last change back.
+    Undo,
 }
 
 /// Some keys and what they do.
@@ -102,7 +132,7 @@ pub struct Binding {
     /// The shortest form, for the bottom line; empty if it does not stand there.
     pub short: &'static str,
     /// On which screens; none stands for all.
-    pub screen: Option<Screen>,
+    pub screens: &'static [Screen],
 }
 
 const fn everywhere(
@@ -111,7 +141,7 @@ const fn everywhere(
     words: &'static str,
     short: &'static str,
 ) -> Binding {
-    Binding { keys, shown, words, short, screen: None }
+    Binding { keys, shown, words, short, screens: &[] }
 }
 
 const fn replay(
@@ -120,7 +150,63 @@ const fn replay(
     words: &'static str,
     short: &'static str,
 ) -> Binding {
-    Binding { keys, shown, words, short, screen: Some(Screen::Replay) }
+    Binding { keys, shown, words, short, screens: &[Screen::Replay] }
+}
+
+const fn live(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screens: &[Screen::Live] }
+}
+
+const fn begins(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screens: &[Screen::Start, Screen::Live] }
+}
+
+const fn source(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screens: &[Screen::Live, Screen::Replay] }
+}
+
+/// Where time goes by at some speed.
+const fn played(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screens: &[Screen::Replay, Screen::Simulate] }
+}
+
+/// Where something is shown along time.
+const fn timed(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screens: &[Screen::Live, Screen::Replay, Screen::Simulate] }
+}
+
+const fn simulate(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screens: &[Screen::Simulate] }
 }
 
 use Action as A;
@@ -128,14 +214,74 @@ use Key as K;
 
 /// The table, in the order of the help.
 pub static BINDINGS: &[Binding] = &[
-    replay(&[(K::Char(' '), A::Play)], "Space", "play or pause; at the end, play again", "play"),
-    replay(
+    simulate(
+        &[(K::Char('<'), A::Step(-1)), (K::Char('>'), A::Step(1))],
+        "< >",
+        "change the chosen field by a step, from any panel",
+        "adjust",
+    ),
+    simulate(
+        &[(K::Left, A::Sideways(-1)), (K::Right, A::Sideways(1))],
+        "Left Right",
+        "the same in the form; 1 s back, on in other panels",
+        "",
+    ),
+    simulate(&[(K::Char('p'), A::Scenarios)], "p", "choose a scenario to begin with", "scenarios"),
+    simulate(
+        &[(K::Char('D'), A::Keep)],
+        "D",
+        "keep what is predicted as the base and show what a change makes of it; again: no more",
+        "diff",
+    ),
+    simulate(
+        &[(K::Char('b'), A::Batch)],
+        "b",
+        "simulate many times, over phases or seeds; again: stop",
+        "batch",
+    ),
+    simulate(
+        &[(K::Char('w'), A::WriteScenario)],
+        "w",
+        "write the scenario as TOML, which keepscope simulate runs; never over a file",
+        "write",
+    ),
+    simulate(&[(K::Char('u'), A::Undo)], "u", "take the last change back", "undo"),
+    played(&[(K::Char(' '), A::Play)], "Space", "play or pause; at the end, play again", "play"),
+    live(
+        &[(K::Char(' '), A::Play)],
+        "Space",
+        "live: the screen stands still, or goes on with now; probing and recording go on",
+        "pause",
+    ),
+    begins(
+        &[(K::Char('p'), A::Peer)],
+        "p",
+        "live: probe a peer, another one too (HOST:PORT idle=30s interval=10s count=5 octets=1)",
+        "probe",
+    ),
+    begins(&[(K::Char('w'), A::Watch)], "w", "live: watch the interfaces", ""),
+    live(&[(K::Char('!'), A::ProbeNow)], "!", "live: send a probe now; it does not count", "now"),
+    live(
+        &[(K::Char('C'), A::Change), (K::Char('D'), A::Manner)],
+        "C D",
+        "live: probe the chosen connection otherwise; how peers to come are probed",
+        "settings",
+    ),
+    live(
+        &[(K::Char('H'), A::Hold)],
+        "H",
+        "live: hold all probes back, but for those by hand; again lets them go",
+        "hold",
+    ),
+    live(&[(K::Char('R'), A::Record)], "R", "live: record to a new file; again ends the recording", "record"),
+    live(&[(K::Char('x'), A::Close)], "x", "live: close the chosen connection (twice)", "close"),
+    timed(
         &[(K::Char('.'), A::Packet(1)), (K::Char(','), A::Packet(-1))],
         ". ,",
         "next, previous packet of the chosen connection",
         "step",
     ),
-    replay(
+    timed(
         &[
             (K::Char('}'), A::Event(1)),
             (K::Char('{'), A::Event(-1)),
@@ -146,77 +292,77 @@ pub static BINDINGS: &[Binding] = &[
         "previous, next event of the chosen connection (also Ctrl-P, Ctrl-N)",
         "event",
     ),
-    replay(&[(K::Left, A::Seconds(-1)), (K::Right, A::Seconds(1))], "Left Right", "1 s back, on", ""),
-    replay(
-        &[(K::Char('['), A::Seconds(-10)), (K::Char(']'), A::Seconds(10))],
-        "[ ]",
-        "10 s back, on",
-        "10 s",
+    source(&[(K::Left, A::Seconds(-1)), (K::Right, A::Seconds(1))], "Left Right", "1 s back, on", ""),
+    timed(&[(K::Char('['), A::Seconds(-10)), (K::Char(']'), A::Seconds(10))], "[ ]", "10 s back, on", "10 s"),
+    timed(
+        &[(K::Home, A::Begin), (K::End, A::End)],
+        "Home End",
+        "to the beginning, to the end (live: to now)",
+        "",
     ),
-    replay(&[(K::Home, A::Begin), (K::End, A::End)], "Home End", "to the beginning, to the end", ""),
-    replay(
+    timed(
         &[(K::Char(':'), A::GoTo)],
         ":",
         "go to a time (12.5s, 2m30s, 14:03:22, a, b) or a packet (#9118)",
         "go to",
     ),
-    replay(
+    played(
         &[(K::Char('+'), A::Speed(1)), (K::Char('='), A::Speed(1)), (K::Char('-'), A::Speed(-1))],
         "+ -",
         "faster, slower: 0.25x to 1000x, and fit (as fast as it can be read)",
         "speed",
     ),
-    replay(
+    timed(
         &[(K::Char('A'), A::Mark(0)), (K::Char('B'), A::Mark(1))],
         "A B",
         "mark this moment; the time between the marks is shown",
         "",
     ),
-    replay(&[(K::Char('/'), A::Filter)], "/", "filter, as analyze --filter does", "filter"),
-    replay(
+    source(&[(K::Char('/'), A::Filter)], "/", "filter, as analyze --filter does", "filter"),
+    source(
         &[(K::Char('s'), A::Sort), (K::Char('S'), A::Reverse)],
         "s S",
         "sort by the next column; the other way round",
         "sort",
     ),
     replay(&[(K::Char('c'), A::Columns)], "c", "choose columns, and by which to sort", ""),
-    replay(&[(K::Char('a'), A::All)], "a", "connections without keepalives too", ""),
-    replay(
+    source(&[(K::Char('a'), A::All)], "a", "connections without keepalives too", ""),
+    source(
         &[(K::Char('n'), A::Connection(1)), (K::Char('N'), A::Connection(-1))],
         "n N",
         "next, previous connection from any panel",
         "",
     ),
-    replay(&[(K::Char('i'), A::Fold)], "i", "fold silences, or show them at length", ""),
-    replay(&[(K::Char('r'), A::Relative)], "r", "SEQ and ACK relative, or as on the wire", ""),
-    replay(&[(K::Char('t'), A::Times)], "t", "times since the start, in UTC, or since the line before", ""),
-    replay(
-        &[(K::Char('z'), A::Zoom(1)), (K::Char('Z'), A::Zoom(-1))],
-        "z Z",
-        "zoom the timeline in, out",
-        "",
-    ),
-    replay(&[(K::Char('L'), A::Log)], "L", "the log at full size", ""),
-    replay(&[(K::Char('\\'), A::Maximise)], "\\", "the panel at full size (also Enter)", ""),
-    replay(
+    timed(&[(K::Char('i'), A::Fold)], "i", "fold silences, or show them at length", ""),
+    timed(&[(K::Char('r'), A::Relative)], "r", "SEQ and ACK relative, or as on the wire", ""),
+    timed(&[(K::Char('t'), A::Times)], "t", "times since the start, in UTC, or since the line before", ""),
+    timed(&[(K::Char('z'), A::Zoom(1)), (K::Char('Z'), A::Zoom(-1))], "z Z", "zoom the timeline in, out", ""),
+    source(&[(K::Char('L'), A::Log)], "L", "the log at full size", ""),
+    timed(&[(K::Char('\\'), A::Maximise)], "\\", "the panel at full size (also Enter)", ""),
+    timed(
         &[(K::Char('e'), A::Export)],
         "e",
         "export: JSON, pcapng with comments, SVG, text; never over a file",
         "export",
     ),
-    replay(
+    timed(
         &[(K::Char('y'), A::Copy), (K::Char('Y'), A::CopyPanel)],
         "y Y",
         "copy the connection and its verdict; the panel as text (OSC 52, also through ssh)",
         "",
     ),
     everywhere(
-        &[(K::Char('1'), A::Screen(Screen::Start)), (K::Char('2'), A::Screen(Screen::Replay))],
-        "1 2",
-        "start screen, replay",
+        &[
+            (K::Char('0'), A::Screen(Screen::Start)),
+            (K::Char('1'), A::Screen(Screen::Live)),
+            (K::Char('2'), A::Screen(Screen::Replay)),
+            (K::Char('3'), A::Screen(Screen::Simulate)),
+        ],
+        "0 1 2 3",
+        "start screen, live, replay, simulator",
         "",
     ),
-    everywhere(&[(K::Char('o'), A::Open)], "o", "open a capture", ""),
+    everywhere(&[(K::Char('o'), A::Open)], "o", "open a capture, or a scenario (.toml)", ""),
     everywhere(&[(K::Tab, A::FocusNext), (K::BackTab, A::FocusBack)], "Tab", "next panel (Shift: back)", ""),
     everywhere(
         &[
@@ -250,7 +396,12 @@ pub static BINDINGS: &[Binding] = &[
     ),
     everywhere(&[(K::Ctrl('l'), A::Redraw)], "Ctrl-L", "draw everything anew", ""),
     everywhere(&[(K::Char('?'), A::Help), (K::F(1), A::Help)], "? F1", "these keys", "help"),
-    everywhere(&[(K::Char('q'), A::Quit)], "q", "quit; the summary stays on the terminal", "quit"),
+    everywhere(
+        &[(K::Char('q'), A::Quit)],
+        "q",
+        "quit (twice while something is live); the summary stays on the terminal",
+        "quit",
+    ),
     everywhere(&[(K::Ctrl('c'), A::Interrupt)], "Ctrl-C", "quit at once", ""),
 ];
 
@@ -261,13 +412,14 @@ pub fn action(screen: Screen, key: Key) -> Option<Action> {
 
 /// The bindings of a screen.
 pub fn on(screen: Screen) -> impl Iterator<Item = &'static Binding> {
-    BINDINGS.iter().filter(move |binding| binding.screen.is_none_or(|only| only == screen))
+    BINDINGS.iter().filter(move |binding| binding.screens.is_empty() || binding.screens.contains(&screen))
 }
 
-/// The table as the README has it.
-pub fn markdown() -> String {
+/// The table as the README has it: the keys of the simulator alone, or all others.
+pub fn markdown(of_simulator: bool) -> String {
     let mut text = String::from("| key | what it does |\n|---|---|\n");
-    for binding in BINDINGS {
+    let only = |binding: &&Binding| (binding.screens == [Screen::Simulate]) == of_simulator;
+    for binding in BINDINGS.iter().filter(only) {
         let keys: Vec<String> = binding.shown.split(' ').map(|key| format!("`{key}`")).collect();
         text.push_str(&format!("| {} | {} |\n", keys.join(" "), binding.words));
     }

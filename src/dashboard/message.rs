@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::live::News;
+use super::simulation;
 use super::store::feed::Batch;
 use crate::time::Span;
 
@@ -68,8 +70,14 @@ pub enum Message {
     Tick(Span),
     /// The source of this number told more.
     Batch(u64, Box<Batch>),
+    /// The live source of this number told more.
+    Live(u64, Box<News>),
     /// A source cannot be read at all.
     Failed(u64, String),
+    /// The simulation of this number told something.
+    Simulated(u64, Box<simulation::News>),
+    /// The text of a scenario was read.
+    Scenario(PathBuf, String),
     /// A file was written.
     Written(PathBuf),
     /// Something that was asked for did not work.

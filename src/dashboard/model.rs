@@ -2,11 +2,14 @@
 //!
 //! Owns [`Model`]. Only [`super::update`] changes it, and [`super::view`] draws it. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use super::columns::{Column, Columns};
+use super::live::{Live, Manner};
 use super::replay::{Player, Speed};
+use super::simulation::Simulation;
+use super::simulation::asides::Asides;
 use super::store::Store;
 use super::store::standing::Standing;
 use super::theme::Theme;
@@ -14,7 +17,7 @@ use crate::analysis::ConnectionRecord;
 use crate::analysis::filter::Filter;
 use crate::analysis::verification::Due;
 use crate::frame::FrameId;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::track::event::{ConnectionId, LookAlike, Party};
 
 /// The screens of this build.
@@ -22,24 +25,30 @@ use crate::track::event::{ConnectionId, LookAlike, Party};
 pub enum Screen {
     /// What can be done.
     Start,
+    /// Peers that are probed, and interfaces that are watched.
+    Live,
     /// A capture, played.
     Replay,
+    /// A scenario, changed and predicted.
+    Simulate,
 }
 
 impl Screen {
-    /// All of them, in the order of their keys.
-    pub const ALL: [Screen; 2] = [Screen::Start, Screen::Replay];
+    /// All of them, in the order of their keys, which begin with 0.
+    pub const ALL: [Screen; 4] = [Screen::Start, Screen::Live, Screen::Replay, Screen::Simulate];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Screen::Start => "Start",
+            Screen::Live => "Live",
             Screen::Replay => "Replay",
+            Screen::Simulate => "Simulate",
         }
     }
 }
 
-/// The panels of the replay screen, in the order in which Tab goes through them.
+/// The panels of the screens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Panel {
     /// The table.
@@ -54,10 +63,28 @@ pub enum Panel {
     RoundTrips,
     /// What happened.
     Events,
+    /// The form of a scenario.
+    Settings,
+    /// What a change makes of it, or many runs.
+    Compare,
+    /// What a simulation comes to.
+    Answer,
 }
 
 impl Panel {
-    /// All of them.
+    /// Those of the simulator, in the order in which Tab goes through them.
+    pub const SIMULATE: [Panel; 5] =
+        [Panel::Settings, Panel::Ladder, Panel::Compare, Panel::Timeline, Panel::Answer];
+
+    /// Those of a screen.
+    pub const fn on(screen: Screen) -> &'static [Panel] {
+        match screen {
+            Screen::Simulate => &Panel::SIMULATE,
+            Screen::Start | Screen::Live | Screen::Replay => &Panel::ALL,
+        }
+    }
+
+    /// Those of a replay, likewise.
     pub const ALL: [Panel; 6] = [
         Panel::Connections,
         Panel::Ladder,
@@ -76,6 +103,9 @@ impl Panel {
             Panel::Timeline => "Timeline",
             Panel::RoundTrips => "RTT",
             Panel::Events => "Events",
+            Panel::Settings => "Settings",
+            Panel::Compare => "Compare",
+            Panel::Answer => "Answer",
         }
     }
 }
@@ -89,6 +119,8 @@ pub enum Overlay {
     Export,
     /// Which columns to show; the cursor stands on this one.
     Columns(usize),
+    /// Which scenario to begin with; the place in the list.
+    Scenarios(usize),
     /// A line of text is asked for.
     Prompt(Prompt),
 }
@@ -100,8 +132,18 @@ pub enum Asks {
     Filter,
     /// Where to go.
     GoTo,
-    /// Which capture to open.
+    /// Which capture or scenario to open.
     Open,
+    /// The value of a field.
+    Setting,
+    /// Which peer to probe, and how.
+    Peer,
+    /// How to probe one of our connections from now on, counted from 0.
+    Change(usize),
+    /// How to probe peers to come.
+    Manner,
+    /// Where to record to.
+    Record,
 }
 
 /// A line of text being typed.
@@ -229,6 +271,8 @@ pub struct Table {
     pub filter: Filter,
     /// Connections without keepalives too.
     pub all: bool,
+    /// Connections that are shown in any case.
+    pub kept: HashSet<ConnectionId>,
     /// What it shows, in order.
     pub order: Vec<u32>,
     /// The order has to be made anew.
@@ -246,6 +290,8 @@ pub struct Session {
     pub name: String,
     /// What it told.
     pub store: Store,
+    /// What is known beside that; nothing of a capture.
+    pub asides: Asides,
     /// How everything stands at the moment shown.
     pub standing: Standing,
     /// The moment shown.
@@ -260,6 +306,8 @@ pub struct Session {
     pub chosen: Option<Chosen>,
     /// When its probes were due.
     pub expected: Option<Expected>,
+    /// From how many probes that was worked out, of a source that goes on.
+    pub expected_for: u32,
     /// For what `chosen` was made: if that is the same, so is `chosen`.
     pub chosen_for: Option<ChosenFor>,
     /// Lines by which the ladder is scrolled back.
@@ -270,9 +318,17 @@ pub struct Session {
     pub zoom: u8,
     /// Why it cannot be read.
     pub failed: Option<String>,
+    /// What else is known of it, if it goes on.
+    pub live: Option<Live>,
 }
 
 impl Session {
+    /// A live source.
+    pub fn of_live(number: u64) -> Self {
+        let session = Self::new(number, Vec::new(), Speed::Fit);
+        Self { name: "live".to_owned(), live: Some(Live::default()), ..session }
+    }
+
     /// A source of which nothing is known yet.
     pub fn new(number: u64, paths: Vec<PathBuf>, speed: Speed) -> Self {
         let names: Vec<String> =
@@ -289,6 +345,7 @@ impl Session {
             filter_text: String::new(),
             filter: Filter::default(),
             all: false,
+            kept: HashSet::new(),
             order: Vec::new(),
             stale: true,
         };
@@ -297,6 +354,7 @@ impl Session {
             paths,
             name,
             store: Store::default(),
+            asides: Asides::default(),
             standing: Standing::default(),
             player: Player::new(speed),
             table,
@@ -304,11 +362,13 @@ impl Session {
             chosen_by_hand: false,
             chosen: None,
             expected: None,
+            expected_for: 0,
             chosen_for: None,
             ladder_back: 0,
             events_back: 0,
             zoom: 0,
             failed: None,
+            live: None,
         }
     }
 }
@@ -341,6 +401,15 @@ pub struct Choices {
     pub speed: Speed,
 }
 
+/// What is done only when it is asked for twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Once {
+    /// Leave while something goes on.
+    Quit,
+    /// Close one of our connections, counted from 0.
+    Close(usize),
+}
+
 /// Everything.
 #[derive(Debug)]
 pub struct Model {
@@ -356,10 +425,24 @@ pub struct Model {
     pub notice: Option<String>,
     /// Which entry of the start screen is chosen.
     pub start_entry: usize,
-    /// The source shown.
+    /// The captures that are open.
     pub session: Option<Session>,
+    /// The live source.
+    pub live: Option<Session>,
+    /// Why there can be no live source.
+    pub no_live: Option<String>,
+    /// How peers to come are probed.
+    pub manner: Manner,
+    /// What is only done if it is asked for again at once.
+    pub asked_once: Option<Once>,
+    /// Time since the program began.
+    pub tick: Span,
     /// How many sources there were.
     pub sources: u64,
+    /// The scenario being simulated.
+    pub simulation: Option<Box<Simulation>>,
+    /// How many scenarios there were, each change counted.
+    pub scenarios: u64,
     /// Something that is shown has changed since it was drawn.
     pub dirty: bool,
 }
@@ -385,8 +468,42 @@ impl Model {
             notice: None,
             start_entry: 0,
             session: None,
+            live: None,
+            no_live: None,
+            manner: Manner::default(),
+            asked_once: None,
+            tick: Span::ZERO,
             sources: 0,
+            simulation: None,
+            scenarios: 0,
             dirty: true,
+        }
+    }
+
+    /// The source that the screen shows.
+    pub fn shown(&self) -> Option<&Session> {
+        match self.screen {
+            Screen::Simulate => self.simulation.as_ref().map(|simulation| &simulation.session),
+            Screen::Live => self.live.as_ref(),
+            Screen::Start | Screen::Replay => self.session.as_ref(),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn shown_mut(&mut self) -> Option<&mut Session> {
+        match self.screen {
+            Screen::Simulate => self.simulation.as_mut().map(|simulation| &mut simulation.session),
+            Screen::Live => self.live.as_mut(),
+            Screen::Start | Screen::Replay => self.session.as_mut(),
+        }
+    }
+
+    /// Goes to a screen, and to a panel that is there.
+    pub fn go(&mut self, screen: Screen) {
+        self.screen = screen;
+        if !Panel::on(screen).contains(&self.choices.focus) {
+            self.choices.focus = Panel::on(screen).first().copied().unwrap_or(Panel::Ladder);
+            self.choices.maximised = false;
         }
     }
 }

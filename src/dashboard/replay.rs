@@ -209,6 +209,12 @@ impl Player {
         }
     }
 
+    /// Shows all that was read, at a time that is not before it: for a source that goes on.
+    pub fn follow(&mut self, store: &Store, now: Timestamp) {
+        let time = store.span().map_or(now, |(_, last)| last.max(now));
+        self.at = Position { rows: store.rows().len(), time };
+    }
+
     /// Stops, for who moves by hand.
     pub fn pause(&mut self) {
         self.playing = false;
@@ -216,7 +222,7 @@ impl Player {
 }
 
 /// The slowest speed at which this takes no more than a minute.
-fn comfortable(length: Span) -> Speed {
+pub(super) fn comfortable(length: Span) -> Speed {
     let takes = |speed: &&Speed| match speed {
         Speed::Times(thousandths) => {
             i128::from(length.as_nanos()) * 1000 / i128::from(*thousandths).max(1)

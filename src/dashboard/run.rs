@@ -16,14 +16,19 @@ use ratatui::backend::CrosstermBackend;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::effect::Effect;
+use super::effect::{Effect, Wanted};
 use super::export::{self, From};
+use super::live::Ask;
+#[cfg(feature = "live")]
+use super::live::driver::{self, Driver};
 use super::message::Message;
-use super::model::Model;
+use super::model::{self, Model};
 use super::replay::reader;
+use super::simulation::worker;
 use super::terminal::{self, Guard};
 use super::update::{self, settle, update};
 use super::view;
+use crate::simulate::scenario::Scenario;
 use crate::time::Span;
 
 /// Least time between two frames.
@@ -42,13 +47,28 @@ pub struct Ended {
     pub model: Model,
     /// By a signal or Ctrl-C.
     pub interrupted: bool,
+    /// How the live source ended, if there was one.
+    #[cfg(feature = "live")]
+    pub live: Option<driver::Ended>,
 }
+
+/// A live source that can be begun, with open sockets.
+#[cfg(feature = "live")]
+pub type Standby = driver::Start;
+
+/// There is no live source in this build.
+#[cfg(not(feature = "live"))]
+pub type Standby = std::convert::Infallible;
 
 /// What the loop was started with.
 #[derive(Clone, Debug)]
 pub struct Start {
     /// The captures to open; none for the start screen.
     pub paths: Vec<PathBuf>,
+    /// The scenario to simulate, with its name.
+    pub scenario: Option<(String, Scenario)>,
+    /// The live source is begun at once.
+    pub live: bool,
     /// For the tables that a capture could otherwise fill badly, see [`crate::pipeline::Pipeline::new`].
     pub hash_seed: u64,
     /// Where new files go.
@@ -60,7 +80,7 @@ pub struct Start {
 /// # Errors
 /// If the terminal cannot be taken over or written to.
 #[allow(clippy::disallowed_methods, reason = "the one clock of the screen")]
-pub fn run(mut model: Model, start: &Start) -> io::Result<Ended> {
+pub fn run(mut model: Model, start: &Start, standby: Option<Standby>) -> io::Result<Ended> {
     // What NO_COLOR asks for is done by the mono theme: this version of crossterm would reset bold and reverse
     // along with colours.
     crossterm::style::force_color_output(true);
@@ -69,18 +89,48 @@ pub fn run(mut model: Model, start: &Start) -> io::Result<Ended> {
     watch_keys(sender.clone())?;
     watch_signals(sender.clone())?;
     let mut screen = Terminal::new(CrosstermBackend::new(stdout()))?;
-    let mut runner = Runner { sender, receiver, start, reading: None, began: Instant::now(), drawn: None };
+    let mut runner = Runner {
+        sender,
+        receiver,
+        start,
+        reading: None,
+        simulating: None,
+        running: None,
+        standby,
+        #[cfg(feature = "live")]
+        live: None,
+        began: Instant::now(),
+        drawn: None,
+    };
     let size = screen.size()?;
     model.size = (size.width, size.height);
     if !start.paths.is_empty() {
         let effects = update::open(&mut model, start.paths.clone());
         runner.perform(&mut model, &mut screen, effects)?;
     }
+    if let Some((name, scenario)) = &start.scenario {
+        let effects = update::begin(&mut model, name, scenario.clone());
+        runner.perform(&mut model, &mut screen, effects)?;
+    }
+    if start.live {
+        let effects = update::begin_live(&mut model);
+        runner.perform(&mut model, &mut screen, effects)?;
+    }
     let interrupted = runner.turn(&mut model, &mut screen);
     runner.stop_reading();
-    drop(guard);
+    runner.stop_simulating();
     settle(&mut model);
-    Ok(Ended { model, interrupted: interrupted? })
+    drop(guard);
+    // Nobody is told anything any more, and nobody waits to tell.
+    drop(runner.receiver);
+    #[cfg(feature = "live")]
+    let live = runner.live.and_then(|live| live.end(*interrupted.as_ref().unwrap_or(&true)));
+    Ok(Ended {
+        model,
+        interrupted: interrupted?,
+        #[cfg(feature = "live")]
+        live,
+    })
 }
 
 struct Runner<'a> {
@@ -89,6 +139,13 @@ struct Runner<'a> {
     start: &'a Start,
     /// Tells the thread that reads to stop.
     reading: Option<Arc<AtomicBool>>,
+    /// Tells the thread that simulates to stop, and the one that does so many times.
+    simulating: Option<Arc<AtomicBool>>,
+    running: Option<Arc<AtomicBool>>,
+    /// A live source that can be begun.
+    standby: Option<Standby>,
+    #[cfg(feature = "live")]
+    live: Option<Driver>,
     began: Instant,
     drawn: Option<Instant>,
 }
@@ -107,6 +164,8 @@ impl Runner<'_> {
                 self.drawn = Some(Instant::now());
             }
             let mut next = self.wait(model);
+            // What comes is told at the time at which it came.
+            self.tick(model);
             for _ in 0..AT_ONCE {
                 let Some(message) = next else { break };
                 let effects = update(model, message);
@@ -115,19 +174,33 @@ impl Runner<'_> {
                 }
                 next = self.receiver.try_recv().ok();
             }
-            let elapsed = i64::try_from(self.began.elapsed().as_nanos()).unwrap_or(i64::MAX);
-            update(model, Message::Tick(Span::from_nanos(elapsed)));
+            self.tick(model);
         }
+    }
+
+    fn tick(&self, model: &mut Model) {
+        let elapsed = i64::try_from(self.began.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        update(model, Message::Tick(Span::from_nanos(elapsed)));
     }
 
     /// The next message; nothing if a frame is due first.
     fn wait(&self, model: &Model) -> Option<Message> {
-        let playing = model.session.as_ref().is_some_and(|session| session.player.runs(&session.store));
+        let playing = model.shown().is_some_and(|session| session.player.runs(&session.store));
         if !model.dirty && !playing {
-            return self.receiver.recv().ok();
+            return match self.until_change(model) {
+                Some(left) => self.receiver.recv_timeout(left).ok(),
+                None => self.receiver.recv().ok(),
+            };
         }
         let since = self.drawn.map_or(FRAME, |drawn| drawn.elapsed());
         self.receiver.recv_timeout(FRAME.saturating_sub(since)).ok()
+    }
+
+    /// How long until something that is shown changes by itself on the live screen.
+    fn until_change(&self, model: &Model) -> Option<Duration> {
+        let live = model.live.as_ref().filter(|_| model.screen == model::Screen::Live)?.live.as_ref()?;
+        let left = live.changes_at?.since(live.now(model.tick)?).as_nanos();
+        Some(Duration::from_nanos(u64::try_from(left).unwrap_or(0)))
     }
 
     /// Carries effects out; returns whether it was an interruption where one is to end.
@@ -144,9 +217,21 @@ impl Runner<'_> {
                 Effect::Mouse(on) => terminal::set_mouse(on)?,
                 Effect::Copy(text) => terminal::copy(&text)?,
                 Effect::Open(source, paths) => self.read(source, paths)?,
+                Effect::Simulate(version, scenario, wanted) => self.simulate(version, *scenario, wanted)?,
+                Effect::StopSimulating => self.stop_simulating(),
+                Effect::ReadScenario(path) => {
+                    self.spawn("scenario", move |sender| {
+                        let _ = sender.send(match worker::read(&path) {
+                            Ok(text) => Message::Scenario(path, text),
+                            Err(problem) => Message::Trouble(problem),
+                        });
+                    })?;
+                }
+                Effect::Live(source) => self.begin_live(model, source)?,
+                Effect::Ask(ask) => self.ask(model, ask)?,
                 Effect::Write { stem, suffix, body } => {
-                    let Some(session) = model.session.as_ref() else { continue };
-                    let (from, folder) = (From::of(session), self.start.folder.clone());
+                    let from = model.shown().map(From::of).unwrap_or_default();
+                    let folder = self.start.folder.clone();
                     self.spawn("export", move |sender| {
                         let message = match export::write(&folder, &stem, suffix, &body, &from) {
                             Ok(path) => Message::Written(shown_path(&folder, path)),
@@ -168,6 +253,25 @@ impl Runner<'_> {
         self.spawn("reader", move |sender| reader::read(source, &paths, seed, &stop, &sender))
     }
 
+    /// Simulates on a thread of its own; what is outdated by that is told to stop.
+    fn simulate(&mut self, version: u64, scenario: Scenario, wanted: Wanted) -> io::Result<()> {
+        if wanted == Wanted::Prediction {
+            self.stop_simulating();
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let place = if wanted == Wanted::Prediction { &mut self.simulating } else { &mut self.running };
+        if let Some(before) = place.replace(Arc::clone(&stop)) {
+            before.store(true, Ordering::Relaxed);
+        }
+        self.spawn("simulator", move |sender| worker::work(version, &scenario, wanted, &stop, &sender))
+    }
+
+    fn stop_simulating(&mut self) {
+        for stop in [self.simulating.take(), self.running.take()].into_iter().flatten() {
+            stop.store(true, Ordering::Relaxed);
+        }
+    }
+
     fn stop_reading(&mut self) {
         if let Some(stop) = self.reading.take() {
             stop.store(true, Ordering::Relaxed);
@@ -177,6 +281,37 @@ impl Runner<'_> {
     fn spawn(&self, name: &str, work: impl FnOnce(SyncSender<Message>) + Send + 'static) -> io::Result<()> {
         let sender = self.sender.clone();
         thread::Builder::new().name(name.to_owned()).spawn(move || work(sender)).map(|_| ())
+    }
+}
+
+#[cfg(feature = "live")]
+impl Runner<'_> {
+    fn begin_live(&mut self, model: &mut Model, source: u64) -> io::Result<()> {
+        match self.standby.take() {
+            Some(start) => self.live = Some(Driver::begin(start, source, self.sender.clone())?),
+            None => model.notice = Some("no sockets were opened for a live source".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, _: &mut Model, ask: Ask) -> io::Result<()> {
+        self.live.as_ref().map_or(Ok(()), |live| live.ask(ask))
+    }
+}
+
+/// Without sockets nothing live is begun, so nothing is asked of it.
+#[cfg(not(feature = "live"))]
+impl Runner<'_> {
+    fn begin_live(&mut self, model: &mut Model, _: u64) -> io::Result<()> {
+        match self.standby.take() {
+            Some(never) => match never {},
+            None => model.notice = Some("this build has no sockets".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, _: &mut Model, _: Ask) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,6 +1,10 @@
-//! Ladder and timeline of the chosen connection as SVG, up to the moment shown. Pure.
+//! Ladder and timeline of the chosen connection as SVG, up to the moment shown; and the screen as it is. Pure.
 //!
 //! Written by hand: a few shapes, and text that is escaped. No script, no font but the reader's own.
+
+mod screen;
+
+pub use screen::screen;
 
 use std::fmt::Write;
 
@@ -96,6 +100,11 @@ pub fn ladder(model: &Model) -> String {
                 let words = format!("{} segments", end - begin);
                 write_text(&mut body, usize::midpoint(CLIENT, SERVER), y + 4, "middle", Role::Faint, &words);
             }
+            Line::Note(place) => {
+                let Some(note) = session.asides.notes.get(*place) else { continue };
+                let words = format!("{}  {}", seconds(note.time.since(base)), note.words);
+                write_text(&mut body, usize::midpoint(CLIENT, SERVER), y + 4, "middle", note.role, &words);
+            }
             Line::Row(place) => {
                 let Some(row) = writer.row(*place) else { continue };
                 let told = writer.told(row);
@@ -119,7 +128,8 @@ pub fn ladder(model: &Model) -> String {
                 let time = seconds(row.time.since(base));
                 let left = format!("{}  {time}  {}", row.frame(), told.what);
                 write_text(&mut body, 10, y + 4, "start", told.role, &left);
-                let right = format!("{}  {}", writer.numbers(row), told.note);
+                let remark = session.asides.remarks.get(&row.frame()).map_or("", String::as_str);
+                let right = format!("{}  {}  {remark}", writer.numbers(row), told.note);
                 write_text(&mut body, SERVER + 12, y + 4, "start", Role::Text, right.trim());
             }
         }
@@ -128,7 +138,7 @@ pub fn ladder(model: &Model) -> String {
 }
 
 fn chosen(model: &Model) -> Option<(&Session, Writer<'_>)> {
-    let session = model.session.as_ref()?;
+    let session = model.shown()?;
     let chosen = session.chosen.as_ref()?;
     let connection = session.store.connection(session.selected?)?;
     Some((session, Writer { model, session, chosen, connection, wide: true }))

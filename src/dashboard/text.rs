@@ -108,6 +108,12 @@ pub fn utc(time: Timestamp) -> String {
     format!("{:02}:{:02}:{:02}.{millis:03}", day / 3600, day / 60 % 60, day % 60)
 }
 
+/// A time of day in UTC, to the second.
+pub fn time_of_day(time: Timestamp) -> String {
+    let whole = utc(time);
+    whole.split_once('.').map_or(whole.clone(), |(seconds, _)| seconds.to_owned())
+}
+
 /// A date in UTC.
 pub fn date(time: Timestamp) -> String {
     // From days to a civil date; eras of 400 years begin on the first of March.

@@ -8,10 +8,12 @@ pub mod events;
 mod frame;
 pub mod ladder;
 pub mod layout;
+pub mod live_table;
 mod overlays;
 mod pen;
 mod round_trips;
 pub mod scrubber;
+pub mod simulate;
 mod start;
 pub mod timeline;
 mod verdict;
@@ -22,8 +24,8 @@ use ratatui::layout::Rect;
 use self::layout::{Place, Size};
 use self::pen::Pen;
 use super::model::{Model, Overlay, Panel, Screen, Session};
-use super::text;
 use super::theme::Role;
+use super::{svg, text};
 
 /// Draws everything.
 pub fn draw(model: &Model, buffer: &mut Buffer) {
@@ -35,25 +37,28 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
         return;
     };
     frame::header(model, &mut pen.part(0, 0, area.width, 1));
-    match (model.screen, model.session.as_ref()) {
-        (Screen::Replay, Some(session)) => {
+    match (model.screen, model.shown()) {
+        (Screen::Live | Screen::Replay, Some(session)) => {
             for (place, rect) in layout::places(model, size, area) {
                 let mut part = pen.within(rect);
                 match place {
                     Place::Scrubber => scrubber::draw(session, &mut part),
                     Place::Panel(panel) => draw_panel(model, session, panel, &mut part),
+                    Place::State => {}
                 }
             }
             frame::status(model, session, &mut pen.part(0, area.height.saturating_sub(2), area.width, 1));
         }
+        (Screen::Simulate, _) if model.simulation.is_some() => simulate::draw(model, size, area, &mut pen),
         _ => start::draw(model, &mut pen.part(0, 1, area.width, area.height.saturating_sub(3))),
     }
     frame::bottom(model, &mut pen.part(0, area.height.saturating_sub(1), area.width, 1));
     match &model.overlay {
         Some(Overlay::Help(from)) => overlays::help(model.screen, *from, &mut pen),
-        Some(Overlay::Export) => overlays::export(&mut pen),
+        Some(Overlay::Export) => overlays::export(model.screen, &mut pen),
+        Some(Overlay::Scenarios(chosen)) => overlays::scenarios(*chosen, &mut pen),
         Some(Overlay::Columns(cursor)) => {
-            if let Some(session) = &model.session {
+            if let Some(session) = model.shown() {
                 overlays::columns(session, *cursor, &mut pen);
             }
         }
@@ -64,13 +69,26 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
 
 fn draw_panel(model: &Model, session: &Session, panel: Panel, pen: &mut Pen<'_>) {
     match panel {
-        Panel::Connections => connections::draw(model, session, pen),
+        Panel::Connections => match &session.live {
+            Some(live) => live_table::draw(model, session, live, pen),
+            None => connections::draw(model, session, pen),
+        },
         Panel::Ladder => ladder::draw(model, session, pen),
         Panel::Verdict => verdict::draw(model, session, pen),
         Panel::RoundTrips => round_trips::draw(model, session, pen),
         Panel::Timeline => timeline::draw(model, session, pen),
         Panel::Events => events::draw(model, session, pen),
+        Panel::Settings | Panel::Compare | Panel::Answer => simulate::draw_panel(model, panel, pen),
     }
+}
+
+/// The screen without what lies over it, as a picture.
+pub fn picture(model: &Model, title: &str) -> String {
+    let (width, height) = model.size;
+    let area = Rect { x: 0, y: 0, width: width.max(layout::LEAST.0), height: height.max(layout::LEAST.1) };
+    let mut buffer = Buffer::empty(area);
+    draw(model, &mut buffer);
+    svg::screen(&buffer, &model.choices.theme, title)
 }
 
 /// Lines of a panel that are made into text at most.
@@ -87,9 +105,10 @@ pub fn panel_text(model: &Model, session: &Session, panel: Panel) -> String {
     let lines = match panel {
         Panel::Connections => session.table.order.len(),
         // A silence takes a line as well.
-        Panel::Ladder => ladder().saturating_mul(2),
+        Panel::Ladder => ladder().saturating_mul(2).saturating_add(session.asides.notes.len()),
         Panel::Events => session.standing.events(),
         Panel::Verdict | Panel::RoundTrips | Panel::Timeline => 16,
+        Panel::Settings | Panel::Compare | Panel::Answer => 48,
     };
     let height = u16::try_from(lines).unwrap_or(MOST_LINES).min(MOST_LINES) + 8;
     // Nothing has to be cut that the screen has no room for.

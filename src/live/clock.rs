@@ -16,6 +16,12 @@ pub trait Clock {
 
     /// Nanoseconds since 1970 (CLOCK_REALTIME); it may be set at any moment.
     fn real(&self) -> i64;
+
+    /// Nanoseconds since the system was started, suspend left out (CLOCK_MONOTONIC). Clocks of machines that never
+    /// sleep need not tell.
+    fn awake(&self) -> i64 {
+        self.since_boot()
+    }
 }
 
 /// The clocks of this machine.
@@ -29,6 +35,10 @@ impl Clock for SystemClock {
 
     fn real(&self) -> i64 {
         nanos(clock_gettime(ClockId::Realtime))
+    }
+
+    fn awake(&self) -> i64 {
+        nanos(clock_gettime(ClockId::Monotonic))
     }
 }
 
@@ -76,6 +86,15 @@ impl Offset {
 /// Readings for a narrow range; one of them is hardly ever disturbed.
 const READINGS: usize = 8;
 
+/// Both clocks run alike but in suspend; less than this between them may be what lay between two readings.
+const LEAST_SLEEP: i64 = 500_000_000;
+
+/// The time in suspend since the system was started. Being held up between the readings makes it less, never more.
+fn asleep(clock: &impl Clock) -> i64 {
+    let boot = clock.since_boot();
+    boot.saturating_sub(clock.awake())
+}
+
 /// The time of a live run.
 #[derive(Debug)]
 pub struct Timeline<C> {
@@ -86,13 +105,26 @@ pub struct Timeline<C> {
     offset: i64,
     /// The one before the last step, for packets that were stamped before it and are read after it.
     previous: Option<i64>,
+    /// The time in suspend so far, as far as it was told.
+    slept: i64,
 }
 
 impl<C: Clock> Timeline<C> {
     /// Begins now.
     pub fn new(clock: C) -> Self {
         let offset = Offset::read_well(&clock).middle();
-        Self { clock, start: offset, offset, previous: None }
+        let slept = (0..READINGS).map(|_| asleep(&clock)).max().unwrap_or(0);
+        Self { clock, start: offset, offset, previous: None, slept }
+    }
+
+    /// How long the system was suspended since this was last asked; half a second is none.
+    pub fn slept(&mut self) -> Option<Span> {
+        let slept = asleep(&self.clock);
+        let more = slept.saturating_sub(self.slept);
+        (more >= LEAST_SLEEP).then(|| {
+            self.slept = slept;
+            Span::from_nanos(more)
+        })
     }
 
     /// Now.
@@ -142,6 +174,8 @@ mod tests {
 
     /// Clocks that only move when told; each reading costs a little time.
     struct Told {
+        /// What of the time since boot was slept through.
+        slept: Cell<i64>,
         boot: Cell<i64>,
         offset: Cell<i64>,
         cost: Cell<i64>,
@@ -149,7 +183,12 @@ mod tests {
 
     impl Told {
         fn at(boot: i64, offset: i64) -> Self {
-            Self { boot: Cell::new(boot), offset: Cell::new(offset), cost: Cell::new(20) }
+            Self {
+                slept: Cell::new(0),
+                boot: Cell::new(boot),
+                offset: Cell::new(offset),
+                cost: Cell::new(20),
+            }
         }
     }
 
@@ -162,6 +201,10 @@ mod tests {
         fn real(&self) -> i64 {
             self.boot.set(self.boot.get() + self.cost.get());
             self.boot.get() + self.offset.get()
+        }
+
+        fn awake(&self) -> i64 {
+            self.since_boot() - self.slept.get()
         }
     }
 
@@ -234,6 +277,25 @@ mod tests {
         told.boot.set(told.boot.get() + DAY);
         assert_eq!(timeline.step(), None);
         assert!(timeline.now().since(before).as_nanos() >= DAY);
+    }
+
+    #[test]
+    fn suspend_is_told_once_and_being_held_up_is_none() {
+        let told = Told::at(DAY, EPOCH);
+        told.cost.set(30_000_000);
+        let mut timeline = Timeline::new(&told);
+        told.cost.set(20);
+        assert_eq!(timeline.slept(), None);
+        told.cost.set(30_000_000);
+        assert_eq!(timeline.slept(), None);
+        told.cost.set(20);
+        told.boot.set(told.boot.get() + DAY);
+        assert_eq!(timeline.slept(), None, "time that passes is no sleep");
+        told.boot.set(told.boot.get() + 7_000_000_000);
+        told.slept.set(7_000_000_000);
+        let slept = timeline.slept().unwrap().as_nanos();
+        assert!((slept - 7_000_000_000).abs() < 100_000_000, "{slept}");
+        assert_eq!(timeline.slept(), None);
     }
 
     #[test]

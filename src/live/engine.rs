@@ -12,6 +12,7 @@ pub(super) mod learn;
 mod link;
 mod pace;
 pub mod plan;
+pub mod steer;
 pub mod verdict;
 
 use self::core::{Command, Core};
@@ -19,6 +20,7 @@ use self::guess::Guess;
 use self::learn::Learner;
 use self::link::Wanted;
 use self::plan::{Order, Plan};
+use self::steer::{Ask, Standing};
 use self::verdict::Verdict;
 use crate::analysis::ConnectionRecord;
 use crate::frame::Frame;
@@ -105,6 +107,11 @@ pub enum News {
         /// What it said.
         error: String,
     },
+    /// The system would not report other packets.
+    NotSeen {
+        /// What it said.
+        error: String,
+    },
     /// An interface went away.
     InterfaceLost {
         /// Its name.
@@ -130,6 +137,30 @@ pub trait Listener {
     /// # Errors
     /// If it cannot be told; the run then ends in order.
     fn news(&mut self, news: &News) -> std::io::Result<()>;
+
+    /// The next thing that is asked of the run, if there is one; called between any two arrivals. Who asks from
+    /// another thread wakes the wire ([`Arrival::Woken`]).
+    fn ask(&mut self) -> Option<Ask> {
+        None
+    }
+
+    /// Whether the run goes on when the plan is carried out, until [`Ask::End`].
+    fn stays(&self) -> bool {
+        false
+    }
+
+    /// Whether packets come that are not of the plan's peers.
+    fn sees_others(&self) -> bool {
+        false
+    }
+
+    /// When to tell how everything stands: at once if it is not after now, and never if it is none.
+    fn wants_standing(&mut self, _now: Timestamp) -> Option<Timestamp> {
+        None
+    }
+
+    /// How everything stands.
+    fn standing(&mut self, _now: Timestamp, _connections: Vec<Standing>, _received: Received) {}
 }
 
 /// What became of one connection of the plan.
@@ -189,7 +220,7 @@ fn rules() -> Option<Rules> {
 /// # Errors
 /// If the plan cannot be begun; whatever happens later stands in the report.
 pub fn run(wire: &mut dyn Wire, plan: &Plan, listener: &mut dyn Listener) -> Result<Report, PlanError> {
-    if plan.orders.is_empty() {
+    if plan.orders.is_empty() && !listener.stays() {
         return Err(PlanError::Nothing);
     }
     let rules = rules().ok_or(PlanError::NoRules)?;
@@ -211,13 +242,24 @@ impl Run<'_> {
         loop {
             let now = self.wire.now();
             self.core.on_time(now);
+            while let Some(ask) = self.listener.ask() {
+                self.core.on_ask(now, ask);
+            }
+            if self.listener.sees_others() {
+                self.core.expect_others();
+            }
             self.obey();
             self.tell();
-            if self.core.is_done() {
+            let wanted = self.listener.wants_standing(now);
+            if wanted.is_some_and(|wanted| wanted <= now) {
+                self.listener.standing(now, self.core.standing(), self.wire.received());
+            }
+            if self.core.is_done() && (self.core.is_ending() || !self.listener.stays()) {
                 self.obey();
                 return Ok(());
             }
-            let until = self.core.next_timeout();
+            let wanted = self.listener.wants_standing(now).filter(|wanted| *wanted > now);
+            let until = self.core.next_timeout().into_iter().chain(wanted).min();
             let other = match self.wire.next(until)? {
                 Arrival::Frame(frame) => {
                     let frame = Frame { id: self.core.number(), ..frame };
@@ -232,7 +274,7 @@ impl Run<'_> {
                 Arrival::Octets { .. } => continue,
                 Arrival::InterfaceLost { name } => Arrival::InterfaceLost { name },
                 Arrival::ClockStepped { nanos } => Arrival::ClockStepped { nanos },
-                Arrival::Deadline => continue,
+                Arrival::Deadline | Arrival::Woken => continue,
                 Arrival::Interrupted => Arrival::Interrupted,
             };
             // It came while we waited.
@@ -255,6 +297,11 @@ impl Run<'_> {
                     }
                 }
                 Command::Close(handle) => self.wire.close(handle),
+                Command::See(filter) => {
+                    if let Err(error) = self.wire.see(&filter) {
+                        self.core.on_not_seen(error.to_string());
+                    }
+                }
             }
         }
     }

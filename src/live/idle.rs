@@ -168,8 +168,7 @@ pub enum PlanError {
     Wanted(#[from] WantedError),
 }
 
-/// Later than this after a deadline, the machine slept or this program was stopped meanwhile: what was silent then
-/// may have been spoken to.
+/// Later than this after a deadline, this program was stopped meanwhile: what was to be done then was not.
 const SLEPT: Span = Span::from_secs(5);
 
 /// Carries out a plan. Returns when every search is over, or when the user or the world ends it.
@@ -200,6 +199,10 @@ impl Run<'_> {
     fn until_done(&mut self) -> Result<(), WireError> {
         loop {
             let now = self.wire.now();
+            if let Some(gap) = self.wire.slept() {
+                self.core.note(News::Slept { gap });
+                self.core.on_gap(now, gap);
+            }
             self.core.on_time(now);
             self.obey();
             self.tell(now);
@@ -241,6 +244,7 @@ impl Run<'_> {
                     self.core.on_interface_lost(now, name);
                 }
                 Arrival::ClockStepped { nanos } => self.core.note(News::ClockStepped { nanos }),
+                Arrival::Woken => {}
                 Arrival::Interrupted => {
                     let now = self.wire.now();
                     self.core.interrupt(now);

@@ -384,7 +384,8 @@ fn pass(
             Arrival::Opened { .. }
             | Arrival::Ended { .. }
             | Arrival::Octets { .. }
-            | Arrival::ClockStepped { .. } => {}
+            | Arrival::ClockStepped { .. }
+            | Arrival::Woken => {}
         }
     }
 }

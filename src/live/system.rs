@@ -20,6 +20,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use self::connection::{Change, Connections};
 use self::sender::Sender;
 use self::sniffer::{Read, Sniffer};
+pub use self::wait::Waker;
 use self::wait::{Source, Waiter};
 use super::clock::{Clock, SystemClock, Timeline};
 use super::filter::Filter;
@@ -30,7 +31,7 @@ use super::wire::{Arrival, Connect, Ended, Handle, Received, Wire, WireError};
 use crate::frame::{Frame, FrameId, LinkType};
 use crate::segment::Endpoint;
 use crate::segment::encode::Outbound;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// Frames that are still handed out before a deadline that has passed already, so that what came in time is
 /// seen in time; a frame from after the deadline ends it at once.
@@ -117,6 +118,7 @@ enum Pending {
     Octets { handle: Handle, octets: Vec<u8> },
     InterfaceLost(String),
     Interrupted,
+    Woken,
 }
 
 /// The frame that was read last, but for its octets.
@@ -208,6 +210,14 @@ impl<C: Clock> System<C> {
     /// The interfaces that are listened to; a frame's interface is an index into them.
     pub fn listening(&self) -> impl Iterator<Item = &Interface> {
         self.sniffers.iter().map(|sniffer| &sniffer.interface)
+    }
+
+    /// Something by which another thread makes [`Wire::next`] return.
+    ///
+    /// # Errors
+    /// If the system has no descriptors left.
+    pub fn waker(&mut self) -> io::Result<Waker> {
+        self.waiter.waker()
     }
 
     /// Whether packets are seen.
@@ -324,6 +334,11 @@ impl<C: Clock> System<C> {
                         self.pending.push_back(Pending::Interrupted);
                     }
                 }
+                Source::Waker => {
+                    if self.waiter.woken() {
+                        self.pending.push_back(Pending::Woken);
+                    }
+                }
                 Source::Sniffer(number) => {
                     let number = number as usize;
                     if failed
@@ -407,6 +422,7 @@ impl From<Pending> for Arrival<'_> {
             Pending::Octets { handle, octets } => Arrival::Octets { handle, octets },
             Pending::InterfaceLost(name) => Arrival::InterfaceLost { name },
             Pending::Interrupted => Arrival::Interrupted,
+            Pending::Woken => Arrival::Woken,
         }
     }
 }
@@ -471,6 +487,14 @@ impl<C: Clock> Wire for System<C> {
             wire_len: u32::try_from(self.frame.len()).unwrap_or(u32::MAX),
             data: &self.frame,
         }))
+    }
+
+    fn see(&mut self, filter: &Filter) -> Result<(), WireError> {
+        self.set_filter(filter.clone())
+    }
+
+    fn slept(&mut self) -> Option<Span> {
+        self.timeline.slept()
     }
 
     fn received(&mut self) -> Received {

@@ -220,6 +220,11 @@ impl Watch {
         self.pipeline.connections()
     }
 
+    /// Whether only some connections are wanted.
+    pub fn is_filtered(&self) -> bool {
+        self.filter != Filter::default()
+    }
+
     /// How much came, and what is no longer kept.
     pub fn tally(&self) -> Tally {
         self.tally
@@ -487,7 +492,7 @@ fn listen(
                 goes_on = listener.quiet(wire.received());
             }
             // Nothing is opened here.
-            Arrival::Opened { .. } | Arrival::Ended { .. } | Arrival::Octets { .. } => {}
+            Arrival::Opened { .. } | Arrival::Ended { .. } | Arrival::Octets { .. } | Arrival::Woken => {}
         }
         while let Some(told) = watch.poll() {
             goes_on &= listener.told(told);

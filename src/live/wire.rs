@@ -5,10 +5,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::filter::Filter;
 use crate::frame::Frame;
 use crate::segment::Endpoint;
 use crate::segment::encode::Outbound;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// A connection that the world holds open for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,6 +81,8 @@ pub enum Arrival<'a> {
     },
     /// The time that was waited for has come.
     Deadline,
+    /// Another thread has something to say.
+    Woken,
     /// The user wants an end.
     Interrupted,
 }
@@ -150,6 +153,20 @@ pub trait Wire {
     /// # Errors
     /// If nothing can be waited for any more.
     fn next(&mut self, until: Option<Timestamp>) -> Result<Arrival<'_>, WireError>;
+
+    /// Reports the packets that pass this filter from now on, as far as that is up to it.
+    ///
+    /// # Errors
+    /// If the system refuses it.
+    fn see(&mut self, _filter: &Filter) -> Result<(), WireError> {
+        Ok(())
+    }
+
+    /// How long the world stood still for us since this was last asked, as in suspend: what came meanwhile was not
+    /// seen.
+    fn slept(&mut self) -> Option<Span> {
+        None
+    }
 
     /// What was received and lost so far.
     fn received(&mut self) -> Received;

@@ -1,6 +1,6 @@
 //! The side that asks: a session with a partner, and its test connections.
 //!
-//! Owns [`Client`], which is the control connection, and [`Test`](test::Test), which is one test connection. Both are
+//! Owns [`Client`], which is the control connection, and [`Test`], which is one test connection. Both are
 //! sans-IO: whoever drives them opens the connections, hands over the octets that come, and writes those that they
 //! give. No partner is trusted: what makes no sense ends the session, and memory is bounded by what was asked.
 //!

@@ -1,7 +1,7 @@
 //! Messages as octets, and back.
 //!
 //! Owns frames ([`Frames`] finds them in what comes, with a limit), the codec of opening messages, requests and
-//! reports, and the seal on frames of a session ([`Seal`]). Decoding is strict: a value has one form only, what is out
+//! reports, and the seal on frames of a session (`Seal`). Decoding is strict: a value has one form only, what is out
 //! of its range is refused, and nothing may follow. Uses [`super::message`] and [`super::secret`].
 
 mod report;

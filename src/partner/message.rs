@@ -102,7 +102,8 @@ pub enum NotSent {
 pub enum Back {
     /// The peer's kernel acknowledged it (TCP_INFO).
     Acknowledged {
-        /// How long after it was sent, to the tick of the server's kernel (1 to 10 ms).
+        /// How long after it was sent, at most: the server's kernel is asked half a millisecond after the sending, and
+        /// then less often, every 50 ms in the end; its own ticks (1 to 10 ms) narrow that.
         after: Span,
     },
     /// The connection ended.

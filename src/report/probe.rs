@@ -92,6 +92,7 @@ pub fn announce(out: &mut dyn Write, asked: &Asked) -> io::Result<()> {
     let until = match until {
         Until::Rounds(rounds) => plural(u64::from(rounds), "round"),
         Until::For(span) => format!("for {}", spoken(span)),
+        Until::Stopped => "until it is stopped".to_owned(),
     };
     let (idle, interval) = (spoken(settings.idle), spoken(settings.interval));
     let connections =

@@ -7,8 +7,8 @@ use super::plan::{minus, times};
 use super::pool::State;
 use super::record::Estimate;
 use super::trial::{Death, Trial};
-use super::wanted::{Mode, Way};
-use crate::time::Span;
+use super::wanted::{Form, Mode, Way};
+use crate::time::{Span, Timestamp};
 
 /// Connections that end within this of each other ended at once.
 const AT_ONCE: Span = Span::from_secs(2);
@@ -48,7 +48,8 @@ impl Search {
         if let Mode::Confirm(idle) = self.wanted.mode {
             return self.by_confirmation(estimate, idle);
         }
-        if self.is_narrow(estimate) {
+        let control = estimate.dead.is_some_and(|dead| self.is_control_pending(dead));
+        if self.is_narrow(estimate) && !control {
             return Some(Verdict::Found);
         }
         (estimate.alive >= Some(self.plan.max)).then(|| self.nothing_died(estimate))
@@ -84,24 +85,41 @@ impl Search {
 
     /// Two or more connections ended without being asked.
     fn by_unasked_ends(&self) -> Option<Verdict> {
-        let ends: Vec<(usize, &Trial)> = self.record.unasked().collect();
-        let last = ends.last().map(|(_, trial)| *trial)?;
+        let (first, from, to) = self.unasked_bounds()?;
+        // Others may follow that tell more.
+        if self.settles().is_some_and(|at| self.now < at) {
+            return None;
+        }
+        if minus(to, from) <= self.wanted.precision.width(from).max(times(from, 0.2)) {
+            return Some(self.who_ended(first, from));
+        }
+        let ends = || self.record.unasked().map(|(_, trial)| trial.at);
+        let spread = ends().max()?.since(ends().min()?);
+        // Keepalives are no data: for an application's timer they break no silence, so it runs from the opening.
+        if self.wanted.form == Form::Keepalive
+            && let Some((shortest, longest)) = self.record.unasked_lives()
+            && minus(longest, shortest) <= times(shortest, 0.2).min(times(spread, 0.5))
+        {
+            return Some(self.who_ended(first, first.idle));
+        }
+        // Everybody at once: it went away, or somebody did away with everything.
+        (ends().count() >= 3 && spread <= AT_ONCE).then_some(Verdict::Inconclusive(Why::EndedAtOnce))
+    }
+
+    /// The first that ended without being asked, if two did, and the silences of the shortest and the longest.
+    pub(super) fn unasked_bounds(&self) -> Option<(&Trial, Span, Span)> {
+        let ends: Vec<&Trial> = self.record.unasked().map(|(_, trial)| trial).collect();
         if ends.len() < 2 {
             return None;
         }
-        let spread = |of: &dyn Fn(usize, &Trial) -> Option<Span>| -> Option<(Span, Span)> {
-            let all: Option<Vec<Span>> = ends.iter().map(|(index, trial)| of(*index, trial)).collect();
-            let all = all?;
-            Some((all.iter().min().copied()?, all.iter().max().copied()?))
-        };
-        let (from, to) = spread(&|_, trial| Some(trial.idle))?;
-        if minus(to, from) <= self.wanted.precision.width(from) {
-            return Some(self.who_ended(last, from));
-        }
-        let (first, latest) = spread(&|_, trial| Some(trial.at.since(self.started)))?;
-        // Everybody at once: it went away, or somebody did away with everything.
-        (ends.len() >= 3 && minus(latest, first) <= AT_ONCE && self.pool.workers().count() < ends.len())
-            .then_some(Verdict::Inconclusive(Why::EndedAtOnce))
+        let idles = || ends.iter().map(|trial| trial.idle);
+        Some((ends.first()?, idles().min()?, idles().max()?))
+    }
+
+    /// When it is clear who else ended at once with those that ended without being asked.
+    pub(super) fn settles(&self) -> Option<Timestamp> {
+        let (_, second) = self.record.unasked().nth(1)?;
+        Some(second.at.plus(AT_ONCE))
     }
 
     fn who_ended(&self, trial: &Trial, after: Span) -> Verdict {

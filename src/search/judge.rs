@@ -6,7 +6,7 @@ use super::message::{Disturbance, End, Origin};
 use super::plan::{minus, nanos, times};
 use super::record::is_near;
 use super::trial::{Death, Trial};
-use super::wanted::{Mode, Way};
+use super::wanted::{Form, Mode, Way};
 use crate::product::Product;
 use crate::time::Span;
 
@@ -44,20 +44,27 @@ impl Search {
                 // What arrived after that silence shows that it was survived.
                 (estimate.alive.max(Some(period)), dead)
             }
-            Verdict::EndedByPeer { .. } | Verdict::Found if estimate.dead_below.is_none() => {
-                let ends = self.record.unasked().map(|(_, trial)| trial.idle);
+            Verdict::EndedByPeer { .. } | Verdict::Found if self.rests_on_unasked() => {
+                let Some((_, from, to)) = self.unasked_bounds() else { return (estimate.alive, dead) };
                 // One that was ended by a timer had lived until then, but for the way of the packet.
-                let open = ends.min().map(|end| minus(end, self.record.slowest.max(Span::from_millis(100))));
-                let open = open.filter(|_| self.record.unasked().count() >= 2);
-                (estimate.alive.max(open.filter(|open| Some(*open) < dead)), dead)
+                let open = minus(from, self.record.slowest.max(Span::from_millis(100)));
+                (estimate.alive.filter(|alive| *alive <= to).max(Some(open)), Some(to))
             }
             _ => (estimate.alive, dead),
         }
     }
 
+    /// Whether connections that ended without being asked are all there is.
+    fn rests_on_unasked(&self) -> bool {
+        self.record.estimate().shortest_dead.is_none() && self.unasked_bounds().is_some()
+    }
+
     /// The deaths that the bracket stands on: all but those that others outlived.
     fn deciding_deaths(&self) -> Vec<&Trial> {
         let estimate = self.record.estimate();
+        if self.rests_on_unasked() {
+            return self.record.unasked().map(|(_, trial)| trial).collect();
+        }
         let all = estimate.dead_below.is_some();
         let dead = self.record.trials.iter().filter(|trial| trial.death().is_some());
         dead.filter(|trial| all || Some(trial.idle) > estimate.alive).collect()
@@ -136,6 +143,9 @@ impl Search {
             caveats.push(Confounder::Range { dead_from, alive_to });
             caveats.extend(self.why_a_range(dead_from, alive_to));
         }
+        if let Some(opened) = self.record.evicted() {
+            caveats.push(Confounder::Evicted { opened });
+        }
         if let Some((period, times)) = self.record.period() {
             let times = u32::try_from(times).unwrap_or(u32::MAX);
             caveats.push(Confounder::PeerSpeaks { period, times });
@@ -155,7 +165,7 @@ impl Search {
         if self.wanted.way == Way::Out {
             caveats.push(Confounder::OutboundOnly);
         }
-        if let Some(dead) = estimate.shortest_dead {
+        if let Some(dead) = estimate.shortest_dead.or(self.unasked_bounds().map(|(_, _, to)| to)) {
             let low = estimate.alive.unwrap_or(Span::ZERO);
             if low <= Span::from_secs(306) && dead >= Span::from_secs(294) {
                 caveats.push(Confounder::NearThreeHundred);
@@ -173,21 +183,9 @@ impl Search {
     fn why_a_range(&self, dead_from: Span, alive_to: Span) -> Option<Confounder> {
         let record = &self.record;
         let within = |trial: &Trial| trial.last_idle >= dead_from && trial.idle <= alive_to;
-        let both: Vec<(&Trial, u32)> = record
-            .trials
-            .iter()
-            .zip(&record.circumstances)
-            .filter(|(trial, _)| within(trial))
-            .filter_map(|(trial, circumstance)| circumstance.map(|seen| (trial, seen.opened_since)))
-            .collect();
-        let dead = || both.iter().filter(|(trial, _)| trial.death().is_some());
-        let alive = || both.iter().filter(|(trial, _)| trial.lived());
-        let least_dead = dead().map(|(_, opened)| *opened).min()?;
-        let most_alive = alive().map(|(_, opened)| *opened).max()?;
-        let (died, lived) = (dead().count(), alive().count());
-        if least_dead > most_alive && died >= 2 && lived >= 2 {
-            return Some(Confounder::Evicted { opened: least_dead });
-        }
+        let both = || record.trials.iter().filter(|trial| within(trial));
+        let died = both().filter(|trial| trial.death().is_some()).count();
+        let lived = both().filter(|trial| trial.lived()).count();
         let wide = minus(alive_to, dead_from) > times(dead_from, 0.2).max(Span::from_secs(35));
         let (died, lived) = (u32::try_from(died).ok()?, u32::try_from(lived).ok()?);
         (wide && died >= 2 && lived >= 2).then_some(Confounder::Groups { died, lived })
@@ -201,17 +199,14 @@ impl Search {
         };
         let times_seen = u32::try_from(idles.len()).unwrap_or(u32::MAX);
         let mut found = vec![Confounder::Unasked { from, to, times: times_seen }];
-        let lives: Vec<Span> = record
-            .unasked()
-            .filter_map(|(index, _)| record.circumstances.get(index).copied().flatten())
-            .map(|seen| seen.life)
-            .collect();
-        if let (Some(shortest), Some(longest)) = (lives.iter().min(), lives.iter().max())
-            && lives.len() >= 3
-            && is_near(*shortest, *longest, 0.02)
+        // Without data an age cannot be told from an application's silence.
+        if let Some((shortest, longest)) = record.unasked_lives()
+            && idles.len() >= 3
+            && self.wanted.form == Form::Data
+            && is_near(shortest, longest, 0.02)
             && !is_near(from, to, 0.1)
         {
-            found.push(Confounder::Lifetime { after: *shortest });
+            found.push(Confounder::Lifetime { after: shortest });
         }
         found
     }

@@ -83,6 +83,10 @@ impl Search {
         }
         let elapsed = self.now.since(self.started);
         let most = usize::from(self.wanted.connections).min(self.most_useful());
+        // Those that died are not replaced while many are left: if a table was full, that would go on for ever.
+        let most = most
+            .saturating_sub(self.record.died())
+            .max(most.min(usize::from(self.wanted.connections / 2).max(8)));
         (0..most).take_while(|index| self.plan.begins(*index) <= elapsed).count()
     }
 

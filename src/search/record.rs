@@ -1,7 +1,7 @@
 //! What was seen so far: trials, loss, disturbances, ends; and where the timeout lies by that.
 
 use super::message::{Disturbance, NotOpened};
-use super::plan::minus;
+use super::plan::{minus, times};
 use super::trial::{Death, Outcome, Trial};
 use crate::time::{Span, Timestamp};
 
@@ -26,6 +26,8 @@ pub(super) struct Record {
     pub(super) slowest: Span,
     /// One death ends the bracket although packets are lost, since a second one there would take too long.
     hasty: bool,
+    /// Connections that were opened during a silence made the box forget it, from this many on.
+    evicted: Option<u32>,
     lost: u32,
     tries: u32,
     estimate: Estimate,
@@ -60,6 +62,11 @@ pub(super) struct Estimate {
     pub(super) shortest_dead: Option<Span>,
     /// The shortest that killed, if two died of less than others survived.
     pub(super) dead_below: Option<Span>,
+    /// How many died of more than anybody survived.
+    pub(super) above: usize,
+    /// How many of those it takes to say that nobody would survive it: two, or where part of the connections
+    /// live longer so many that they would hardly all be of the other part.
+    pub(super) enough: usize,
 }
 
 impl Record {
@@ -90,7 +97,7 @@ impl Record {
 
     fn reckon(&self) -> Estimate {
         let alive = self.trials.iter().filter(|trial| trial.lived()).map(|trial| trial.idle).max();
-        let dead = || self.trials.iter().filter(|trial| trial.death().is_some());
+        let dead = || self.dead();
         // A lone death of what others survived is loss: three tries in a row are lost once in a while.
         let mut above: Vec<&Trial> = dead().filter(|trial| Some(trial.idle) > alive).collect();
         above.sort_by_key(|trial| trial.idle);
@@ -99,20 +106,23 @@ impl Record {
         let place = if above.len() >= 2 && sure { 0 } else { 1 };
         let mut said: Vec<Span> = above.iter().filter_map(|trial| self.died_of(trial)).collect();
         said.sort();
+        let dead_below = alive.and_then(|alive| self.dead_below(alive));
+        let enough = dead_below.map_or(2, |below| self.enough(below, alive.unwrap_or(below)));
         Estimate {
             alive,
+            above: above.len(),
+            enough,
             dead: above.first().map(|trial| trial.idle),
             proven: above.get(place).map(|trial| trial.idle),
             shortest_dead: said.get(place).copied(),
-            dead_below: alive.and_then(|alive| self.dead_below(alive)),
+            dead_below,
         }
     }
 
     /// The second shortest silence that killed although others survived this one, if loss does not explain it.
     fn dead_below(&self, alive: Span) -> Option<Span> {
         let mut dead: Vec<(Span, bool)> = self
-            .trials
-            .iter()
+            .dead()
             .filter(|trial| trial.last_idle < alive)
             .filter_map(|trial| Some((trial.last_idle, trial.death()? == Death::Silent)))
             .collect();
@@ -143,6 +153,14 @@ impl Record {
             before = Some(idle);
         }
         shortest
+    }
+
+    /// So many deaths in a row are less than one in a hundred, at the share that dies in the range.
+    fn enough(&self, from: Span, to: Span) -> usize {
+        let died = self.dead().filter(|trial| trial.last_idle >= from && trial.idle <= to).count() as f64;
+        let lived = self.trials.iter().filter(|trial| trial.lived() && trial.idle >= from).count() as f64;
+        let share = (died / (died + lived).max(1.0)).clamp(0.1, 0.6);
+        (0.01_f64.ln() / share.ln()).ceil() as usize
     }
 
     /// One death ends the bracket from now on, as long as there is a second one somewhere.
@@ -184,7 +202,81 @@ impl Record {
         }
         self.trials.push(trial);
         self.circumstances.push(circumstance);
+        self.evicted = self.eviction();
         self.estimate = self.reckon();
+    }
+
+    /// The trials that died, but of no eviction.
+    fn dead(&self) -> impl Iterator<Item = &Trial> {
+        let both = self.trials.iter().zip(&self.circumstances);
+        // What ended without being asked is another matter.
+        let asked =
+            |trial: &Trial| matches!(trial.death(), Some(death) if !matches!(death, Death::Unasked(..)));
+        both.filter(move |(trial, seen)| asked(trial) && !self.is_evicted(seen.as_ref()))
+            .map(|(trial, _)| trial)
+    }
+
+    /// How many died when they were asked.
+    pub(super) fn died(&self) -> usize {
+        self.trials.iter().filter(|trial| trial.attempts > 0 && trial.death().is_some()).count()
+    }
+
+    fn is_evicted(&self, seen: Option<&Circumstance>) -> bool {
+        match (self.evicted, seen) {
+            (Some(most), Some(seen)) => seen.opened_since >= most,
+            _ => false,
+        }
+    }
+
+    /// How many connections opened during a silence make a box forget it, if that is what happened.
+    pub(super) const fn evicted(&self) -> Option<u32> {
+        self.evicted
+    }
+
+    /// The least number of connections that were opened during a silence that killed.
+    pub(super) fn least_opened(&self) -> Option<u32> {
+        let both = self.trials.iter().zip(&self.circumstances);
+        let dead = both.filter(|(trial, seen)| trial.death().is_some() && !self.is_evicted(seen.as_ref()));
+        dead.filter_map(|(_, seen)| *seen).map(|seen| seen.opened_since).min()
+    }
+
+    /// Those died during whose silence many were opened, and those lived, as long or longer, during whose silence
+    /// fewer were: a table that is full.
+    fn eviction(&self) -> Option<u32> {
+        let seen = || {
+            self.trials.iter().zip(&self.circumstances).filter_map(|(trial, seen)| Some((trial, (*seen)?)))
+        };
+        let lived = |idle: Span| {
+            seen()
+                .filter(move |(trial, _)| trial.lived() && trial.idle >= idle)
+                .map(|(_, seen)| seen.opened_since)
+                .max()
+        };
+        let silent = |trial: &Trial| trial.death() == Some(Death::Silent);
+        let mut died: Vec<(Span, u32)> = seen()
+            .filter(|(trial, _)| silent(trial))
+            .map(|(trial, seen)| (trial.idle, seen.opened_since))
+            .collect();
+        died.sort();
+        let shortest = died.first()?.0;
+        let most = lived(shortest)?;
+        let outlived = |idle: Span| seen().any(|(trial, _)| trial.lived() && trial.idle > idle);
+        // A timer that is looked at every so often, or differs, kills those too that saw few opened.
+        let timer = died.iter().any(|(idle, opened)| *opened <= most && *idle <= times(shortest, 2.5));
+        let much_longer = seen().any(|(trial, _)| trial.lived() && trial.idle >= times(shortest, 1.5));
+        let evicted: Vec<u32> = died
+            .iter()
+            .filter(|(idle, opened)| *opened > most.max(MANY_OPENED) && outlived(*idle))
+            .map(|(_, opened)| *opened)
+            .collect();
+        if evicted.len() >= 2 && much_longer && !timer { evicted.into_iter().min() } else { None }
+    }
+
+    /// How old those were that ended without being asked: the youngest and the oldest.
+    pub(super) fn unasked_lives(&self) -> Option<(Span, Span)> {
+        let of_trial = |(index, _): (usize, &Trial)| self.circumstances.get(index).copied().flatten();
+        let lives = || self.unasked().filter_map(of_trial).map(|seen| seen.life);
+        Some((lives().min()?, lives().max()?))
     }
 
     /// Trials that were ended without being asked.
@@ -194,6 +286,9 @@ impl Record {
     }
 }
 
+/// With fewer opened during a silence, nobody speaks of eviction.
+const MANY_OPENED: u32 = 7;
+
 fn factorial(count: f64) -> f64 {
     (1..=(count as u32).min(100)).map(f64::from).product()
 }
@@ -201,5 +296,5 @@ fn factorial(count: f64) -> f64 {
 /// Whether two silences are the same but for this share and half a second.
 pub(super) fn is_near(one: Span, other: Span, share: f64) -> bool {
     let apart = minus(one.max(other), one.min(other));
-    apart <= super::plan::times(other, share).max(Span::from_millis(500))
+    apart <= times(other, share).max(Span::from_millis(500))
 }

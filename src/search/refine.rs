@@ -13,6 +13,9 @@ use crate::time::Span;
 /// more are less than the slack there, and a false alarm costs one connection instead of many.
 const CONFIRM_FIRST: Span = Span::from_secs(200);
 
+/// With fewer opened meanwhile, no table that holds a search's connections at all is full.
+const FEW_OPENED: u32 = 8;
+
 /// So many connections always have two of about the right age.
 const MANY: u16 = 48;
 
@@ -32,9 +35,11 @@ impl Search {
         let Some(proven) = estimate.proven else { return false };
         let low = self.low(estimate);
         let width = self.wanted.precision.width(low);
-        let fuzzy = estimate.dead_below.map_or(Span::ZERO, |below| times(minus(low, below), 0.5));
+        if estimate.dead_below.is_some() {
+            return estimate.above >= estimate.enough;
+        }
         match self.wanted.mode {
-            Mode::Full => minus(proven, low) <= width.max(fuzzy),
+            Mode::Full => minus(proven, low) <= width,
             Mode::Quick => true,
             Mode::Confirm(_) => false,
         }
@@ -76,12 +81,52 @@ impl Search {
                 self.pool.aim(id, Some(point.idle.max(age)));
             }
         }
+        self.assign_control(dead);
         if self.would_take_long(&estimate, dead) {
             self.record.make_haste();
             self.stale = true;
             return;
         }
         self.renew(dead, unfilled);
+    }
+
+    /// While many connections were opened during the silences that killed, a table that is full explains the deaths
+    /// as well as a timer. One that saw fewer opened is tried for as long: if it lives, that is it.
+    fn assign_control(&mut self, dead: Span) {
+        let Some(most) = self.opened_while_dying() else { return };
+        if self.is_control_pending(dead) {
+            return;
+        }
+        let opened = self.pool.opened();
+        let control = self
+            .pool
+            .workers()
+            .filter(|(_, conn)| matches!(conn.state, State::Idle { .. }))
+            .filter(|(_, conn)| opened.saturating_sub(conn.opens_before) <= most / 2)
+            .map(|(id, conn)| (conn.age(self.now), id))
+            .max();
+        if let Some((age, id)) = control {
+            // Not for long: a connection that was just opened would double the time of the search.
+            if minus(dead, age) <= times(dead, 0.7) {
+                self.pool.aim(id, Some(dead.max(age)));
+            }
+        }
+    }
+
+    /// Whether such a one is still to be heard of.
+    pub(super) fn is_control_pending(&self, dead: Span) -> bool {
+        let Some(most) = self.opened_while_dying() else { return false };
+        let opened = self.pool.opened();
+        self.pool.workers().any(|(_, conn)| {
+            opened.saturating_sub(conn.opens_before) <= most / 2
+                && conn.trying().is_some_and(|idle| idle >= dead)
+        })
+    }
+
+    /// The least number of connections that were opened during a silence that killed, if that is many.
+    fn opened_while_dying(&self) -> Option<u32> {
+        let least = self.record.least_opened()?;
+        (least >= FEW_OPENED).then_some(least)
     }
 
     /// Whether the bracket is narrow by the death of one, a second one died of more, and to see another die just
@@ -112,8 +157,15 @@ impl Search {
         // A little less than what is allowed, for connections that are asked a little late.
         let width = times(self.wanted.precision.width(low), 0.98);
         let gap = minus(dead, low);
+        if estimate.dead_below.is_some() {
+            // No single number: is this beyond all of it?
+            let slack = times(dead, 0.05);
+            let missing = estimate.enough.saturating_sub(estimate.above);
+            return (vec![Point { idle: dead, slack }; missing], Vec::new());
+        }
         if gap <= width || self.wanted.mode == Mode::Quick {
-            let slack = minus(low.plus(width), dead);
+            // Of a quick search all connections are about as old.
+            let slack = if gap <= width { minus(low.plus(width), dead) } else { times(dead, 0.03) };
             return (vec![Point { idle: dead, slack }], Vec::new());
         }
         let confirmation = Point { idle: dead, slack: times(dead, 0.002) };

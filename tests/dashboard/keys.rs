@@ -281,6 +281,7 @@ fn the_start_screen_opens_a_capture() {
     let mut screen = Screen::start(80, 24, COLOR);
     screen.keys("2");
     assert!(screen.shows("no capture is open"));
+    screen.keys("j");
     screen.key(Key::Enter);
     screen.keys("captures/x.pcap");
     screen.key(Key::Left);

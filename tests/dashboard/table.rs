@@ -2,6 +2,7 @@
 
 use keepscope::analysis::filter::Quantity;
 use keepscope::dashboard::columns::Column;
+use keepscope::dashboard::effect::{Body, Effect};
 use keepscope::dashboard::message::Key;
 use keepscope::track::event::ConnectionId;
 
@@ -58,6 +59,39 @@ fn a_filter_finds_what_analyze_finds() {
         screen.key(Key::Enter);
     }
     assert_eq!(numbers(&screen).len(), all);
+}
+
+#[test]
+fn the_table_is_exported_as_analyze_has_it() {
+    let mut screen = Screen::replay(&SEVERAL, 160, 50, COLOR);
+    screen.keys("/ka.lost>0");
+    screen.key(Key::Enter);
+    screen.keys("eJesex");
+    let written: Vec<(&str, &str, &[u8])> = screen
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Write { stem, suffix, body: Body::Octets(octets) } => {
+                Some((stem.as_str(), *suffix, octets.as_slice()))
+            }
+            _ => None,
+        })
+        .collect();
+    let names: Vec<(&str, &str)> = written.iter().map(|(stem, suffix, _)| (*stem, *suffix)).collect();
+    assert_eq!(names, [("many-connections", "json"), ("many-screen", "svg"), ("many-connections", "txt")]);
+    let document: serde_json::Value = serde_json::from_slice(written[0].2).expect("JSON");
+    let mut ids: Vec<u64> = document["connections"]
+        .as_array()
+        .expect("connections")
+        .iter()
+        .filter_map(|connection| connection["id"].as_u64())
+        .collect();
+    ids.sort_unstable();
+    assert_eq!(ids, analyzed("ka.lost>0"));
+    let picture = String::from_utf8_lossy(written[1].2);
+    assert!(picture.starts_with("<svg ") && picture.contains("TIMED OUT") && !picture.contains("Export"));
+    let lines = String::from_utf8_lossy(written[2].2);
+    assert_eq!(lines.lines().count(), 1 + ids.len(), "{lines}");
 }
 
 #[test]

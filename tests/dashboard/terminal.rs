@@ -20,7 +20,7 @@ pub struct Terminal {
     writer: Box<dyn Write + Send>,
     output: Receiver<Vec<u8>>,
     child: Box<dyn Child + Send + Sync>,
-    parser: vt100::Parser,
+    pub parser: vt100::Parser,
     /// All that was written to it.
     pub raw: Vec<u8>,
 }
@@ -102,7 +102,7 @@ impl Terminal {
         self.wait(&format!("the end of {words}"), |screen| !screen.contains(words));
     }
 
-    fn resize(&mut self, columns: u16, rows: u16) {
+    pub fn resize(&mut self, columns: u16, rows: u16) {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         self.master.as_ref().expect("a terminal").resize(size).expect("another size");
         self.parser.screen_mut().set_size(some(rows), some(columns));
@@ -117,8 +117,15 @@ impl Terminal {
         assert!(screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None);
     }
 
+    /// The terminal goes away, as when its window is closed.
+    pub fn close(&mut self) {
+        self.output = channel().1;
+        self.writer = Box::new(std::io::sink());
+        self.master = None;
+    }
+
     /// The process that the shell runs.
-    fn program(&self) -> String {
+    pub fn program(&self) -> String {
         let shell = self.child.process_id().expect("a process");
         let children = format!("/proc/{shell}/task/{shell}/children");
         std::fs::read_to_string(children).expect("its children").trim().to_owned()
@@ -357,7 +364,7 @@ fn without_a_command_a_terminal_gets_the_start_screen() {
     std::fs::write(&capture, Pcap::of("lossy.pcap").octets()).expect("a file");
     let mut terminal = Terminal::keepscope(&[], 80, 24, &folder);
     terminal.wait_for("Open a capture");
-    terminal.send("\r");
+    terminal.send("j\r");
     terminal.wait_for("open ");
     terminal.send("no such file\r");
     terminal.wait_for("no such file: No such file");
@@ -370,6 +377,68 @@ fn without_a_command_a_terminal_gets_the_start_screen() {
     terminal.send("q");
     terminal.expect_sane();
     assert!(terminal.contents().contains("copy of.pcap: 17 packets"), "{}", terminal.contents());
+}
+
+#[test]
+fn a_scenario_is_changed_compared_written_and_run_by_the_plain_command() {
+    let folder = scratch("dashboard_simulate");
+    let mut terminal =
+        Terminal::keepscope(&["simulate", "linux-340s-behind-350s", "--tui"], 100, 30, &folder);
+    terminal.wait_for("SIMULATED: no packets are sent");
+    terminal.wait_for("its application gets ECONNRESET");
+    terminal.send("D");
+    terminal.wait_for("kept as the base");
+    // The form begins at the idle time.
+    terminal.send("\r\x15300s\r");
+    terminal.wait_for("never expires");
+    terminal.wait_for("* client");
+    terminal.send("b");
+    terminal.wait_for("1000 runs over all phases");
+    terminal.wait_for("100.0 %");
+    terminal.resize(60, 16);
+    terminal.wait_for("[3 Simulate]");
+    terminal.resize(130, 40);
+    terminal.send("w");
+    terminal.wait_for("wrote linux-340s-behind-350s.toml");
+    terminal.send("w");
+    terminal.wait_for("wrote linux-340s-behind-350s-2.toml");
+    terminal.send("q");
+    terminal.expect_sane();
+    let left = terminal.contents();
+    for words in ["client: open", "no packet was sent", "box entry: expires 350.013 s there", "exit=0"] {
+        assert!(left.contains(words), "{words} does not stay:\n{left}");
+    }
+    let written = folder.join("linux-340s-behind-350s.toml");
+    let output = keepscope(&["simulate", text(&written)]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.contains("client: open"), "{said}");
+    // And it opens again, by its name alone.
+    let mut terminal = Terminal::keepscope(&["dashboard", "linux-340s-behind-350s.toml"], 100, 30, &folder);
+    terminal.wait_for("client: open");
+    terminal.wait_for("300s");
+    terminal.send("\x03");
+    terminal.expect_sane();
+    assert!(terminal.contents().contains("exit=130"), "{}", terminal.contents());
+}
+
+#[test]
+fn a_scenario_that_is_wrong_is_refused_before_the_terminal_is_taken() {
+    let folder = scratch("dashboard_simulate_wrong");
+    std::fs::write(folder.join("wrong.toml"), "title = \"x\"\nlength = \"1m\"\nnonsense = 1\n")
+        .expect("a file");
+    for arguments in [["dashboard", "wrong.toml"], ["simulate", "wrong.toml"]] {
+        let mut all = arguments.to_vec();
+        if arguments[0] == "simulate" {
+            all.push("--tui");
+        }
+        let mut terminal = Terminal::keepscope(&all, 100, 30, &folder);
+        terminal.wait_for("nonsense");
+        terminal.wait_for("exit=2");
+        assert!(!String::from_utf8_lossy(&terminal.raw).contains("\x1b[?1049h"));
+    }
+    let output = keepscope(&["simulate", "peer-gone", "--tui"]);
+    assert_eq!(output.status.code(), Some(2), "there is no terminal");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("keepscope simulate peer-gone"));
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use keepscope::live::clock::{Clock, SystemClock};
 use keepscope::partner::client::test::Test;
 use keepscope::partner::client::{Client, ClientError, Options, Told};
 use keepscope::partner::message::{AskId, Back, Form, Joined, Nonce, Number};
@@ -19,12 +20,16 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How often to look at the clock while waiting for octets.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// The time since the machine was started.
+pub fn uptime() -> Duration {
+    Duration::from_nanos(u64::try_from(SystemClock.since_boot()).expect("a time"))
+}
+
 /// A session.
 pub struct Near {
     pub control: TcpStream,
     pub client: Client,
     told: VecDeque<Told>,
-    begin: Instant,
     /// Opens a connection to the partner.
     open: Box<dyn Fn() -> TcpStream>,
 }
@@ -59,9 +64,8 @@ impl Near {
     ) -> Result<Near, ClientError> {
         let control = open();
         control.set_read_timeout(Some(LOOK)).expect("a time-out");
-        let client = Client::new(secret, options, random(), Timestamp::from_nanos(0));
-        let mut near =
-            Near { control, client, told: VecDeque::new(), begin: Instant::now(), open: Box::new(open) };
+        let client = Client::new(secret, options, random(), Timestamp::from_nanos(SystemClock.since_boot()));
+        let mut near = Near { control, client, told: VecDeque::new(), open: Box::new(open) };
         match near.next() {
             Told::Open(_) => Ok(near),
             Told::Failed(error) => Err(error),
@@ -76,8 +80,7 @@ impl Near {
     }
 
     fn now(&self) -> Timestamp {
-        let nanos = i64::try_from(self.begin.elapsed().as_nanos()).expect("not that long");
-        Timestamp::from_nanos(nanos)
+        Timestamp::from_nanos(SystemClock.since_boot())
     }
 
     /// Writes what is to be written; whether the connection still takes it.
@@ -90,13 +93,13 @@ impl Near {
 
     /// What is told next.
     pub fn next(&mut self) -> Told {
-        let until = Instant::now() + PATIENCE;
+        let until = uptime() + PATIENCE;
         let mut octets = [0; 700];
         loop {
             if let Some(told) = self.told.pop_front() {
                 return told;
             }
-            assert!(Instant::now() < until, "nothing is told");
+            assert!(uptime() < until, "nothing is told");
             self.write();
             match self.control.read(&mut octets) {
                 Ok(0) => self.client.on_ended(),

@@ -8,7 +8,7 @@ use keepscope::partner::message::{Back, Ending, Form, NotSent, Number};
 use keepscope::time::Span;
 use socket2::SockRef;
 
-use crate::near::{Near, all_that_comes, secret};
+use crate::near::{Near, all_that_comes, secret, uptime};
 use crate::program::Program;
 use crate::{Responding, common};
 
@@ -41,10 +41,11 @@ fn octets_come_when_they_are_asked_for() {
     // Later, and silent until then.
     let later =
         near.client.ask(Number(4), Form::Data(1), Span::from_millis(1_200), WATCH).expect("a session");
+    let before = uptime();
     near.write();
-    let before = std::time::Instant::now();
     tested.probes(1);
-    assert!(before.elapsed() > Duration::from_millis(1_000), "{:?}", before.elapsed());
+    let waited = uptime() - before;
+    assert!(waited > Duration::from_millis(1_000), "{waited:?}");
     let Told::Sent { ask, idle, .. } = near.next() else { panic!("it left") };
     assert!(ask.id == later && idle >= Span::from_secs(1), "{idle}");
     assert!(matches!(near.back(later), Back::Acknowledged { .. }));
@@ -107,10 +108,13 @@ fn without_rights_the_kernel_sends_its_own_keepalive_probe() {
     assert!(abilities.keepalive && !abilities.garbage && !abilities.strays, "{abilities:?}");
     let mut tested = near.join(1);
     tested.arm();
-    // Its timer takes a second of silence.
+    // Its timer takes a second of silence; only a machine that was slow for that long is not too early.
     let id = near.client.ask(Number(1), Form::Keepalive(0), Span::ZERO, WATCH).expect("a session");
-    let Told::NotSent { ask, why: NotSent::Refused } = near.next() else { panic!("too early") };
-    assert_eq!(ask.id, id);
+    match near.next() {
+        Told::NotSent { ask, why: NotSent::Refused } => assert_eq!(ask.id, id),
+        Told::Sent { idle, .. } if idle >= Span::from_secs(1) => drop(near.back(id)),
+        other => panic!("{other:?}"),
+    }
     for _ in 0..2 {
         let wait = Span::from_millis(1_500);
         let id = near.client.ask(Number(1), Form::Keepalive(0), wait, WATCH).expect("a session");

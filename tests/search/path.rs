@@ -58,7 +58,6 @@ pub struct Run {
     /// Packets that left this host, and that came to it.
     pub packets: (u32, u32),
     pub most_open: usize,
-    pub probes: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -85,7 +84,6 @@ struct World<'a> {
     due: BTreeMap<u64, Due>,
     next: u64,
     packets: (u32, u32),
-    probes: u32,
     most_open: usize,
 }
 
@@ -106,7 +104,6 @@ pub fn drive(search: &mut Search, path: &Path, mut each: impl FnMut(&mut Search,
         due: BTreeMap::new(),
         next: 0,
         packets: (0, 0),
-        probes: 0,
         most_open: 0,
     };
     let mut steps = 0_u32;
@@ -139,13 +136,7 @@ pub fn drive(search: &mut Search, path: &Path, mut each: impl FnMut(&mut Search,
         each(search, world.now);
     }
     let wall = world.now.since(START);
-    Run {
-        finding: search.finding(),
-        wall,
-        packets: world.packets,
-        most_open: world.most_open,
-        probes: world.probes,
-    }
+    Run { finding: search.finding(), wall, packets: world.packets, most_open: world.most_open }
 }
 
 impl World<'_> {
@@ -241,7 +232,6 @@ impl World<'_> {
     }
 
     fn probe(&mut self, id: Id, attempt: u8) {
-        self.probes += 1;
         self.packets.0 += 1;
         let (path, now) = (self.path, self.now);
         let Some(held) = self.held.get(&id) else { return };

@@ -267,10 +267,12 @@ fn exit(arguments: &Arguments, report: &Report) -> Exit {
     }
     let verdicts: Vec<Verdict> = report.findings.iter().map(|(_, finding)| finding.verdict).collect();
     let found = verdicts.contains(&Verdict::Found);
+    let none = verdicts.contains(&Verdict::NoneBelowMax);
+    let all_none = verdicts.iter().all(|verdict| *verdict == Verdict::NoneBelowMax);
     match arguments.mode {
         Mode::Confirm(_) if found => Exit::Failed,
-        Mode::Confirm(_) if verdicts.iter().all(|verdict| *verdict == Verdict::NoneBelowMax) => Exit::Done,
-        Mode::Full | Mode::Quick if found => Exit::Done,
+        Mode::Confirm(_) if all_none => Exit::Done,
+        Mode::Full | Mode::Quick if found || none => Exit::Done,
         _ => Exit::Inconclusive,
     }
 }

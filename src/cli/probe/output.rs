@@ -39,7 +39,7 @@ impl Output {
         let manner = if arguments.plain { Manner::Plain } else { words };
         let style = if arguments.plain { Style::default() } else { Color::Auto.style() };
         let mut output = Self {
-            format: arguments.format,
+            format: arguments.format(),
             style,
             plain: arguments.plain,
             teller: Teller::new(manner, now),

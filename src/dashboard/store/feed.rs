@@ -2,14 +2,13 @@
 //!
 //! Owns [`Feed`] and the [`Batch`]es it fills. Pure: a capture, a wire or the simulator drives it alike.
 
-use std::collections::HashMap;
-
 use crate::analysis::{Collector, ConnectionRecord};
 use crate::frame::Frame;
 use crate::pipeline::Pipeline;
 use crate::report::CaptureReport;
 use crate::segment::Segment;
-use crate::track::event::{AnswerKind, ConnectionId, Event, EventKind, Mark, Opened, Party, Start};
+use crate::time::Timestamp;
+use crate::track::event::{Answer, AnswerKind, Event, EventKind, Mark, Opened, Party, Start};
 use crate::track::looks::Looks;
 use crate::track::{Class, Observed};
 
@@ -50,9 +49,11 @@ pub struct Batch {
     /// Events; [`EventKind::Final`] among them.
     pub events: Vec<Told>,
     /// Last words, with how many rows had been read.
-    pub records: Vec<(u32, ConnectionRecord)>,
+    pub records: Vec<(u32, Box<ConnectionRecord>)>,
     /// How far the source has been read.
     pub reading: Reading,
+    /// From when to when the source tells what happened, where that is known beside the packets.
+    pub covers: Option<(Timestamp, Timestamp)>,
     /// At the end: what was read of each capture.
     pub captures: Option<Vec<CaptureReport>>,
 }
@@ -62,13 +63,23 @@ pub struct Batch {
 pub struct Feed {
     pipeline: Pipeline,
     collector: Collector,
-    /// Who sent the probes that may still meet an ICMP error.
-    probers: HashMap<(ConnectionId, u32), Party>,
     batch: Batch,
     rows: u32,
     connections: u64,
     /// How the packets of the client and of the server of each connection look so far.
     looks: Vec<[Looks; 2]>,
+    /// How many segments and events may wait to be taken, and how many connections are followed at once.
+    limits: Option<Limits>,
+}
+
+/// What a feed of a source without an end keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Segments and events that wait to be taken: beyond it ordinary segments are left out and counted, and beyond
+    /// eight times as many everything but connections and last words.
+    pub waiting: usize,
+    /// Connections that are followed at once.
+    pub connections: usize,
 }
 
 impl Feed {
@@ -77,12 +88,17 @@ impl Feed {
         Self {
             pipeline: Pipeline::new(hash_seed),
             collector: Collector::default(),
-            probers: HashMap::new(),
             batch: Batch::default(),
             rows: 0,
             connections: 0,
             looks: Vec::new(),
+            limits: None,
         }
+    }
+
+    /// The same for a source without an end, whose batches may not be taken in time.
+    pub fn limited(hash_seed: u64, limits: Limits) -> Self {
+        Self { limits: Some(limits), ..Self::new(hash_seed) }
     }
 
     /// Reads a frame.
@@ -106,11 +122,26 @@ impl Feed {
             self.keep(row);
         }
         self.take_events(false);
+        if let Some(limits) = self.limits
+            && self.pipeline.keep_at_most(limits.connections) > 0
+        {
+            self.take_events(false);
+        }
+    }
+
+    /// Whether what waits is too much for one thing more.
+    fn is_full(&self, is_ordinary: bool) -> bool {
+        let factor = if is_ordinary { 1 } else { 8 };
+        self.limits.is_some_and(|limits| self.waiting() >= limits.waiting.saturating_mul(factor))
     }
 
     fn keep(&mut self, row: Row) {
         if self.rows as usize >= MOST_ROWS && (row.is_ordinary() || self.rows >= AT_END - 1) {
             self.batch.reading.left_out += 1;
+            return;
+        }
+        if self.is_full(row.is_ordinary()) {
+            self.batch.reading.unshown += 1;
             return;
         }
         self.rows += 1;
@@ -119,25 +150,17 @@ impl Feed {
 
     fn take_events(&mut self, at_end: bool) {
         while let Some(event) = self.pipeline.poll_event() {
-            match &event.kind {
-                EventKind::Probe(probe) => {
-                    self.probers.insert((event.connection, event.number), probe.segment.prober);
-                }
-                EventKind::Unanswered { probe } | EventKind::Retracted { probe, .. } => {
-                    self.probers.remove(&(event.connection, *probe));
-                }
-                EventKind::Answer(answer) => {
-                    let prober = self.probers.remove(&(event.connection, answer.probe));
-                    if matches!(answer.kind, AnswerKind::Icmp(_)) {
-                        let prober = prober.unwrap_or(Party::Client);
-                        self.keep(Row::of_icmp(event.connection.0 as u32, answer, prober));
-                    }
-                }
-                _ => {}
+            if let EventKind::Answer(answer @ Answer { kind: AnswerKind::Icmp(_), .. }) = &event.kind {
+                let prober = self.collector.prober(event.connection, answer.probe);
+                self.keep(Row::of_icmp(event.connection.0 as u32, answer, prober.unwrap_or(Party::Client)));
             }
             let after = if at_end { AT_END } else { self.rows };
             if let Some(record) = self.collector.on_event(&event) {
-                self.batch.records.push((after, record));
+                self.batch.records.push((after, Box::new(record)));
+            }
+            if self.is_full(false) && !matches!(event.kind, EventKind::Final(_)) {
+                self.batch.reading.unshown += 1;
+                continue;
             }
             self.batch.events.push(Told { after, event });
         }
@@ -158,7 +181,18 @@ impl Feed {
     /// What was read since the last call; the caller adds what it knows of octets and captures.
     pub fn take(&mut self) -> Batch {
         let reading = self.batch.reading;
-        std::mem::replace(&mut self.batch, Batch { reading, ..Batch::default() })
+        // The next one will hold about as much, and need not grow to it.
+        let next = Batch {
+            born: Vec::with_capacity(self.batch.born.len()),
+            rows: Vec::with_capacity(self.batch.rows.len()),
+            looks: Vec::with_capacity(self.batch.looks.len()),
+            events: Vec::with_capacity(self.batch.events.len()),
+            records: Vec::with_capacity(self.batch.records.len()),
+            reading,
+            covers: None,
+            captures: None,
+        };
+        std::mem::replace(&mut self.batch, next)
     }
 
     /// The pipeline, for its counts.

@@ -5,7 +5,7 @@
 //! that moment. Pure.
 
 use crate::analysis::{Collector, ConnectionRecord, Outcome, ProberRecord};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::track::Class;
 use crate::track::event::{ConnectionId, EventKind, LookAlikes, Mark, Party, SideSummary, Start, Summary};
 use crate::track::looks::Looks;
@@ -292,6 +292,20 @@ impl Standing {
             duplicates: u64::from(tally.copies),
             seen_until: now,
         })
+    }
+
+    /// The last round trips of the end that probes more, so many at most, sorted.
+    pub fn round_trips(&self, store: &Store, id: ConnectionId, most: usize) -> Vec<Span> {
+        let (client, server) = match store.record_at(id, self.rows, self.at_end) {
+            Some(record) => (&record.client, &record.server),
+            None => self.collector.probers(id),
+        };
+        let busier = if server.probes.len() > client.probes.len() { server } else { client };
+        let probes = busier.probes.iter().rev().filter(|probe| probe.is_answered_by_peer());
+        let mut trips: Vec<Span> =
+            probes.take(most).filter_map(|probe| probe.answer.map(|answer| answer.rtt)).collect();
+        trips.sort_unstable();
+        trips
     }
 
     /// Whether the beginning of a connection was captured.

@@ -8,7 +8,7 @@ use crate::dashboard::model::{Model, Overlay, Session};
 pub(super) fn on_key(model: &mut Model, line: usize, key: Key) {
     let last = Column::ALL.len() - 1;
     let action = keymap::action(model.screen, key);
-    let Some(session) = model.session.as_mut() else { return };
+    let Some(session) = model.shown_mut() else { return };
     let (table, column) = (&mut session.table, Column::ALL.get(line).copied());
     let step = match (key, action) {
         (Key::Esc | Key::Char('q'), _) | (_, Some(Action::Columns)) => return,
@@ -40,6 +40,9 @@ pub(super) fn next(session: &Session, width: u16) -> Column {
     let shown = session.table.columns.fitting(usize::from(width).saturating_sub(2));
     let sorted = Column::ALL.iter().position(|column| *column == session.table.sort).unwrap_or(0);
     let after = Column::ALL.iter().cycle().skip(sorted + 1).take(Column::ALL.len());
+    // Of a source that goes on, nothing is measured over and over for an order that nobody asked for.
+    let live = session.live.is_some();
     let mut after = after.filter(|column| shown.iter().any(|(one, _)| one == *column));
+    let mut after = after.by_ref().filter(|column| !live || !column.is_measured());
     after.next().copied().unwrap_or(session.table.sort)
 }

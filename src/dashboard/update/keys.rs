@@ -1,29 +1,46 @@
 //! Keys.
 
-use super::{columns, export, prompt};
+use super::{columns, export, live, prompt, simulate};
 use crate::dashboard::columns::Column;
 use crate::dashboard::effect::Effect;
 use crate::dashboard::keymap::{self, Action};
+use crate::dashboard::live::Live;
 use crate::dashboard::message::Key;
-use crate::dashboard::model::{Asks, Model, Overlay, Panel, Prompt, Screen, Session};
+use crate::dashboard::model::{Asks, Choices, Model, Once, Overlay, Panel, Prompt, Screen, Session};
 use crate::dashboard::theme::Palette;
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 
-/// Entries of the start screen, with what they do.
-pub(in crate::dashboard) const ENTRIES: [(&str, &str); 3] = [
-    ("Open a capture", "play it, see each probe and answer, and what became of each connection"),
-    ("Keys", "what each key does"),
-    ("Quit", "back to the shell"),
+/// Entries of the start screen: their names, what they do, and what is to be done.
+pub(in crate::dashboard) const ENTRIES: [(&str, &str, Action); 6] = [
+    (
+        "Probe a peer",
+        "open a connection, leave it idle, and see whether it answers keepalive probes",
+        Action::Peer,
+    ),
+    (
+        "Open a capture",
+        "play it, see each probe and answer, and what became of each connection",
+        Action::Open,
+    ),
+    ("Watch", "every keepalive on the interfaces of this machine; sends nothing", Action::Watch),
+    (
+        "Simulate",
+        "choose stacks, settings, path and box, and see what would happen; sends nothing",
+        Action::Screen(Screen::Simulate),
+    ),
+    ("Keys", "what each key does", Action::Help),
+    ("Quit", "back to the shell", Action::Quit),
 ];
 
 /// Lines that a page key goes by.
-const PAGE: isize = 10;
+pub(super) const PAGE: isize = 10;
 
 /// Zoom goes up to 2 to the power of this.
 const MOST_ZOOM: u8 = 12;
 
 pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
     model.notice = None;
+    let asked = model.asked_once.take();
     if key == Key::Ctrl('c') {
         return vec![Effect::Quit(true)];
     }
@@ -34,6 +51,7 @@ pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
             columns::on_key(model, line, key);
             return Vec::new();
         }
+        Some(Overlay::Scenarios(place)) => return simulate::on_list_key(model, place, key),
         Some(Overlay::Help(from)) => {
             on_help_key(model, from, key);
             return Vec::new();
@@ -41,7 +59,18 @@ pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
         None => {}
     }
     let Some(action) = keymap::action(model.screen, key) else { return Vec::new() };
-    perform(model, action)
+    perform(model, action, asked)
+}
+
+/// Leaves, if nothing goes on or if it was asked for twice.
+fn quit(model: &mut Model, asked: Option<Once>) -> Vec<Effect> {
+    let goes_on = model.live.as_ref().and_then(|session| session.live.as_ref()).is_some_and(Live::goes_on);
+    if !goes_on || asked == Some(Once::Quit) {
+        return vec![Effect::Quit(false)];
+    }
+    model.asked_once = Some(Once::Quit);
+    model.notice = Some("this ends what goes on live: q again to quit".to_owned());
+    Vec::new()
 }
 
 fn on_help_key(model: &mut Model, from: usize, key: Key) {
@@ -56,9 +85,12 @@ fn on_help_key(model: &mut Model, from: usize, key: Key) {
     model.overlay = Some(Overlay::Help(from.saturating_add_signed(step).min(last)));
 }
 
-fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
+fn perform(model: &mut Model, action: Action, asked: Option<Once>) -> Vec<Effect> {
+    if let Some(effects) = live::perform(model, action, asked) {
+        return effects;
+    }
     match action {
-        Action::Quit => return vec![Effect::Quit(false)],
+        Action::Quit => return quit(model, asked),
         Action::Interrupt => return vec![Effect::Quit(true)],
         Action::Redraw => return vec![Effect::Redraw],
         Action::Help => model.overlay = Some(Overlay::Help(0)),
@@ -66,7 +98,16 @@ fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Screen(Screen::Replay) if model.session.is_none() => {
             model.notice = Some("no capture is open: o opens one".to_owned());
         }
-        Action::Screen(screen) => model.screen = screen,
+        Action::Screen(Screen::Live) if model.live.is_none() => {
+            let why = model.no_live.clone();
+            model.notice = Some(why.unwrap_or("nothing is live: p probes a peer, w watches".to_owned()));
+        }
+        Action::Screen(Screen::Simulate) if model.simulation.is_none() => {
+            let effects = simulate::begin_plain(model);
+            model.overlay = Some(Overlay::Scenarios(0));
+            return effects;
+        }
+        Action::Screen(screen) => model.go(screen),
         Action::Theme => {
             let place = Palette::ALL.iter().position(|palette| *palette == model.choices.theme.palette);
             let next = place.map_or(0, |place| (place + 1) % Palette::ALL.len());
@@ -82,26 +123,29 @@ fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
             });
             return vec![Effect::Mouse(model.choices.mouse)];
         }
-        _ if model.screen == Screen::Start => return on_start(model, action),
-        _ => return on_replay(model, action),
+        _ => {
+            return match model.screen {
+                Screen::Start => on_start(model, action, asked),
+                Screen::Live | Screen::Replay => on_replay(model, action),
+                Screen::Simulate => simulate::perform(model, action),
+            };
+        }
     }
     Vec::new()
 }
 
-fn on_start(model: &mut Model, action: Action) -> Vec<Effect> {
+fn on_start(model: &mut Model, action: Action, asked: Option<Once>) -> Vec<Effect> {
     let last = ENTRIES.len() - 1;
     match action {
         Action::Line(lines) => model.start_entry = model.start_entry.saturating_add_signed(lines).min(last),
         Action::First => model.start_entry = 0,
         Action::Last => model.start_entry = last,
         Action::Enter => {
-            return match model.start_entry {
-                0 => perform(model, Action::Open),
-                1 => perform(model, Action::Help),
-                _ => perform(model, Action::Quit),
-            };
+            let action = ENTRIES.get(model.start_entry).map(|entry| entry.2);
+            return action.map(|action| perform(model, action, asked)).unwrap_or_default();
         }
-        Action::Back if model.session.is_some() => model.screen = Screen::Replay,
+        Action::Back if model.live.is_some() => model.go(Screen::Live),
+        Action::Back if model.session.is_some() => model.go(Screen::Replay),
         _ => {}
     }
     Vec::new()
@@ -109,12 +153,14 @@ fn on_start(model: &mut Model, action: Action) -> Vec<Effect> {
 
 fn on_replay(model: &mut Model, action: Action) -> Vec<Effect> {
     let page = isize::try_from(model.size.1 / 2).unwrap_or(PAGE).max(1);
-    let Some(session) = model.session.as_mut() else { return Vec::new() };
+    let (tick, shown) = (model.tick, model.screen);
+    let session = if shown == Screen::Live { model.live.as_mut() } else { model.session.as_mut() };
+    let Some(session) = session else { return Vec::new() };
     let choices = &mut model.choices;
     match action {
-        Action::FocusNext => choices.focus = step_focus(choices.focus, 1),
-        Action::FocusBack => choices.focus = step_focus(choices.focus, -1),
-        Action::Enter | Action::Maximise => choices.maximised = !choices.maximised,
+        Action::Play if shown == Screen::Live => live::on_play(session, tick),
+        Action::End if shown == Screen::Live => live::to_now(session, tick),
+        Action::Enter => choices.maximised = !choices.maximised,
         Action::Back => {
             if choices.maximised {
                 choices.maximised = false;
@@ -153,6 +199,37 @@ fn on_replay(model: &mut Model, action: Action) -> Vec<Effect> {
             session.table.all = !session.table.all;
             session.table.stale = true;
         }
+        Action::Export => {
+            if session.chosen.is_none() {
+                model.notice = Some("no connection is chosen".to_owned());
+            } else if shown == Screen::Replay && !session.store.reading().done {
+                model.notice = Some("the capture is still being read".to_owned());
+            } else {
+                model.overlay = Some(Overlay::Export);
+            }
+        }
+        Action::Copy => return export::copy(model),
+        Action::CopyPanel => return export::copy_panel(model),
+        _ => {
+            let notice = look(session, choices, Panel::on(Screen::Replay), action);
+            model.notice = notice.or(model.notice.take());
+        }
+    }
+    Vec::new()
+}
+
+/// What every screen with something that goes by in time does alike: another look at it, another moment of it.
+/// Returns what to say about that, if anything.
+pub(super) fn look(
+    session: &mut Session,
+    choices: &mut Choices,
+    panels: &[Panel],
+    action: Action,
+) -> Option<String> {
+    match action {
+        Action::FocusNext => choices.focus = step_focus(panels, choices.focus, 1),
+        Action::FocusBack => choices.focus = step_focus(panels, choices.focus, -1),
+        Action::Maximise => choices.maximised = !choices.maximised,
         Action::Zoom(step) => {
             let zoom = isize::from(session.zoom).saturating_add(step).clamp(0, isize::from(MOST_ZOOM));
             session.zoom = u8::try_from(zoom).unwrap_or(0);
@@ -161,33 +238,22 @@ fn on_replay(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Relative => choices.absolute = !choices.absolute,
         Action::Times => {
             choices.times = choices.times.next();
-            model.notice = Some(format!("times: {}", choices.times.name()));
+            return Some(format!("times: {}", choices.times.name()));
         }
-        Action::Export => {
-            if session.chosen.is_none() {
-                model.notice = Some("no connection is chosen".to_owned());
-            } else if !session.store.reading().done {
-                model.notice = Some("the capture is still being read".to_owned());
-            } else {
-                model.overlay = Some(Overlay::Export);
-            }
-        }
-        Action::Copy => return export::copy(model),
-        Action::CopyPanel => return export::copy_panel(model),
         _ => move_in_time(session, action),
     }
-    Vec::new()
+    None
 }
 
-fn step_focus(focus: Panel, step: isize) -> Panel {
-    let count = Panel::ALL.len();
-    let place = Panel::ALL.iter().position(|panel| *panel == focus).unwrap_or(0);
+fn step_focus(panels: &[Panel], focus: Panel, step: isize) -> Panel {
+    let count = panels.len().max(1);
+    let place = panels.iter().position(|panel| *panel == focus).unwrap_or(0);
     let next = (place + count).saturating_add_signed(step) % count;
-    Panel::ALL.get(next).copied().unwrap_or(Panel::Connections)
+    panels.get(next).copied().unwrap_or(focus)
 }
 
 /// Moves in the panel that has the keys; positive is down.
-fn scroll(session: &mut Session, focus: Panel, lines: isize) {
+pub(super) fn scroll(session: &mut Session, focus: Panel, lines: isize) {
     let most = match focus {
         Panel::Connections => return select(session, lines),
         Panel::Ladder => {
@@ -247,31 +313,42 @@ fn move_in_time(session: &mut Session, action: Action) {
                 (None, false) => player.to_row(store, 1),
             }
         }
-        Action::Event(step) => {
-            let events =
-                session.selected.and_then(|id| store.connection(id)).map(|found| found.events.as_slice());
-            let here = player.at.rows;
-            let after =
-                |event: &u32| store.events().get(*event as usize).map_or(0, |told| told.after as usize);
-            let target = events.and_then(|events| {
-                if step > 0 {
-                    let place = events.partition_point(|event| after(event) <= here);
-                    events.get(place)
-                } else {
-                    let place = events.partition_point(|event| after(event) < here);
-                    events.get(place.checked_sub(1)?)
-                }
-            });
-            match (target.map(after), step > 0) {
-                (Some(rows), _) if rows <= store.rows().len() => player.to_row(store, rows),
-                (_, true) => player.to_end(store),
-                (_, false) => player.to_row(store, 1),
-            }
-        }
+        Action::Event(step) => to_event(session, step > 0),
         _ => return,
     }
     session.ladder_back = 0;
     session.player.pause();
+}
+
+/// Goes to the next event of the chosen connection, or the one before; of a simulation also to what happened
+/// without a packet.
+fn to_event(session: &mut Session, forward: bool) {
+    let Session { player, store, asides, selected, .. } = session;
+    let events = selected.and_then(|id| store.connection(id)).map(|found| found.events.as_slice());
+    let (here, now) = (player.at.rows, player.at.time);
+    let after = |event: &u32| store.events().get(*event as usize).map_or(0, |told| told.after as usize);
+    let target = events.and_then(|events| {
+        if forward {
+            let place = events.partition_point(|event| after(event) <= here);
+            events.get(place)
+        } else {
+            let place = events.partition_point(|event| after(event) < here);
+            events.get(place.checked_sub(1)?)
+        }
+    });
+    let rows = target.map(after);
+    let time = rows.and_then(|rows| store.clock_after(rows));
+    let note = match forward {
+        true => asides.notes_after(now).first(),
+        false => asides.notes_until(now).iter().rev().find(|note| note.time < now),
+    };
+    let nearer = |note: Timestamp| time.is_none_or(|time| if forward { note < time } else { note > time });
+    match (note.map(|note| note.time).filter(|note| nearer(*note)), rows) {
+        (Some(note), _) => player.to_time(store, note),
+        (None, Some(rows)) if rows <= store.rows().len() => player.to_row(store, rows),
+        _ if forward => player.to_end(store),
+        _ => player.to_row(store, 1),
+    }
 }
 
 /// After how many rows the next row of a connection, or the one before the last, has been read. A row of index

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::simulate;
 use crate::analysis::filter::{Filter, FilterError};
 use crate::dashboard::effect::Effect;
 use crate::dashboard::message::Key;
@@ -16,7 +17,7 @@ pub(super) fn on_key(model: &mut Model, mut line: Prompt, key: Key) -> Vec<Effec
         Key::Esc => {
             if line.asks == Asks::Filter {
                 // What was there before stays.
-                let before = model.session.as_ref().map(|session| session.table.filter_text.clone());
+                let before = model.shown().map(|session| session.table.filter_text.clone());
                 let _ = set_filter(model, &before.unwrap_or_default());
             }
             return Vec::new();
@@ -58,7 +59,7 @@ pub(super) fn on_key(model: &mut Model, mut line: Prompt, key: Key) -> Vec<Effec
 /// Filters the table, but keeps what was typed before until that is accepted.
 fn set_filter(model: &mut Model, text: &str) -> Result<(), FilterError> {
     let filter: Filter = text.parse()?;
-    if let Some(session) = model.session.as_mut() {
+    if let Some(session) = model.shown_mut() {
         session.table.filter = filter;
         session.table.stale = true;
     }
@@ -68,18 +69,31 @@ fn set_filter(model: &mut Model, text: &str) -> Result<(), FilterError> {
 fn accept(model: &mut Model, line: Prompt) -> Vec<Effect> {
     let text = line.content();
     let done = match line.asks {
-        Asks::Open if text.trim().is_empty() => Err("name a pcap or pcapng file".to_owned()),
+        Asks::Open if text.trim().is_empty() => Err("name a pcap or pcapng file, or a scenario".to_owned()),
+        Asks::Open if text.trim().ends_with(".toml") => {
+            return vec![Effect::ReadScenario(PathBuf::from(text.trim()))];
+        }
         Asks::Open => return super::open(model, vec![PathBuf::from(text.trim())]),
+        Asks::Peer | Asks::Change(_) | Asks::Manner | Asks::Record => {
+            match super::live::accept(model, line.asks, &text) {
+                Ok(effects) => return effects,
+                Err(problem) => Err(problem),
+            }
+        }
         Asks::Filter => match set_filter(model, &text) {
             Ok(()) => {
-                if let Some(session) = model.session.as_mut() {
+                if let Some(session) = model.shown_mut() {
                     session.table.filter_text = text;
                 }
                 Ok(())
             }
             Err(error) => Err(error.problem),
         },
-        Asks::GoTo => model.session.as_mut().map_or(Ok(()), |session| go_to(session, text.trim())),
+        Asks::GoTo => model.shown_mut().map_or(Ok(()), |session| go_to(session, text.trim())),
+        Asks::Setting => match simulate::set(model, &text) {
+            Ok(effects) => return effects,
+            Err(problem) => Err(problem),
+        },
     };
     if let Err(problem) = done {
         model.overlay = Some(Overlay::Prompt(Prompt { problem: Some(problem), ..line }));

@@ -1,5 +1,7 @@
 //! What follows from the moment shown: how connections stand, the order of the table, the chosen connection.
 
+mod live;
+
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -15,7 +17,13 @@ use crate::track::event::ConnectionId;
 
 /// Works out everything that is drawn and not known yet.
 pub fn settle(model: &mut Model) {
-    let Some(session) = model.session.as_mut() else { return };
+    let (columns, lines) = model.size;
+    let Some(session) = model.shown_mut() else { return };
+    settle_session(session, usize::from(lines));
+    live::settle(session, columns);
+}
+
+fn settle_session(session: &mut Session, lines: usize) {
     let at = session.player.at;
     let at_end = session.player.is_at_end(&session.store);
     let begun = session.standing.begun();
@@ -28,7 +36,7 @@ pub fn settle(model: &mut Model) {
         sort(session);
     }
     choose(session);
-    measure_shown(session, usize::from(model.size.1));
+    measure_shown(session, lines);
     session.expect();
 }
 
@@ -49,7 +57,7 @@ fn sort(session: &mut Session) {
         let Some(connection) = store.connection(id) else { return false };
         // One that will have keepalives stands here from its beginning, so that it can be watched getting there.
         let will = || connection.record.as_ref().is_some_and(|(_, record)| record.has_keepalives());
-        if !(table.all || named || seen.probes > 0 || will()) {
+        if !(table.all || named || seen.probes > 0 || table.kept.contains(&id) || will()) {
             return false;
         }
         let opened = store
@@ -114,8 +122,10 @@ fn order_by(order: &mut [u32], by: Column, store: &Store, standing: &Standing) {
 
 /// Measures what may be on the screen: at most so many lines around the chosen one.
 fn measure_shown(session: &mut Session, lines: usize) {
-    let Session { store, standing, table, player, selected, .. } = session;
-    if !Column::ALL.iter().any(|column| column.is_measured() && table.columns.has(*column)) {
+    let Session { store, standing, table, player, selected, live, .. } = session;
+    // What is measured goes stale with each packet; the table of a live source has its own, cheaper ways.
+    if live.is_some() || !Column::ALL.iter().any(|column| column.is_measured() && table.columns.has(*column))
+    {
         return;
     }
     let place = selected.and_then(|id| table.order.iter().position(|index| id_of(*index) == id)).unwrap_or(0);
@@ -181,6 +191,9 @@ fn meanings(record: &ConnectionRecord) -> HashMap<crate::frame::FrameId, Meaning
 impl Session {
     /// Works out when the probes of the chosen connection were due, once all of it has been read.
     fn expect(&mut self) {
+        if self.live.is_some() {
+            return;
+        }
         let known = self.expected.as_ref().map(|expected| expected.connection);
         if known == self.selected || !self.store.reading().done {
             return;

@@ -45,7 +45,7 @@ fn nothing(session: &Session) -> &'static str {
 }
 
 /// The first line that is shown: the chosen one stands in the middle where it can.
-fn top(session: &Session, height: usize) -> usize {
+pub(super) fn top(session: &Session, height: usize) -> usize {
     let order = &session.table.order;
     let place = session.selected.and_then(|id| order.iter().position(|index| u64::from(*index) + 1 == id.0));
     let place = place.unwrap_or(0);

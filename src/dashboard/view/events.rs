@@ -1,6 +1,10 @@
 //! The log: what was said of connections, the latest at the foot.
 
+use std::iter::{Peekable, Rev};
+use std::slice::Iter;
+
 use super::pen::Pen;
+use crate::dashboard::live::Note;
 use crate::dashboard::model::TimeFormat;
 use crate::dashboard::model::{Model, Panel, Session};
 use crate::dashboard::store::feed::{AT_END, Told};
@@ -18,10 +22,39 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     let told = session.store.events().get(..session.standing.events()).unwrap_or_default();
     let height = usize::from(pen.height());
     let mut lines: Vec<(String, Role)> = Vec::with_capacity(height);
-    let shown = told.iter().rev().take(FARTHEST).filter_map(|told| line(model, session, told));
-    lines.extend(shown.skip(session.events_back).take(height));
+    let notes = session.live.as_ref().map(|live| live.notes.as_slice()).unwrap_or_default();
+    let shown = told.iter().enumerate().rev().take(FARTHEST);
+    let shown = shown.filter_map(|(place, told)| Some((place, line(model, session, told)?)));
+    let merged = Merged { events: shown.peekable(), notes: notes.iter().rev().peekable(), model, session };
+    lines.extend(merged.skip(session.events_back).take(height));
     for (y, (words, role)) in (0..).zip(lines.iter().rev()) {
         pen.put(u16::from(one_line), y, words, *role);
+    }
+}
+
+/// Events and notes, the latest first: a note stands after the events that were told before it.
+struct Merged<'a, E: Iterator<Item = (usize, (String, Role))>> {
+    events: Peekable<E>,
+    notes: Peekable<Rev<Iter<'a, (usize, Note)>>>,
+    model: &'a Model,
+    session: &'a Session,
+}
+
+impl<E: Iterator<Item = (usize, (String, Role))>> Iterator for Merged<'_, E> {
+    type Item = (String, Role);
+
+    fn next(&mut self) -> Option<(String, Role)> {
+        let here = self.events.peek().map(|(place, _)| *place);
+        let shown = self.session.player.at.time;
+        while let Some((after, note)) = self.notes.next_if(|(after, _)| here.is_none_or(|here| *after > here))
+        {
+            // What is still to come at the moment shown is left out, as events are.
+            if note.time <= shown || *after <= self.session.standing.events() {
+                let stamp = stamp(self.model, self.session, note.time);
+                return Some((format!("{stamp:>13}  {}", note.words), Role::Strong));
+            }
+        }
+        self.events.next().map(|(_, line)| line)
     }
 }
 
@@ -84,12 +117,16 @@ pub fn line(model: &Model, session: &Session, told: &Told) -> Option<(String, Ro
         }
         EventKind::Opened(_) | EventKind::Candidate(_) | EventKind::Dismissed { .. } => return None,
     };
+    let stamp = stamp(model, session, time);
+    Some((format!("{stamp:>13}  #{connection} {words}"), role))
+}
+
+fn stamp(model: &Model, session: &Session, time: Timestamp) -> String {
     let base = session.store.span().map_or(time, |(first, _)| first);
-    let stamp = match model.choices.times {
+    match model.choices.times {
         TimeFormat::Utc => utc(time),
         _ => seconds(time.since(base)),
-    };
-    Some((format!("{stamp:>13}  #{connection} {words}"), role))
+    }
 }
 
 /// The frame of the probe of this event number, unless it lies far back.

@@ -2,13 +2,14 @@
 
 use super::pen::Pen;
 use crate::dashboard::keymap;
+use crate::dashboard::live::Live;
 use crate::dashboard::model::{Model, Screen, Session};
 use crate::dashboard::text::{self, brief, plural, seconds, utc};
 use crate::dashboard::theme::Role;
 
 pub(super) fn header(model: &Model, pen: &mut Pen<'_>) {
     let mut x = 0;
-    for (number, screen) in (1..).zip(Screen::ALL) {
+    for (number, screen) in (0..).zip(Screen::ALL) {
         let chosen = screen == model.screen;
         let tab = if chosen {
             format!("[{number} {}]", screen.name())
@@ -18,10 +19,18 @@ pub(super) fn header(model: &Model, pen: &mut Pen<'_>) {
         x = pen.put(x, 0, &tab, if chosen { Role::Selected } else { Role::Text });
         x += 1;
     }
-    let Some(session) = model.session.as_ref() else {
+    if let (Screen::Simulate, Some(simulation)) = (model.screen, model.simulation.as_ref()) {
+        super::simulate::badge(simulation, x, pen);
+        return;
+    }
+    let Some(session) = model.shown() else {
         pen.put_right(1, 0, "keepscope", Role::Faint);
         return;
     };
+    if let Some(live) = &session.live {
+        live_badges(session, live, x, pen);
+        return;
+    }
     let paused = !session.player.playing && !session.player.is_at_end(&session.store);
     let badge = if paused { "PAUSED  RECORDED" } else { "RECORDED" };
     let packets = plural(session.store.reading().packets, "packet");
@@ -31,11 +40,79 @@ pub(super) fn header(model: &Model, pen: &mut Pen<'_>) {
     pen.put_right(1, 0, &format!("{name}   {right}"), Role::Strong);
 }
 
+/// What goes on, at the right of the first line.
+fn live_badges(session: &Session, live: &Live, x: u16, pen: &mut Pen<'_>) {
+    let facts = &live.facts;
+    let mut badges = Vec::new();
+    if let Some(recorded) = &facts.recording {
+        let name = recorded.path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        badges.push((format!("RECORDING {}", text::clean(&name)), Role::Bad));
+    }
+    if facts.held {
+        badges.push(("HELD".to_owned(), Role::Doubt));
+    }
+    if !session.player.playing {
+        badges.push(("PAUSED".to_owned(), Role::Doubt));
+    }
+    badges.push(match facts.over {
+        Some(_) => ("ENDED".to_owned(), Role::Strong),
+        None => ("LIVE".to_owned(), Role::Good),
+    });
+    let mut before = 1;
+    for (words, role) in badges.iter().rev() {
+        let wide = text::width(words) as u16;
+        if x + wide + before + 1 > pen.width() {
+            return;
+        }
+        pen.put_right(before, 0, words, *role);
+        before += wide + 2;
+    }
+    let packets = plural(session.store.reading().packets, "packet");
+    if usize::from(x + before) + text::width(&packets) + 2 < usize::from(pen.width()) {
+        pen.put_right(before + 1, 0, &packets, Role::Text);
+    }
+}
+
+/// Where a live source is, and what was lost of it.
+fn live_status(session: &Session, live: &Live, pen: &mut Pen<'_>) {
+    let (glyphs, facts, reading) = (pen.theme().glyphs(), &live.facts, session.store.reading());
+    if let Some(Some(why)) = &facts.over {
+        pen.put(1, 0, why, Role::Bad);
+        return;
+    }
+    let at = session.player.at.time;
+    let clock = if reading.packets == 0 { String::new() } else { format!(" {}Z", text::time_of_day(at)) };
+    let mut parts = vec![match (session.player.playing, facts.over.is_some()) {
+        (_, true) => format!("{} ENDED{clock}", glyphs.pause),
+        (true, _) => format!("{} NOW{clock}", glyphs.play),
+        (false, _) => format!("{} PAUSED{clock}, End goes to now", glyphs.pause),
+    }];
+    // Losses are never left out for want of room: they stand before what is longer.
+    parts.push(format!("{} dropped by the system", facts.dropped));
+    parts.push(format!("{} not shown", reading.unshown + reading.left_out));
+    if let Some(recorded) = &facts.recording {
+        parts.push(format!("{} recorded", recorded.packets));
+    }
+    let open = facts.links.iter().filter(|link| link.stage.goes_on()).count();
+    if let Some(what) = &facts.watching {
+        parts.push(format!("watching {what}"));
+    }
+    if !facts.links.is_empty() {
+        parts.push(format!("{open} of {} probed", plural(facts.links.len() as u64, "connection")));
+    }
+    let role = if facts.dropped + reading.unshown > 0 { Role::Doubt } else { Role::Text };
+    pen.put(1, 0, &parts.join("   "), role);
+}
+
 /// Where we are in time.
 pub(super) fn status(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     let glyphs = pen.theme().glyphs();
     if let Some(failed) = &session.failed {
         pen.put(1, 0, failed, Role::Bad);
+        return;
+    }
+    if let Some(live) = &session.live {
+        live_status(session, live, pen);
         return;
     }
     let (player, store) = (&session.player, &session.store);

@@ -4,12 +4,14 @@
 //! are visible; long runs of ordinary segments are skipped at once.
 
 use super::pen::Pen;
+use crate::dashboard::live::{Link, Stage};
 use crate::dashboard::model::{Chosen, Meaning, Model, Panel, Session, TimeFormat};
+use crate::dashboard::simulation::asides::Note;
 use crate::dashboard::store::Connection;
 use crate::dashboard::store::row::{Row, SHOWN_OF_RUN};
 use crate::dashboard::text::{brief, fit, fit_right, plural, seconds, utc};
 use crate::dashboard::theme::{Glyphs, Role};
-use crate::time::{Span, Timestamp};
+use crate::time::{Span, Timestamp, duration};
 use crate::track::Class;
 use crate::track::event::{AnswerKind, Party};
 
@@ -20,7 +22,10 @@ const MARKED_SILENCE: Span = Span::from_secs(1);
 const LONGEST_SILENCE: u64 = 12;
 
 /// A probe without an answer for this long is shown as lost.
-const LOST_AFTER: Span = Span::from_secs(1);
+pub const LOST_AFTER: Span = Span::from_secs(1);
+
+/// Probes to come that are shown.
+const DUE_SHOWN: usize = 4;
 
 /// What stands before remarks.
 const INDENT: &str = "                   ";
@@ -37,6 +42,8 @@ pub enum Line {
     Silence(Span, u64),
     /// Segments from one place up to another, which are not shown.
     Folded(usize, usize),
+    /// What happened without a packet, by its place among the notes of a simulation.
+    Note(usize),
 }
 
 /// The last lines of a connection of which so many segments have been read, `skip` lines before the end,
@@ -49,8 +56,10 @@ pub fn lines(session: &Session, connection: &Connection, fold: bool, skip: usize
     let wanted = skip.saturating_add(most);
     let mut found = Vec::with_capacity(most + 4);
     let mut after: Option<Timestamp> = None;
+    let mut notes = session.asides.notes_until(session.player.at.time);
     while place > 0 && found.len() < wanted {
         if let Some((begin, end)) = folded_around(connection, place) {
+            notes = take_notes(notes, time(begin), &mut found);
             found.push(Line::Folded(begin, end));
             after = None;
             place = begin;
@@ -58,6 +67,7 @@ pub fn lines(session: &Session, connection: &Connection, fold: bool, skip: usize
         }
         place -= 1;
         let Some(here) = time(place) else { break };
+        notes = take_notes(notes, Some(here), &mut found);
         let silence = after.map_or(Span::ZERO, |after| after.since(here));
         if silence >= MARKED_SILENCE {
             let seconds = silence.as_nanos().unsigned_abs() / 1_000_000_000;
@@ -67,12 +77,22 @@ pub fn lines(session: &Session, connection: &Connection, fold: bool, skip: usize
         found.push(Line::Row(place));
         after = Some(here);
     }
+    if place == 0 {
+        take_notes(notes, None, &mut found);
+    }
     // Scrolled back beyond the first line, the first ones stay.
     let skip = skip.min(found.len().saturating_sub(most));
     found.drain(..skip);
     found.truncate(most);
     found.reverse();
     found
+}
+
+/// Adds the notes from a time on, last one first, and leaves those before; all of them where there is no time.
+fn take_notes<'a>(notes: &'a [Note], from: Option<Timestamp>, found: &mut Vec<Line>) -> &'a [Note] {
+    let before = from.map_or(0, |from| notes.partition_point(|note| note.time < from));
+    found.extend((before..notes.len()).rev().map(Line::Note));
+    notes.get(..before).unwrap_or_default()
 }
 
 /// The folded middle of a run of ordinary segments that ends right before a place.
@@ -105,9 +125,12 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     let heading = writer.heading();
     pen.put(0, 0, &heading, Role::Faint);
     let height = usize::from(pen.height()).saturating_sub(1);
-    let tail = if session.ladder_back == 0 { writer.tail() } else { Vec::new() };
+    let latest = session.ladder_back == 0;
+    let ahead = if latest && session.asides.foreseen { writer.ahead(height / 2) } else { Vec::new() };
+    let tail = if latest && !session.asides.foreseen { writer.tail() } else { Vec::new() };
     let tail = tail.get(..tail.len().min(height / 3)).unwrap_or_default();
-    let room = height.saturating_sub(tail.len());
+    let taken = tail.len() + ahead.len() + usize::from(!ahead.is_empty());
+    let room = height.saturating_sub(taken);
     let lines = lines(session, connection, model.choices.fold, session.ladder_back, room);
     let mut y = 1;
     for line in &lines {
@@ -116,6 +139,15 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     }
     for words in tail {
         pen.put(0, y, words, Role::Faint);
+        y += 1;
+    }
+    if !ahead.is_empty() {
+        pen.put(0, y, "-- now; what follows is predicted --", Role::Now);
+        y += 1;
+    }
+    for line in &ahead {
+        writer.write(line, y, &mut pen);
+        pen.mark_line(y, Role::Faint);
         y += 1;
     }
 }
@@ -135,6 +167,8 @@ pub(in crate::dashboard) struct Told {
     pub(in crate::dashboard) note: String,
     pub(in crate::dashboard) role: Role,
     pub(in crate::dashboard) lost: bool,
+    /// Its answer may still come.
+    pub(in crate::dashboard) waits: bool,
 }
 
 impl Writer<'_> {
@@ -178,6 +212,13 @@ impl Writer<'_> {
                 let words = format!("... {}{octets} of data ...", plural((end - begin) as u64, "segment"));
                 pen.put(indent, y, &words, Role::Faint);
             }
+            Line::Note(place) => {
+                let Some(note) = self.session.asides.notes.get(*place) else { return };
+                let time = self.time(note.time, None);
+                let frame = if self.wide { 7 } else { 5 };
+                let x = pen.put(0, y, &format!("{:frame$} {time:>12} ", ""), Role::Text);
+                pen.put(x, y, &format!("!! {}", note.words), note.role);
+            }
             Line::Row(place) => {
                 let Some(row) = self.row(*place) else { return };
                 let before = place.checked_sub(1).and_then(|place| self.row(place)).map(|row| row.time);
@@ -201,18 +242,54 @@ impl Writer<'_> {
             let (client, server) =
                 if row.sender == Party::Client { (numbers.as_str(), "") } else { ("", numbers.as_str()) };
             x = pen.put(x, y, &fit_right(client, 24, glyphs.cut), Role::Text);
-            x = pen.put(x + 1, y, &arrow(glyphs, row.sender, told.lost, 8), role);
+            x = pen.put(x + 1, y, &arrow(glyphs, row.sender, &told, 8), role);
             x = pen.put(x + 1, y, &fit(server, 19, glyphs.cut), Role::Text);
-            pen.put(x + 1, y, &told.note, role);
+            x = pen.put(x + 1, y, &told.note, role);
+            self.write_remark(row, x, y, pen);
             return;
         }
         let mut x = pen.put(0, y, &format!("{frame:>5} {time:>12} "), Role::Text);
         x = pen.put(x, y, &fit(&told.what, 8, glyphs.cut), role);
-        x = pen.put(x + 1, y, &arrow(glyphs, row.sender, told.lost, 4), role);
+        x = pen.put(x + 1, y, &arrow(glyphs, row.sender, &told, 4), role);
         x = pen.put(x + 1, y, &numbers, Role::Text);
-        if !told.note.is_empty() {
-            pen.put(x + 1, y, &told.note, role);
+        // Where there is little room the arrow alone says that there was no answer.
+        let remarked = told.lost && self.session.asides.remarks.contains_key(&row.frame());
+        if !told.note.is_empty() && !remarked {
+            x = pen.put(x + 1, y, &told.note, role);
         }
+        self.write_remark(row, x, y, pen);
+    }
+
+    /// What a simulation knows of a packet beside what it is.
+    fn write_remark(&self, row: &Row, x: u16, y: u16, pen: &mut Pen<'_>) {
+        if let Some(remark) = self.session.asides.remarks.get(&row.frame()) {
+            pen.put(x + 1, y, remark, Role::Faint);
+        }
+    }
+
+    /// What comes next in a simulation, as many lines at most.
+    fn ahead(&self, most: usize) -> Vec<Line> {
+        let read = self.session.standing.rows();
+        let mut place = self.connection.rows.partition_point(|row| (*row as usize) < read);
+        let asides = &self.session.asides;
+        let mut note = asides.notes_until(self.session.player.at.time).len();
+        let mut lines = Vec::new();
+        while lines.len() < most {
+            let row = self.row(place).map(|row| row.time);
+            let told = asides.notes.get(note).map(|note| note.time);
+            match (row, told) {
+                (Some(row), told) if told.is_none_or(|told| row <= told) => {
+                    lines.push(Line::Row(place));
+                    place += 1;
+                }
+                (_, Some(_)) => {
+                    lines.push(Line::Note(note));
+                    note += 1;
+                }
+                _ => break,
+            }
+        }
+        lines
     }
 
     fn time(&self, time: Timestamp, before: Option<Timestamp>) -> String {
@@ -238,7 +315,13 @@ impl Writer<'_> {
     }
 
     pub(in crate::dashboard) fn told(&self, row: &Row) -> Told {
-        let told = |what: &str, note: String, role| Told { what: what.to_owned(), note, role, lost: false };
+        let told = |what: &str, note: String, role| Told {
+            what: what.to_owned(),
+            note,
+            role,
+            lost: false,
+            waits: false,
+        };
         let record = &self.chosen.record;
         match self.chosen.meanings.get(&row.frame()) {
             Some(Meaning::Probe(party, index)) => {
@@ -247,11 +330,11 @@ impl Writer<'_> {
                 };
                 let what = format!("KA {}", probe.segment.run);
                 match &probe.answer {
-                    Some(_) => Told { what, note: String::new(), role: Role::Good, lost: false },
+                    Some(_) => told(&what, String::new(), Role::Good),
                     None if is_waiting(self.session, row.time) => {
-                        Told { what, note: "waiting".to_owned(), role: Role::Text, lost: false }
+                        Told { waits: true, ..told(&what, "waiting".to_owned(), Role::Text) }
                     }
-                    None => Told { what, note: "no answer".to_owned(), role: Role::Doubt, lost: true },
+                    None => Told { lost: true, ..told(&what, "no answer".to_owned(), Role::Doubt) },
                 }
             }
             Some(Meaning::Answer(party, index)) => {
@@ -282,7 +365,16 @@ impl Writer<'_> {
         let Some(last) = place.checked_sub(1).and_then(|place| self.row(place)) else { return Vec::new() };
         let mut words = Vec::new();
         let quiet = now.since(last.time);
-        if quiet >= MARKED_SILENCE {
+        if let Some(live) = &self.session.live {
+            if quiet >= MARKED_SILENCE {
+                let whole = Span::from_secs(quiet.as_nanos() / 1_000_000_000);
+                words.push(format!("{INDENT}~~ {} of silence so far ~~", duration::format(whole)));
+            }
+            if let Some(link) = live.link(self.chosen.record.id).filter(|_| self.session.player.playing) {
+                words.extend(self.to_come(link, live.facts.held));
+                return words;
+            }
+        } else if quiet >= MARKED_SILENCE {
             words.push(format!("{INDENT}~~ {} of silence so far ~~", seconds(quiet)));
         }
         let first = self.session.store.span().map_or(now, |(first, _)| first);
@@ -291,6 +383,29 @@ impl Writer<'_> {
             let (from, to) = (seconds(due.window.0.since(first)), seconds(due.window.1.since(first)));
             format!("{INDENT}(next KA due {from} to {to})")
         }));
+        words
+    }
+}
+
+impl Writer<'_> {
+    /// The probes of ours that are due, and when it is given up.
+    fn to_come(&self, link: &Link, held: bool) -> Vec<String> {
+        let count = link.manner.settings.count;
+        let next = link.next.filter(|_| link.stage == Stage::Open);
+        let mut words = Vec::new();
+        if held && link.stage == Stage::Open {
+            words.push(format!("{INDENT}(probes are held back: H lets them go, ! sends one)"));
+        }
+        let numbers = (link.unanswered + 1..=count).zip(0..);
+        for (number, after) in numbers.take(DUE_SHOWN) {
+            let Some(due) = next.map(|next| next.plus(link.manner.settings.interval.times(after))) else {
+                break;
+            };
+            words.push(format!("{:>5} {:>12} KA {number}/{count}  (due)", "", self.time(due, None)));
+        }
+        if let Some(end) = link.gives_up.filter(|_| link.stage == Stage::Open) {
+            words.push(format!("{:>5} {:>12} given up, if nothing is answered", "", self.time(end, None)));
+        }
         words
     }
 }
@@ -328,9 +443,11 @@ fn plain_name(row: &Row) -> (String, Role) {
 }
 
 /// An arrow of so many columns.
-fn arrow(glyphs: &Glyphs, sender: Party, lost: bool, columns: usize) -> String {
+fn arrow(glyphs: &Glyphs, sender: Party, told: &Told, columns: usize) -> String {
     let shaft: String = std::iter::repeat_n(glyphs.shaft, columns.saturating_sub(1)).collect();
-    match (sender, lost) {
+    match (sender, told.lost) {
+        (Party::Client, false) if told.waits => format!("{shaft}?"),
+        (Party::Server, false) if told.waits => format!("?{shaft}"),
         (Party::Client, false) => format!("{shaft}{}", glyphs.right),
         (Party::Server, false) => format!("{}{shaft}", glyphs.left),
         (Party::Client, true) => {

@@ -7,7 +7,8 @@
 //! | 80x24 | no round trips; events and scrubber have one line |
 //! | 60x16 | connections, ladder, one line of verdict, scrubber |
 //!
-//! A panel that has the keys and no place takes that of the ladder.
+//! A panel that has the keys and no place takes that of the ladder. The live screen has no scrubber: the room is the
+//! ladder's.
 
 use ratatui::layout::Rect;
 
@@ -23,6 +24,8 @@ pub enum Place {
     Panel(Panel),
     /// The bar of all time.
     Scrubber,
+    /// How a simulation stands.
+    State,
 }
 
 /// The steps of size.
@@ -51,16 +54,25 @@ impl Size {
     }
 }
 
-/// The places of the replay screen.
+/// The places of the live and the replay screen; the live one has no scrubber.
 pub fn places(model: &Model, size: Size, area: Rect) -> Vec<(Place, Rect)> {
     let width = area.width;
     let body = area.height.saturating_sub(3);
     let line = |y: u16, height: u16| Rect { x: 0, y: 1 + y, width, height };
     let focus = model.choices.focus;
-    let bar = if matches!(size, Size::Large | Size::Huge) { 4 } else { 1 };
+    let live = model.screen == Screen::Live;
+    let bar = if live {
+        0
+    } else if matches!(size, Size::Large | Size::Huge) {
+        4
+    } else {
+        1
+    };
     let rest = body.saturating_sub(bar);
     if model.choices.maximised {
-        return vec![(Place::Panel(focus), line(0, rest)), (Place::Scrubber, line(rest, bar))];
+        let mut places = vec![(Place::Panel(focus), line(0, rest))];
+        places.extend((bar > 0).then(|| (Place::Scrubber, line(rest, bar))));
+        return places;
     }
     let (table, along, log) = match size {
         Size::Small => (4, 0, 0),
@@ -70,7 +82,7 @@ pub fn places(model: &Model, size: Size, area: Rect) -> Vec<(Place, Rect)> {
     };
     // A table of few connections leaves its room to the others. Their number is that of the source, so that
     // nothing moves while a filter is typed.
-    let connections = model.session.as_ref().map_or(0, |session| session.store.connections().len());
+    let connections = model.shown().map_or(0, |session| session.store.connections().len());
     let table = table.min(u16::try_from(connections).unwrap_or(u16::MAX).saturating_add(3).max(4));
     let verdict_line = u16::from(size == Size::Small);
     let middle = rest.saturating_sub(table + along + log + verdict_line);
@@ -80,7 +92,7 @@ pub fn places(model: &Model, size: Size, area: Rect) -> Vec<(Place, Rect)> {
         let shown = if matches!(focus, Panel::Connections | Panel::Verdict) { Panel::Ladder } else { focus };
         places.push((Place::Panel(shown), line(y, middle)));
         places.push((Place::Panel(Panel::Verdict), line(y + middle, 1)));
-        places.push((Place::Scrubber, line(rest, bar)));
+        places.extend((bar > 0).then(|| (Place::Scrubber, line(rest, bar))));
         return places;
     }
     let left = match size {
@@ -113,7 +125,7 @@ pub fn places(model: &Model, size: Size, area: Rect) -> Vec<(Place, Rect)> {
         places.push((Place::Panel(Panel::Timeline), line(y, along)));
     }
     places.push((Place::Panel(Panel::Events), line(y + along, log)));
-    places.push((Place::Scrubber, line(rest, bar)));
+    places.extend((bar > 0).then(|| (Place::Scrubber, line(rest, bar))));
     places
 }
 
@@ -121,6 +133,11 @@ pub fn places(model: &Model, size: Size, area: Rect) -> Vec<(Place, Rect)> {
 pub fn at(model: &Model, column: u16, row: u16) -> Option<(Place, Rect)> {
     let (width, height) = model.size;
     let area = Rect { x: 0, y: 0, width, height };
-    let size = Size::of(width, height).filter(|_| model.screen == Screen::Replay)?;
-    places(model, size, area).into_iter().find(|(_, rect)| rect.contains((column, row).into()))
+    let size = Size::of(width, height)?;
+    let places = match model.screen {
+        Screen::Live | Screen::Replay => places(model, size, area),
+        Screen::Simulate => super::simulate::places(model, size, area),
+        Screen::Start => return None,
+    };
+    places.into_iter().find(|(_, rect)| rect.contains((column, row).into()))
 }

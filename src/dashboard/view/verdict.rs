@@ -3,6 +3,7 @@
 use super::pen::Pen;
 use crate::analysis::filter::best_explanation;
 use crate::analysis::{ConnectionRecord, Outcome, median};
+use crate::dashboard::live::{Link, Stage};
 use crate::dashboard::model::{Chosen, Model, Panel, Session};
 use crate::dashboard::text::{brief, plural, seconds, wrap};
 use crate::dashboard::theme::Role;
@@ -17,10 +18,13 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
         pen.panel("Verdict", "", model.choices.focus == Panel::Verdict);
         return;
     };
-    let (sign, word, role) = model.choices.theme.outcome(chosen.record.verdict.outcome);
+    let link = link(session, chosen);
+    let known = link.and_then(|link| link.stage.verdict());
+    let (sign, word, role) =
+        known.unwrap_or_else(|| model.choices.theme.outcome(chosen.record.verdict.outcome));
     if pen.height() < 3 {
         let x = pen.put(1, 0, &format!("#{} {sign} {word}", chosen.record.id), role);
-        pen.put(x, 0, &format!(": {}", chosen.record.verdict.reason), Role::Text);
+        pen.put(x, 0, &format!(": {}", reason(session, chosen)), Role::Text);
         return;
     }
     let mut pen = pen.panel(&title, "", model.choices.focus == Panel::Verdict);
@@ -50,8 +54,10 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
 /// What there is to say, most important first.
 fn paragraphs(session: &Session, chosen: &Chosen) -> Vec<(&'static str, String)> {
     let record = &chosen.record;
-    let mut said = vec![("", record.verdict.reason.clone())];
-    said.push(("would change it", would_change(record).to_owned()));
+    let mut said = vec![("", reason(session, chosen))];
+    said.extend(ours(session, chosen).map(|words| ("state", words)));
+    let known = link(session, chosen).and_then(|link| link.stage.would_change());
+    said.push(("would change it", known.unwrap_or_else(|| would_change(record)).to_owned()));
     let evidence = &record.verdict.evidence;
     if !evidence.is_empty() {
         let named: Vec<String> = evidence.iter().take(NAMED).map(ToString::to_string).collect();
@@ -60,7 +66,9 @@ fn paragraphs(session: &Session, chosen: &Chosen) -> Vec<(&'static str, String)>
         said.push(("frames", format!("{}{more}", named.join(" "))));
     }
     said.extend(probes(record).map(|words| ("probes", words)));
-    if let Some(best) = best_explanation(record) {
+    let ours = session.live.as_ref().is_some_and(|live| live.owner(record.id).is_some());
+    // Who knows what was set need not draw it from packets.
+    if let Some(best) = best_explanation(record).filter(|_| !ours) {
         said.push(("like", crate::dashboard::expected::words(best)));
     }
     said.extend(in_time(session).map(|words| ("due", words)));
@@ -70,6 +78,45 @@ fn paragraphs(session: &Session, chosen: &Chosen) -> Vec<(&'static str, String)>
     }
     said.extend(record.confounders.iter().map(|confounder| ("mind", confounder.kind.sentence().to_owned())));
     said
+}
+
+/// The chosen connection if it is ours; how it stands is known of now only.
+fn link<'a>(session: &'a Session, chosen: &Chosen) -> Option<&'a Link> {
+    session.live.as_ref().filter(|_| session.player.playing)?.link(chosen.record.id)
+}
+
+/// What was seen, in one sentence.
+fn reason(session: &Session, chosen: &Chosen) -> String {
+    let reason = &chosen.record.verdict.reason;
+    if let Some(known) = link(session, chosen).and_then(|link| link.stage.reason()) {
+        return known.to_owned();
+    }
+    // A source that goes on has no end of which to speak.
+    if session.live.is_some() { reason.replace("when the capture ends", "so far") } else { reason.clone() }
+}
+
+/// How one of our connections stands.
+fn ours(session: &Session, chosen: &Chosen) -> Option<String> {
+    let live = session.live.as_ref()?;
+    let link = link(session, chosen)?;
+    let settings = link.manner.settings;
+    let base = session.store.span().map_or(session.player.at.time, |(first, _)| first);
+    let at = |time: Option<crate::time::Timestamp>| time.map(|time| seconds(time.since(base)));
+    let waits = match (link.stage, link.unanswered) {
+        (Stage::Silent, _) => {
+            format!("given up: {} without an answer", plural(settings.count.into(), "probe"))
+        }
+        (Stage::Open, 0) if live.facts.held => "open; probes are held back".to_owned(),
+        (Stage::Open, 0) => {
+            at(link.next).map_or("open".to_owned(), |next| format!("open; next probe at {next}"))
+        }
+        (Stage::Open, waiting) => {
+            let end = at(link.gives_up).map_or(String::new(), |end| format!("; given up at {end} otherwise"));
+            format!("{waiting} of {} without an answer{end}", plural(settings.count.into(), "probe"))
+        }
+        (stage, _) => stage.word().to_owned(),
+    };
+    Some(format!("{waits}; {}", link.manner))
 }
 
 fn probes(record: &ConnectionRecord) -> Option<String> {

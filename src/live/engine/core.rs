@@ -3,7 +3,10 @@
 //! Owns the state of a run. Pure but for the hasher; whoever drives it has the wire. Uses [`super::link`] for each
 //! connection, [`crate::pipeline`] for what packets mean, and [`super::pace`] for how fast they may leave.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+mod steered;
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::net::IpAddr;
 
 use super::learn::Learner;
 use super::link::{Link, Phase, Step, Tuple, Wanted};
@@ -13,6 +16,7 @@ use super::{News, Terms};
 use crate::analysis::{Collector, ConnectionRecord};
 use crate::frame::{Frame, FrameId};
 use crate::keepalive::Rules;
+use crate::live::filter::Filter;
 use crate::live::wire::{Arrival, Connect, Ended, Handle};
 use crate::pipeline::{Counts, Pipeline};
 use crate::segment::decode::{Decoded, decode};
@@ -25,7 +29,7 @@ use crate::track::event::{AnswerKind, ConnectionId, Event, EventKind};
 const MOST_STRANGERS: usize = 1024;
 
 /// What is to be done in the world.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Command {
     /// Open the connection of that index.
     Connect(usize, Connect),
@@ -33,6 +37,8 @@ pub(super) enum Command {
     Send(usize, Wanted),
     /// Close it.
     Close(Handle),
+    /// See other packets.
+    See(Filter),
 }
 
 /// The state of a run.
@@ -61,6 +67,14 @@ pub(super) struct Core {
     frames: u64,
     now: Timestamp,
     interrupted: bool,
+    /// Somebody asked for the end.
+    is_ending: bool,
+    /// Probes leave by hand only.
+    held: bool,
+    /// Packets of others come, too.
+    others_come: bool,
+    /// Our peers.
+    peers: HashSet<(IpAddr, u16)>,
     commands: VecDeque<Command>,
     news: VecDeque<News>,
 }
@@ -87,6 +101,10 @@ impl Core {
             frames: 0,
             now,
             interrupted: false,
+            is_ending: false,
+            held: false,
+            others_come: false,
+            peers: plan.orders.iter().map(|order| steered::end_of(order.connect.peer)).collect(),
             commands: VecDeque::new(),
             news: VecDeque::new(),
             links,
@@ -216,7 +234,7 @@ impl Core {
     pub(super) fn on_arrival(&mut self, now: Timestamp, arrival: Arrival<'_>) {
         self.now = self.now.max(now);
         match arrival {
-            Arrival::Frame(_) | Arrival::Octets { .. } | Arrival::Deadline => {}
+            Arrival::Frame(_) | Arrival::Octets { .. } | Arrival::Deadline | Arrival::Woken => {}
             Arrival::Opened { handle, local, remote } => self.on_opened(handle, local, remote),
             Arrival::Ended { handle, how } => {
                 if let Some(index) = self.handles.get(&handle).copied() {
@@ -325,6 +343,9 @@ impl Core {
     /// A packet left or came.
     pub(super) fn on_frame(&mut self, now: Timestamp, frame: &Frame<'_>) {
         self.now = self.now.max(now);
+        if !self.concerns_us(frame) {
+            return;
+        }
         let mut seen: Option<(Segment, Class)> = None;
         let observed = self.pipeline.frame_shown(frame, |segment, observed| {
             seen = Some((*segment, observed.class));

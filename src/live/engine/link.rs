@@ -3,6 +3,8 @@
 //! Owns the phases of its life. The machine of [`crate::keepalive`] decides when a probe is due. Pure: packets and
 //! times go in, steps come out. Uses [`super::learn`] for what its packets teach.
 
+mod steered;
+
 use super::exam::Exam;
 use super::learn::{Dress, Learner};
 use super::plan::{Order, Until};
@@ -117,6 +119,12 @@ pub(super) struct Link {
     rounds: u32,
     /// A probe waits for its answer.
     waits: bool,
+    /// Probes of the machine since the last answer.
+    unanswered: u32,
+    /// Somebody wants a probe at this time, whether one is due or not.
+    by_hand: Option<Timestamp>,
+    /// Probes leave only where somebody wants one.
+    held: bool,
     /// The longest round trip so far.
     round_trip: Span,
     /// A probe without data was answered.
@@ -140,6 +148,9 @@ impl Link {
             sent: 0,
             rounds: 0,
             waits: false,
+            unanswered: 0,
+            by_hand: None,
+            held: false,
             round_trip: Span::ZERO,
             answers_empty: false,
             fins: [false; 2],
@@ -149,11 +160,16 @@ impl Link {
     /// When to call [`on_time`](Link::on_time).
     pub(super) fn due(&self) -> Option<Timestamp> {
         let other = match self.phase {
-            Phase::Probing => self.machine.as_ref().and_then(Machine::next_timeout),
+            Phase::Probing => self.by_hand.into_iter().chain(self.timeout()).min(),
             Phase::Examining => self.exam.as_ref().and_then(Exam::due),
             _ => None,
         };
         self.deadline.into_iter().chain(other).min()
+    }
+
+    /// When the machine sends the next probe, or gives up.
+    fn timeout(&self) -> Option<Timestamp> {
+        self.machine.as_ref().filter(|_| !self.held).and_then(Machine::next_timeout)
     }
 
     /// Whether it may send when its time has come.
@@ -196,18 +212,19 @@ impl Link {
         machine.set(heard, Setting::Enabled(true));
         self.machine = Some(machine);
         self.phase = Phase::Probing;
-        self.deadline = Some(now.plus(self.longest()));
+        self.deadline = self.longest().map(|span| now.plus(span));
     }
 
     /// How long it takes at the longest. A peer that never falls silent would otherwise never be left.
-    fn longest(&self) -> Span {
+    fn longest(&self) -> Option<Span> {
         let Settings { idle, interval, count, .. } = self.order.settings;
         match self.order.until {
-            Until::For(span) => span,
+            Until::For(span) => Some(span),
             Until::Rounds(rounds) => {
                 let run = idle.plus(interval.times(i64::from(count)));
-                run.times(i64::from(rounds)).plus(idle)
+                Some(run.times(i64::from(rounds)).plus(idle))
             }
+            Until::Stopped => None,
         }
     }
 
@@ -226,8 +243,14 @@ impl Link {
             }
             Phase::Closing if over => self.end(),
             Phase::Probing => {
-                if let Some(machine) = &mut self.machine {
+                let by_hand = self.by_hand.take_if(|wanted| *wanted <= now).is_some();
+                // One that is due anyway is the one that is wanted.
+                let due = self.timeout().is_some_and(|due| due <= now);
+                if let Some(machine) = self.machine.as_mut().filter(|_| !self.held) {
                     machine.on_timeout(now);
+                }
+                if by_hand && !due {
+                    self.send_by_hand(now, steps);
                 }
                 self.take_from_machine(now, steps);
             }
@@ -271,8 +294,12 @@ impl Link {
         let mut gave_up = false;
         while let Some(event) = machine.poll_event() {
             match event {
-                Event::ProbeSent { .. } => self.waits = true,
+                Event::ProbeSent { .. } => {
+                    self.waits = true;
+                    self.unanswered = self.unanswered.saturating_add(1);
+                }
                 Event::Answered { .. } => {
+                    self.unanswered = 0;
                     self.rounds = self.rounds.saturating_add(1);
                     self.waits = false;
                     self.story.send_error = None;
@@ -322,9 +349,10 @@ impl Link {
         }
         let rounds = match self.order.until {
             Until::Rounds(rounds) => self.rounds >= rounds,
-            Until::For(_) => false,
+            Until::For(_) | Until::Stopped => false,
         };
-        let over = self.deadline.is_none_or(|deadline| deadline <= now);
+        let ends = self.order.until != Until::Stopped;
+        let over = ends && self.deadline.is_none_or(|deadline| deadline <= now);
         if !rounds && !over {
             return;
         }

@@ -45,6 +45,8 @@ pub enum Until {
     Rounds(u32),
     /// So long after it was opened.
     For(Span),
+    /// Until somebody ends it.
+    Stopped,
 }
 
 /// One connection.

@@ -14,7 +14,7 @@ use crate::partner::server::Token;
 use crate::time::{Span, Timestamp};
 
 /// The first look.
-const SOON: Span = Span::from_millis(2);
+const SOON: Span = Span::from_micros(500);
 
 /// The longest time between two looks.
 const SELDOM: Span = Span::from_millis(50);
@@ -50,6 +50,8 @@ struct Watch {
     /// What the kernel said before.
     before: TcpInfo,
     look: Timestamp,
+    /// When it was looked for the last time, and nothing had come.
+    looked: Timestamp,
     pause: Span,
 }
 
@@ -87,7 +89,8 @@ impl Watches {
     ) {
         let phase = Phase::Out { at: now, until: now.plus(span) };
         let look = now.plus(SOON);
-        self.watched.push(Watch { token, id, form, span, phase, before, look, pause: SOON });
+        let watch = Watch { token, id, form, span, phase, before, look, looked: now, pause: SOON };
+        self.watched.push(watch);
     }
 
     /// Has the kernel send its own keepalive probe: its timer is due at once on a connection that was idle for longer
@@ -109,7 +112,8 @@ impl Watches {
         }
         let phase = Phase::Launching { idle: idle(&before), until: now.plus(LAUNCH) };
         let look = now.plus(SOON);
-        self.watched.push(Watch { token, id, form, span, phase, before, look, pause: SOON });
+        let watch = Watch { token, id, form, span, phase, before, look, looked: now, pause: SOON };
+        self.watched.push(watch);
         Ok(())
     }
 
@@ -172,16 +176,16 @@ impl Watch {
             }
             Phase::Out { at, until } => {
                 self.pause = self.pause.times(2).min(SELDOM);
-                let back = match form {
-                    Form::Data(_) if info.unacked == 0 && info.not_sent == 0 => {
-                        Some(acknowledged(now, at, info))
-                    }
-                    Form::Keepalive(_) if info.segs_in != self.before.segs_in => {
-                        Some(acknowledged(now, at, info))
-                    }
-                    _ if now >= until => Some(self.silence(now, at, info)),
-                    _ => None,
+                let came = match form {
+                    Form::Data(_) => info.unacked == 0 && info.not_sent == 0,
+                    Form::Keepalive(_) => info.segs_in != self.before.segs_in,
                 };
+                let back = if came {
+                    Some(self.acknowledged(now, at, info))
+                } else {
+                    (now >= until).then(|| self.silence(now, at, info))
+                };
+                self.looked = now;
                 (back.map(|back| Known::Back { token, id, back }), back.is_none())
             }
         }
@@ -194,12 +198,14 @@ impl Watch {
         let last = if again == 0 { 0 } else { last.max(0) };
         Back::Silence { tries, last: Span::from_nanos(last) }
     }
-}
 
-/// The acknowledgment came when the kernel last heard of the peer; that is after the sending and before now, whatever
-/// its ticks make of it.
-fn acknowledged(now: Timestamp, at: Timestamp, info: &TcpInfo) -> Back {
-    let ago = Span::from_millis(i64::from(info.last_ack_recv));
-    let after = now.since(at).as_nanos() - ago.as_nanos();
-    Back::Acknowledged { after: Span::from_nanos(after.clamp(0, now.since(at).as_nanos().max(0))) }
+    /// The acknowledgment came when the kernel last heard of the peer, by its ticks: after the last look at which it
+    /// had not come, and before now. Where there was no such look, now is all that is known.
+    fn acknowledged(&self, now: Timestamp, at: Timestamp, info: &TcpInfo) -> Back {
+        let ago = Span::from_millis(i64::from(info.last_ack_recv));
+        let heard = now.since(at).as_nanos() - ago.as_nanos();
+        let (least, most) = (self.looked.since(at).as_nanos(), now.since(at).as_nanos());
+        let after = if least > 0 { heard.max(least).min(most) } else { most };
+        Back::Acknowledged { after: Span::from_nanos(after.max(0)) }
+    }
 }

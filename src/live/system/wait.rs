@@ -4,13 +4,13 @@
 //! some microseconds, where the time-out of poll may be late by the thread's timer slack, and a deadline that
 //! passed during suspend is seen at once.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::time::{
@@ -25,6 +25,8 @@ pub(super) enum Source {
     Timer,
     /// SIGINT or SIGTERM.
     Signal,
+    /// Another thread.
+    Waker,
     /// The packet socket of this number.
     Sniffer(u32),
     /// The connection of this number.
@@ -38,6 +40,7 @@ impl Source {
             Source::Signal => (1, 0),
             Source::Sniffer(number) => (2, number),
             Source::Connection(number) => (3, number),
+            Source::Waker => (4, 0),
         };
         EventData::new_u64(kind << 32 | u64::from(number))
     }
@@ -49,6 +52,7 @@ impl Source {
             0 => Source::Timer,
             1 => Source::Signal,
             2 => Source::Sniffer(number),
+            4 => Source::Waker,
             _ => Source::Connection(number),
         }
     }
@@ -64,14 +68,14 @@ pub(super) struct Waiter {
     /// What the timer is set to, in nanoseconds since boot.
     armed: Option<i64>,
     signals: Option<UnixStream>,
-    events: Vec<Event>,
+    wakers: Option<UnixStream>,
 }
 
 impl Waiter {
     pub(super) fn new() -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let timer = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
-        let waiter = Self { epoll, timer, armed: None, signals: None, events: Vec::with_capacity(EVENTS) };
+        let waiter = Self { epoll, timer, armed: None, signals: None, wakers: None };
         waiter.add(&waiter.timer, Source::Timer, EventFlags::IN)?;
         Ok(waiter)
     }
@@ -98,14 +102,22 @@ impl Waiter {
 
     /// Whether a signal came since this was last asked.
     pub(super) fn signalled(&mut self) -> bool {
-        let mut octets = [0; 16];
-        let mut any = false;
-        if let Some(signals) = &mut self.signals {
-            while signals.read(&mut octets).is_ok_and(|read| read > 0) {
-                any = true;
-            }
-        }
-        any
+        self.signals.as_mut().is_some_and(drain)
+    }
+
+    /// Something by which another thread ends the waiting.
+    pub(super) fn waker(&mut self) -> io::Result<Waker> {
+        let (reader, writer) = UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
+        writer.set_nonblocking(true)?;
+        self.add(&reader, Source::Waker, EventFlags::IN)?;
+        self.wakers = Some(reader);
+        Ok(Waker(writer))
+    }
+
+    /// Whether another thread wanted the waiting to end since this was last asked.
+    pub(super) fn woken(&mut self) -> bool {
+        self.wakers.as_mut().is_some_and(drain)
     }
 
     /// Waits on something else too.
@@ -130,13 +142,14 @@ impl Waiter {
             self.arm(deadline)?;
         }
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        self.events.clear();
-        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), only_look.then_some(&at_once)) {
+        let mut room = [const { MaybeUninit::<Event>::uninit() }; EVENTS];
+        let events = match epoll::wait(&self.epoll, &mut room, only_look.then_some(&at_once)) {
+            Ok((events, _)) => events,
             // A signal has a descriptor of its own.
-            Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::INTR) => &mut [],
             Err(error) => return Err(error.into()),
-        }
-        ready.extend(self.events.iter().map(|event| {
+        };
+        ready.extend(events.iter().map(|event| {
             let failed = { event.flags }.intersects(EventFlags::ERR);
             (Source::of(event.data), failed)
         }));
@@ -155,6 +168,28 @@ impl Waiter {
         timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &value)?;
         self.armed = deadline;
         Ok(())
+    }
+}
+
+/// Takes all octets that are there; says whether there were any.
+fn drain(stream: &mut UnixStream) -> bool {
+    let mut octets = [0; 16];
+    let mut any = false;
+    while stream.read(&mut octets).is_ok_and(|read| read > 0) {
+        any = true;
+    }
+    any
+}
+
+/// Ends the waiting of another thread.
+#[derive(Debug)]
+pub struct Waker(UnixStream);
+
+impl Waker {
+    /// Wakes it, now or when it next waits.
+    pub fn wake(&self) {
+        // A full pipe has woken it already, and one that is closed has nobody to wake.
+        let _ = (&self.0).write(&[1]);
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::{Asked, Result, connections, spoken};
+use super::{Asked, Result, connections, fitting, spoken};
 use crate::product::Product;
 use crate::report::text::{Style, plural};
 use crate::search::{
-    AtExpiry, By, Confounder, Finding, Form, Mode, NotOpened, Owner, Phase, Verdict, View, Wanted, Way, Why,
+    AtExpiry, By, Confounder, Death, Finding, Form, Mode, NotOpened, Owner, Phase, Trial, Verdict, View,
+    Wanted, Way, Why,
 };
 use crate::time::Span;
 
@@ -98,7 +99,7 @@ pub fn progress(views: &[View]) -> String {
 pub fn summary(out: &mut dyn Write, asked: &Asked, result: &Result, style: Style) -> io::Result<()> {
     for (wanted, finding) in &result.findings {
         writeln!(out)?;
-        direction(out, wanted, finding, style)?;
+        direction(out, wanted, finding, result, style)?;
     }
     writeln!(out)?;
     if let Some((ours, seen)) = result.translation {
@@ -141,7 +142,13 @@ fn safe(result: &Result) -> Option<Span> {
     (seconds > 0).then(|| Span::from_secs(seconds))
 }
 
-fn direction(out: &mut dyn Write, wanted: &Wanted, finding: &Finding, style: Style) -> io::Result<()> {
+fn direction(
+    out: &mut dyn Write,
+    wanted: &Wanted,
+    finding: &Finding,
+    result: &Result,
+    style: Style,
+) -> io::Result<()> {
     writeln!(out, "{}", dressed(&sentence(wanted, finding), finding, style))?;
     let mut row = |name: &str, text: &str| writeln!(out, "  {name:<12}{text}");
     let bracket = match (finding.longest_alive, finding.shortest_dead) {
@@ -169,8 +176,9 @@ fn direction(out: &mut dyn Write, wanted: &Wanted, finding: &Finding, style: Sty
             ),
         )?;
     }
-    if !finding.products.is_empty() {
-        row("fits", &fitting(&finding.products))?;
+    let products = fitting(finding);
+    if !products.is_empty() {
+        row("fits", &fits(&products))?;
     }
     for evidence in &finding.evidence {
         row("evidence", &evidence.rule)?;
@@ -178,19 +186,17 @@ fn direction(out: &mut dyn Write, wanted: &Wanted, finding: &Finding, style: Sty
     for caveat in &finding.caveats {
         row("caveat", &caution(caveat))?;
     }
-    for line in advice(wanted, finding) {
+    let inward = result.findings.iter().any(|(wanted, _)| wanted.way == Way::In);
+    for line in advice(wanted, finding, inward) {
         row("more", &line)?;
     }
     Ok(())
 }
 
 /// The products that fit, a few by name.
-fn fitting(products: &[(&'static str, Span)]) -> String {
+fn fits(products: &[(&'static Product, Span)]) -> String {
     const SHOWN: usize = 6;
-    let one = |(name, idle): &(&'static str, Span)| {
-        let title = Product::named(name).map_or(*name, |product| product.title);
-        format!("{title} ({})", spoken(*idle))
-    };
+    let one = |(product, idle): &(&Product, Span)| format!("{} ({})", product.title, spoken(*idle));
     let shown: Vec<String> = products.iter().take(SHOWN).map(one).collect();
     let more = products.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!(", and {more} more (keepscope products)") } else { String::new() };
@@ -232,7 +238,7 @@ fn sentence(wanted: &Wanted, finding: &Finding) -> String {
             };
             let asked = match wanted.mode {
                 Mode::Confirm(idle) => format!("Whether {} is survived is not known", spoken(idle)),
-                Mode::Full | Mode::Quick => "No timeout was found".to_owned(),
+                Mode::Full | Mode::Quick => "It was not found out".to_owned(),
             };
             format!("{asked}: {}{so_far}.", reason(why))
         }
@@ -263,6 +269,8 @@ fn found(finding: &Finding, seen: &str) -> String {
         (By::Peer, _) => "The far end",
         (By::Unknown, _) => "The path or the far end",
     };
+    let unasked =
+        finding.trials.iter().filter_map(Trial::death).any(|death| matches!(death, Death::Unasked(..)));
     let when = match finding.interval() {
         Some((low, high)) if finding.is_range() => {
             format!("between {} and {}, not always the same,", spoken(low), spoken(high))
@@ -272,7 +280,8 @@ fn found(finding: &Finding, seen: &str) -> String {
     };
     let then = match (finding.at_expiry, finding.way) {
         (AtExpiry::Silent, _) => format!("forgets it; {seen} is then dropped without a word"),
-        (AtExpiry::Reset, _) => format!("ends it by a RST ({seen} shows it)"),
+        (AtExpiry::Reset, _) if unasked => "ends it by a RST".to_owned(),
+        (AtExpiry::Reset, _) => format!("forgets it; {seen} is then answered by a RST"),
         (AtExpiry::Fin, _) => "closes it by a FIN".to_owned(),
         (AtExpiry::Icmp, _) => format!("forgets it; {seen} is then answered by an ICMP error"),
         (AtExpiry::NewPort, _) => {
@@ -341,7 +350,8 @@ fn caution(caveat: &Confounder) -> String {
 const PORT: u16 = crate::partner::PORT;
 
 /// What would tell more, and what follows.
-fn advice(wanted: &Wanted, finding: &Finding) -> Vec<String> {
+/// `inward`: the other direction was searched too.
+fn advice(wanted: &Wanted, finding: &Finding, inward: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let partner = || {
         format!(
@@ -352,6 +362,7 @@ fn advice(wanted: &Wanted, finding: &Finding) -> Vec<String> {
     match finding.verdict {
         Verdict::Found => lines.extend(keepalives(finding)),
         Verdict::CannotKnow if !wanted.partner => lines.push(partner()),
+        Verdict::CannotKnow if inward => {}
         Verdict::CannotKnow => lines.push("--direction in: let the partner send".to_owned()),
         Verdict::KeptOpenByPeer { .. } => {
             lines.push("switch off the keepalives of that server, or ask another one".to_owned());
@@ -372,21 +383,20 @@ fn advice(wanted: &Wanted, finding: &Finding) -> Vec<String> {
     lines
 }
 
-/// What keeps a connection open there.
+/// What keeps a connection open there: two chances before the path forgets it, and four if the first is lost.
 fn keepalives(finding: &Finding) -> Option<String> {
     let (low, high) = finding.interval()?;
-    let shortest = low.min(high);
-    let half = Span::from_secs((shortest.as_nanos() / 2_000_000_000).max(1));
-    Some(match finding.owner {
+    let half = low.min(high).as_nanos() / 2_000_000_000;
+    let interval = spoken(Span::from_secs((half / 4).clamp(1, 30)));
+    let idle = spoken(Span::from_secs(half));
+    (half > 0).then(|| match finding.owner {
         Owner::Proxy => {
-            format!("application data every {} or less keeps it open; keepalive probes do not", spoken(half))
+            format!("application data every {idle} or less keeps a connection open; keepalive probes do not")
         }
-        Owner::Tracker | Owner::Unknown => {
-            format!(
-                "keepalives with an idle time of {} or less keep it open, one lost probe included",
-                spoken(half)
-            )
-        }
+        Owner::Tracker | Owner::Unknown => format!(
+            "keepalives with an idle time of {idle} and an interval of {interval} keep a connection open, lost \
+             probes included"
+        ),
     })
 }
 

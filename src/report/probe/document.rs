@@ -161,6 +161,7 @@ fn run<'a>(asked: &'a Asked, report: &'a Report) -> Run<'a> {
     let (rounds, for_s) = match asked.order.until {
         Until::Rounds(rounds) => (Some(rounds), None),
         Until::For(span) => (None, Some(Seconds::from(span))),
+        Until::Stopped => (None, None),
     };
     Run {
         target: Target {

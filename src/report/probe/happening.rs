@@ -70,7 +70,10 @@ impl Teller {
             News::Event { index: Some(index), event, first } => self.event(out, *index, event, *first),
             News::Event { .. } | News::Last { .. } => Ok(()),
             // Messages, not data: whoever has the standard error says them.
-            News::NotSent { .. } | News::InterfaceLost { .. } | News::ClockStepped { .. } => Ok(()),
+            News::NotSent { .. }
+            | News::NotSeen { .. }
+            | News::InterfaceLost { .. }
+            | News::ClockStepped { .. } => Ok(()),
         }
     }
 

@@ -1,4 +1,6 @@
 //! The peer to probe: HOST:PORT, and the address it stands for.
+//!
+//! Owns [`Target`]. Names are looked up by the system.
 
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -6,9 +8,11 @@ use std::str::FromStr;
 
 /// A name or an address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Target {
-    pub(in crate::cli) host: String,
-    pub(in crate::cli) port: u16,
+pub struct Target {
+    /// The name or the address, without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
 }
 
 impl FromStr for Target {
@@ -48,7 +52,10 @@ impl fmt::Display for Target {
 impl Target {
     /// The first address that will do, in the order in which the system would try them (RFC 6724); IPv4 only
     /// (true), IPv6 only (false), or either.
-    pub(in crate::cli) fn resolve(&self, family: Option<bool>) -> Result<SocketAddr, String> {
+    ///
+    /// # Errors
+    /// If there is no such address.
+    pub fn resolve(&self, family: Option<bool>) -> Result<SocketAddr, String> {
         let found: Vec<SocketAddr> = (self.host.as_str(), self.port)
             .to_socket_addrs()
             .map_err(|error| format!("no address for {}: {error}", self.host))?
