@@ -289,13 +289,13 @@ fn what_is_recommended_and_what_mends_is_safe() {
         ("sshd", "sshd", "Port 22\n"),
     ] {
         for timeout in ["60s", "350s"] {
-            let document = recommended(&["--timeout", timeout, "--for", name]);
+            let more = ["--timeout", timeout, "--hz", "250", "--kind", kind];
+            let document = recommended(&["--timeout", timeout, "--hz", "250", "--for", name]);
             let mut text = document["snippets"][0]["text"].as_str().expect("a text").to_owned();
             if name == "haproxy" {
                 text.push_str("frontend f\nbackend b\n");
             }
-            let (items, code) =
-                judged("round", "recommended", &text, &["--timeout", timeout, "--kind", kind]);
+            let (items, code) = judged("round", "recommended", &text, &more);
             assert_eq!(code, 0, "{name} {timeout}: {items:?}\n{text}");
         }
         let more = ["--timeout", "60s", "--hz", "250", "--kind", kind];

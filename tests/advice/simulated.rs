@@ -215,7 +215,7 @@ fn the_edges_of_the_phases_are_enough() {
             };
             // How long a silence a box may see at all.
             let edges = longest(Phases::Edges, 3600);
-            let even = longest(Phases::Even(257), 3600);
+            let even = longest(Phases::Even(67), 3600);
             assert!(edges.always() && even.always());
             assert!(
                 edges.longest_silence >= even.longest_silence,
