@@ -10,7 +10,7 @@ use keepscope::dashboard::update::show_search;
 use keepscope::search::{Phase, Verdict};
 use keepscope::time::Span;
 
-use crate::common::{scratch, text};
+use crate::common::scratch;
 use crate::harness::{ASCII, COLOR, MONO, Screen};
 use crate::screens::{SIZES, THEMES, all_same, differs};
 use crate::terminal::Terminal;
@@ -258,7 +258,8 @@ fn no_size_and_no_moment_makes_drawing_fail() {
 fn a_rehearsal_in_a_terminal_is_played_and_its_result_stays() {
     let folder = scratch("rehearsal");
     let arguments = ["middlebox", "--simulate", "aws-nlb", "--partner", "--tui"];
-    let mut terminal = Terminal::keepscope(&arguments, 100, 30, &folder);
+    // High enough for the summary and what stty says below it.
+    let mut terminal = Terminal::keepscope(&arguments, 110, 60, &folder);
     terminal.wait_for("SIMULATED: nothing is sent");
     terminal.wait_for("lived");
     terminal.send(" ");
@@ -272,5 +273,4 @@ fn a_rehearsal_in_a_terminal_is_played_and_its_result_stays() {
     terminal.expect_sane();
     let screen = terminal.contents();
     assert!(screen.contains("SIMULATED, nothing was sent") && screen.contains("bracket"), "{screen}");
-    let _ = text(&folder);
 }
