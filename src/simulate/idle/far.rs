@@ -150,7 +150,7 @@ impl Far {
             if left { (segment.source, segment.destination) } else { (segment.destination, segment.source) };
         let mut noticed = Noticed::default();
         let is_new = !self.known.contains_key(&ends);
-        if is_new && !(segment.flags.syn() && !left) {
+        if is_new && (left || !segment.flags.syn()) {
             noticed.moved = self.on_stranger(segment, left);
             return noticed;
         }
