@@ -20,6 +20,8 @@ mod middlebox;
 mod moments;
 #[path = "dashboard/screens.rs"]
 mod screens;
+#[path = "dashboard/simulate.rs"]
+mod simulate;
 #[path = "dashboard/sizes.rs"]
 mod sizes;
 #[path = "dashboard/table.rs"]

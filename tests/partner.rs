@@ -7,5 +7,7 @@ mod hostile;
 mod opening;
 #[path = "partner/pair.rs"]
 mod pair;
+#[path = "partner/random.rs"]
+mod random;
 #[path = "partner/session.rs"]
 mod session;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::live::News;
 use super::middlebox::Told;
+use super::simulation;
 use super::store::feed::Batch;
 use crate::time::Span;
 
@@ -76,6 +77,10 @@ pub enum Message {
     Searched(Box<Told>),
     /// A source cannot be read at all.
     Failed(u64, String),
+    /// The simulation of this number told something.
+    Simulated(u64, Box<simulation::News>),
+    /// The text of a scenario was read.
+    Scenario(PathBuf, String),
     /// A file was written.
     Written(PathBuf),
     /// Something that was asked for did not work.

@@ -9,6 +9,8 @@ use super::columns::{Column, Columns};
 use super::live::{Live, Manner};
 use super::middlebox::Hunt;
 use super::replay::{Player, Speed};
+use super::simulation::Simulation;
+use super::simulation::asides::Asides;
 use super::store::Store;
 use super::store::standing::Standing;
 use super::theme::Theme;
@@ -28,13 +30,16 @@ pub enum Screen {
     Live,
     /// A capture, played.
     Replay,
+    /// A scenario, changed and predicted.
+    Simulate,
     /// A search for an idle timeout.
     Middlebox,
 }
 
 impl Screen {
-    /// All of them, in the order of their keys.
-    pub const ALL: [Screen; 4] = [Screen::Start, Screen::Live, Screen::Replay, Screen::Middlebox];
+    /// All of them, in the order of their keys, which begin with 0.
+    pub const ALL: [Screen; 5] =
+        [Screen::Start, Screen::Live, Screen::Replay, Screen::Simulate, Screen::Middlebox];
 
     /// The number that is its key.
     pub const fn number(self) -> u8 {
@@ -42,6 +47,7 @@ impl Screen {
             Screen::Start => 0,
             Screen::Live => 1,
             Screen::Replay => 2,
+            Screen::Simulate => 3,
             Screen::Middlebox => 4,
         }
     }
@@ -52,12 +58,13 @@ impl Screen {
             Screen::Start => "Start",
             Screen::Live => "Live",
             Screen::Replay => "Replay",
+            Screen::Simulate => "Simulate",
             Screen::Middlebox => "Middlebox",
         }
     }
 }
 
-/// The panels of the live and the replay screen, in the order in which Tab goes through them.
+/// The panels of the screens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Panel {
     /// The table.
@@ -72,10 +79,28 @@ pub enum Panel {
     RoundTrips,
     /// What happened.
     Events,
+    /// The form of a scenario.
+    Settings,
+    /// What a change makes of it, or many runs.
+    Compare,
+    /// What a simulation comes to.
+    Answer,
 }
 
 impl Panel {
-    /// All of them.
+    /// Those of the simulator, in the order in which Tab goes through them.
+    pub const SIMULATE: [Panel; 5] =
+        [Panel::Settings, Panel::Ladder, Panel::Compare, Panel::Timeline, Panel::Answer];
+
+    /// Those of a screen.
+    pub const fn on(screen: Screen) -> &'static [Panel] {
+        match screen {
+            Screen::Simulate => &Panel::SIMULATE,
+            Screen::Start | Screen::Live | Screen::Replay | Screen::Middlebox => &Panel::ALL,
+        }
+    }
+
+    /// Those of a replay, likewise.
     pub const ALL: [Panel; 6] = [
         Panel::Connections,
         Panel::Ladder,
@@ -94,6 +119,9 @@ impl Panel {
             Panel::Timeline => "Timeline",
             Panel::RoundTrips => "RTT",
             Panel::Events => "Events",
+            Panel::Settings => "Settings",
+            Panel::Compare => "Compare",
+            Panel::Answer => "Answer",
         }
     }
 }
@@ -107,6 +135,8 @@ pub enum Overlay {
     Export,
     /// Which columns to show; the cursor stands on this one.
     Columns(usize),
+    /// Which scenario to begin with; the place in the list.
+    Scenarios(usize),
     /// A line of text is asked for.
     Prompt(Prompt),
 }
@@ -118,8 +148,10 @@ pub enum Asks {
     Filter,
     /// Where to go.
     GoTo,
-    /// Which capture to open.
+    /// Which capture or scenario to open.
     Open,
+    /// The value of a field.
+    Setting,
     /// Which peer to probe, and how.
     Peer,
     /// How to probe one of our connections from now on, counted from 0.
@@ -276,6 +308,8 @@ pub struct Session {
     pub name: String,
     /// What it told.
     pub store: Store,
+    /// What is known beside that; nothing of a capture.
+    pub asides: Asides,
     /// How everything stands at the moment shown.
     pub standing: Standing,
     /// The moment shown.
@@ -338,6 +372,7 @@ impl Session {
             paths,
             name,
             store: Store::default(),
+            asides: Asides::default(),
             standing: Standing::default(),
             player: Player::new(speed),
             table,
@@ -424,21 +459,15 @@ pub struct Model {
     pub middlebox: Option<Hunt>,
     /// How many sources there were.
     pub sources: u64,
+    /// The scenario being simulated.
+    pub simulation: Option<Box<Simulation>>,
+    /// How many scenarios there were, each change counted.
+    pub scenarios: u64,
     /// Something that is shown has changed since it was drawn.
     pub dirty: bool,
 }
 
 impl Model {
-    /// The source that is shown.
-    pub fn shown(&self) -> Option<&Session> {
-        if self.screen == Screen::Live { self.live.as_ref() } else { self.session.as_ref() }
-    }
-
-    /// See [`Model::shown`].
-    pub fn shown_mut(&mut self) -> Option<&mut Session> {
-        if self.screen == Screen::Live { self.live.as_mut() } else { self.session.as_mut() }
-    }
-
     /// The start screen.
     pub fn new(size: (u16, u16), theme: Theme, speed: Speed) -> Self {
         let choices = Choices {
@@ -466,7 +495,38 @@ impl Model {
             tick: Span::ZERO,
             middlebox: None,
             sources: 0,
+            simulation: None,
+            scenarios: 0,
             dirty: true,
+        }
+    }
+
+    /// The source that the screen shows.
+    pub fn shown(&self) -> Option<&Session> {
+        match self.screen {
+            Screen::Simulate => self.simulation.as_ref().map(|simulation| &simulation.session),
+            Screen::Live => self.live.as_ref(),
+            Screen::Start | Screen::Replay => self.session.as_ref(),
+            Screen::Middlebox => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn shown_mut(&mut self) -> Option<&mut Session> {
+        match self.screen {
+            Screen::Simulate => self.simulation.as_mut().map(|simulation| &mut simulation.session),
+            Screen::Live => self.live.as_mut(),
+            Screen::Start | Screen::Replay => self.session.as_mut(),
+            Screen::Middlebox => None,
+        }
+    }
+
+    /// Goes to a screen, and to a panel that is there.
+    pub fn go(&mut self, screen: Screen) {
+        self.screen = screen;
+        if !Panel::on(screen).contains(&self.choices.focus) {
+            self.choices.focus = Panel::on(screen).first().copied().unwrap_or(Panel::Ladder);
+            self.choices.maximised = false;
         }
     }
 }

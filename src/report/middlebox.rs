@@ -16,7 +16,9 @@ pub use document::{json, jsonl_begin, jsonl_end, jsonl_trial};
 pub use text::{advice, announce, caution, progress, sentence, summary};
 pub use trial::{Journal, JournalError};
 
-use crate::search::{Finding, Mode, Wanted};
+use crate::product::Product;
+use crate::product::value::Class;
+use crate::search::{Finding, Mode, Owner, Wanted};
 use crate::segment::Endpoint;
 use crate::time::Span;
 
@@ -82,6 +84,17 @@ pub struct Result {
     pub interrupted: bool,
     /// Why the partner was lost, if it was.
     pub partner_lost: Option<String>,
+}
+
+/// The products that fit a finding: by their value, and by their kind where that shows.
+fn fitting(finding: &Finding) -> Vec<(&'static Product, Span)> {
+    let known = finding.products.iter().filter_map(|(name, idle)| Some((Product::named(name).ok()?, *idle)));
+    let kind = match finding.owner {
+        Owner::Tracker => Some(Class::PacketTracker),
+        Owner::Proxy => Some(Class::Proxy),
+        Owner::Unknown => None,
+    };
+    known.filter(|(product, _)| kind.is_none_or(|kind| product.class == kind)).collect()
 }
 
 /// A number that is written with four decimals at most; no number at all is null.

@@ -7,7 +7,7 @@ use super::plan::{minus, times};
 use super::pool::State;
 use super::record::Estimate;
 use super::trial::{Death, Trial};
-use super::wanted::{Mode, Way};
+use super::wanted::{Form, Mode, Way};
 use crate::time::{Span, Timestamp};
 
 /// Connections that end within this of each other ended at once.
@@ -93,15 +93,15 @@ impl Search {
         if minus(to, from) <= self.wanted.precision.width(from).max(times(from, 0.2)) {
             return Some(self.who_ended(first, from));
         }
-        // They were silent for different times and lived for the same: what was exchanged did not count, as empty
-        // keepalives do not for a proxy or an application.
-        let lives = || self.record.unasked().filter_map(|(index, _)| self.record.life(index));
-        let (least, most) = (lives().min()?, lives().max()?);
-        if minus(most, least) <= self.wanted.precision.width(least).max(times(least, 0.02)) {
-            return Some(self.who_ended(first, least));
-        }
         let ends = || self.record.unasked().map(|(_, trial)| trial.at);
         let spread = ends().max()?.since(ends().min()?);
+        // Keepalives are no data: for an application's timer they break no silence, so it runs from the opening.
+        if self.wanted.form == Form::Keepalive
+            && let Some((shortest, longest)) = self.record.unasked_lives()
+            && minus(longest, shortest) <= times(shortest, 0.2).min(times(spread, 0.5))
+        {
+            return Some(self.who_ended(first, first.idle));
+        }
         // Everybody at once: it went away, or somebody did away with everything.
         (ends().count() >= 3 && spread <= AT_ONCE).then_some(Verdict::Inconclusive(Why::EndedAtOnce))
     }

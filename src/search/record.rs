@@ -228,11 +228,6 @@ impl Record {
         }
     }
 
-    /// How long the connection of a trial had been open; nothing of those of an earlier run.
-    pub(super) fn life(&self, trial: usize) -> Option<Span> {
-        self.circumstances.get(trial).copied().flatten().map(|seen| seen.life)
-    }
-
     /// How many connections opened during a silence make a box forget it, if that is what happened.
     pub(super) const fn evicted(&self) -> Option<u32> {
         self.evicted
@@ -275,6 +270,13 @@ impl Record {
             .map(|(_, opened)| *opened)
             .collect();
         if evicted.len() >= 2 && much_longer && !timer { evicted.into_iter().min() } else { None }
+    }
+
+    /// How old those were that ended without being asked: the youngest and the oldest.
+    pub(super) fn unasked_lives(&self) -> Option<(Span, Span)> {
+        let of_trial = |(index, _): (usize, &Trial)| self.circumstances.get(index).copied().flatten();
+        let lives = || self.unasked().filter_map(of_trial).map(|seen| seen.life);
+        Some((lives().min()?, lives().max()?))
     }
 
     /// Trials that were ended without being asked.

@@ -149,7 +149,7 @@ fn what_is_typed_says_the_path_and_the_question() {
         assert!(screen.model.middlebox.is_none());
     }
     let mut screen = Screen::start(100, 30, COLOR);
-    for _ in 0..3 {
+    for _ in 0..4 {
         screen.key(Key::Down);
     }
     screen.key(Key::Enter);

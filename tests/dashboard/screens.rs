@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use keepscope::dashboard::keymap;
 use keepscope::dashboard::message::Key;
-use keepscope::dashboard::theme::Theme;
+use keepscope::dashboard::theme::{Palette, Theme};
 
 use crate::harness::{ASCII, COLOR, MONO, Screen, dump};
 use crate::live::{Live, at};
@@ -43,6 +43,70 @@ fn replay_at_every_size_and_in_every_theme() {
             wrong.extend(differs(&format!("vanish_{columns}x{rows}_{name}"), &mut screen));
         }
     }
+    all_same(wrong);
+}
+
+#[test]
+fn columns_and_filters_at_every_size_and_in_every_theme() {
+    let mut wrong = Vec::new();
+    for (columns, rows) in SIZES {
+        for (name, theme) in THEMES {
+            let mut screen = Screen::replay(&["vanish.pcap", "both.pcap"], columns, rows, theme);
+            screen.keys("cj ");
+            wrong.extend(differs(&format!("columns_{columns}x{rows}_{name}"), &mut screen));
+            screen.key(Key::Esc);
+            screen.keys("/ka.lost>0 or idle>60 and alive");
+            wrong.extend(differs(&format!("filter_{columns}x{rows}_{name}"), &mut screen));
+        }
+    }
+    let contrast = Theme { palette: Palette::HighContrast, ..COLOR };
+    let mut screen = Screen::replay(&["vanish.pcap"], 100, 30, contrast);
+    wrong.extend(differs("vanish_100x30_high_contrast", &mut screen));
+    all_same(wrong);
+}
+
+#[test]
+fn simulate_at_every_size_and_in_every_theme() {
+    let mut wrong = Vec::new();
+    for (columns, rows) in SIZES {
+        for (name, theme) in THEMES {
+            let mut screen = Screen::simulate("go-through-azure", columns, rows, theme);
+            wrong.extend(differs(&format!("simulate_{columns}x{rows}_{name}"), &mut screen));
+        }
+        let mut middle = Screen::simulate("linux-340s-behind-350s", columns, rows, COLOR);
+        middle.keys("D<");
+        middle.keys(":352s");
+        middle.key(Key::Enter);
+        wrong.extend(differs(&format!("simulate_difference_{columns}x{rows}"), &mut middle));
+    }
+    all_same(wrong);
+}
+
+#[test]
+fn simulate_moments_and_overlays() {
+    let mut wrong = Vec::new();
+    let mut check = |name: &str, screen: &mut Screen| wrong.extend(differs(name, screen));
+    let mut screen = Screen::simulate("plain", 100, 30, COLOR);
+    screen.keys(":131s");
+    screen.key(Key::Enter);
+    check("simulate_middle_100x30", &mut screen);
+    screen.keys("b");
+    check("simulate_batch_100x30", &mut screen);
+    screen.keys("p");
+    check("simulate_scenarios_100x30", &mut screen);
+    let mut windows = Screen::simulate("windows-keepalive-vals", 100, 30, ASCII);
+    check("simulate_windows_100x30", &mut windows);
+    windows.key(Key::Enter);
+    windows.keys("x");
+    check("simulate_edit_100x30", &mut windows);
+    windows.key(Key::Enter);
+    check("simulate_edit_wrong_100x30", &mut windows);
+    let mut impossible = Screen::simulate("plain", 80, 24, MONO);
+    impossible.key(Key::Enter);
+    impossible.key(Key::Ctrl('u'));
+    impossible.keys("0s");
+    impossible.key(Key::Enter);
+    check("simulate_impossible_80x24", &mut impossible);
     all_same(wrong);
 }
 
@@ -99,12 +163,6 @@ fn moments_and_overlays() {
     let mut export = Screen::replay(&["answered.pcap"], 80, 24, MONO);
     export.keys("e");
     check("export_80x24", &mut export);
-    let mut columns = Screen::replay(&["vanish.pcap", "both.pcap"], 100, 30, COLOR);
-    columns.keys("c");
-    check("columns_100x30", &mut columns);
-    let mut wrong_filter = Screen::replay(&["vanish.pcap"], 80, 24, ASCII);
-    wrong_filter.keys("/port:80 or idle>60 and alive");
-    check("filter_wrong_80x24", &mut wrong_filter);
     let mut log = Screen::replay(&["window_probes_then_keepalives.pcap"], 100, 30, MONO);
     log.keys("L");
     check("log_100x30", &mut log);
@@ -136,6 +194,11 @@ fn the_readme_shows_the_screen_and_the_keys() {
     screen.key(Key::Enter);
     let drawn = screen.text();
     assert!(readme.contains(drawn.trim_end()), "the README should have this screen:\n{drawn}");
-    let keys = keymap::markdown();
-    assert!(readme.contains(&keys), "the README should have this list:\n{keys}");
+    let mut screen = Screen::simulate("linux-340s-behind-350s", 100, 30, COLOR);
+    screen.keys("D<<");
+    let drawn = screen.text();
+    assert!(readme.contains(drawn.trim_end()), "the README should have this screen:\n{drawn}");
+    for keys in [keymap::markdown(false), keymap::markdown(true)] {
+        assert!(readme.contains(&keys), "the README should have this list:\n{keys}");
+    }
 }

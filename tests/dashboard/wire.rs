@@ -1,11 +1,13 @@
 //! The live screen in a real terminal, on real packets between network namespaces.
 
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use keepscope::live::netns::NetNs;
+use portable_pty::{PtySize, native_pty_system};
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::common::{analyze_json, has, scratch, text};
@@ -264,4 +266,44 @@ fn a_target_of_the_dashboard_is_probed_and_a_terminal_that_goes_away_ends_it() {
     assert!(running());
     terminal.close();
     until("the end of the program", || !running());
+}
+
+/// A terminal that takes nothing, as one that was stopped by Ctrl-S: the screen waits for it, and nothing else does.
+#[test]
+fn probing_and_recording_never_wait_for_the_terminal() {
+    let Some(lab) = Lab::new() else { return };
+    let server = Server::on(&lab);
+    let folder = scratch("dashboard_live_stopped");
+    let file = folder.join("all.pcapng");
+    let size = PtySize { rows: 50, cols: 160, pixel_width: 0, pixel_height: 0 };
+    let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
+    // Probes of one octet are always answered, however fast they come.
+    let script = format!(
+        "'{}' probe --netns {} '{}' --idle 20ms --interval 20ms --octets 1 --write all.pcapng",
+        env!("CARGO_BIN_EXE_keepscope"),
+        lab.client,
+        server.target(0)
+    );
+    let mut child = pair.slave.spawn_command(shell(&script, &folder)).expect("a program");
+    drop(pair.slave);
+    // More than a screen and the buffers before it hold, as each of these packets is drawn.
+    let length = || std::fs::metadata(&file).map_or(0, |found| found.len());
+    until("packets that nobody sees", || length() > 60_000);
+    let mut reader = pair.master.try_clone_reader().expect("a reader");
+    let reading = std::thread::spawn(move || {
+        let mut seen = Vec::new();
+        // The end of a pseudo-terminal is an error.
+        let _ = reader.read_to_end(&mut seen);
+        String::from_utf8_lossy(&seen).into_owned()
+    });
+    let mut writer = pair.master.take_writer().expect("a writer");
+    writer.write_all(b"qq").expect("keys");
+    child.wait().expect("an end");
+    let seen = reading.join().expect("a screen");
+    assert!(seen.contains("packets in all.pcapng"), "{seen}");
+    let found = analyze_json(&[text(&file)]);
+    let probes = &found["connections"][0]["probers"][0];
+    // The last one may have been under way.
+    let count = |name: &str| probes[name].as_u64().expect("a number");
+    assert!(count("sent") > 100 && count("answered") + 1 >= count("sent"), "{found:#}");
 }

@@ -41,8 +41,8 @@ fn octets_come_when_they_are_asked_for() {
     // Later, and silent until then.
     let later =
         near.client.ask(Number(4), Form::Data(1), Span::from_millis(1_200), WATCH).expect("a session");
-    near.write();
     let before = uptime();
+    near.write();
     tested.probes(1);
     let waited = uptime() - before;
     assert!(waited > Duration::from_millis(1_000), "{waited:?}");
@@ -108,10 +108,13 @@ fn without_rights_the_kernel_sends_its_own_keepalive_probe() {
     assert!(abilities.keepalive && !abilities.garbage && !abilities.strays, "{abilities:?}");
     let mut tested = near.join(1);
     tested.arm();
-    // Its timer takes a second of silence.
+    // Its timer takes a second of silence; only a machine that was slow for that long is not too early.
     let id = near.client.ask(Number(1), Form::Keepalive(0), Span::ZERO, WATCH).expect("a session");
-    let Told::NotSent { ask, why: NotSent::Refused } = near.next() else { panic!("too early") };
-    assert_eq!(ask.id, id);
+    match near.next() {
+        Told::NotSent { ask, why: NotSent::Refused } => assert_eq!(ask.id, id),
+        Told::Sent { idle, .. } if idle >= Span::from_secs(1) => drop(near.back(id)),
+        other => panic!("{other:?}"),
+    }
     for _ in 0..2 {
         let wait = Span::from_millis(1_500);
         let id = near.client.ask(Number(1), Form::Keepalive(0), wait, WATCH).expect("a session");

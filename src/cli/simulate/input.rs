@@ -19,12 +19,17 @@ const MOST_OCTETS: u64 = (1 << 20) + 1;
 /// Reads and checks it.
 pub(in crate::cli) fn read(name: &str, given: &Given<'_>) -> Result<Plan, String> {
     let text = document(name)?;
+    let place = if name == "-" { "standard input" } else { name };
+    read_text(&text, place, given)
+}
+
+/// Reads and checks a document that stands in that place.
+pub(super) fn read_text(text: &str, place: &str, given: &Given<'_>) -> Result<Plan, String> {
     let mut changes = given.set.to_vec();
     if let Some(seed) = given.seed {
         changes.push(format!("seed={seed}").parse()?);
     }
-    let place = if name == "-" { "standard input" } else { name };
-    Scenario::read(&text, &changes).map_err(|error| match error {
+    Scenario::read(text, &changes).map_err(|error| match error {
         crate::simulate::scenario::ScenarioError::Override { .. } => error.to_string(),
         error => format!("{place}: {error}"),
     })

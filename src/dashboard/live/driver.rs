@@ -415,13 +415,12 @@ impl Tap {
     }
 
     fn offer(&mut self, news: Box<News>) {
-        match self.out.try_send(Message::Live(self.number, news)) {
-            Err(TrySendError::Full(Message::Live(_, news))) => {
-                self.stashed = Some(news);
-                self.dirty = true;
-            }
-            // Nobody is left to be told.
-            Ok(()) | Err(_) => {}
+        // Where nobody is left to be told, nothing is kept.
+        if let Err(TrySendError::Full(Message::Live(_, news))) =
+            self.out.try_send(Message::Live(self.number, news))
+        {
+            self.stashed = Some(news);
+            self.dirty = true;
         }
     }
 

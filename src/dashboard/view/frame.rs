@@ -20,6 +20,10 @@ pub(super) fn header(model: &Model, pen: &mut Pen<'_>) {
         x = pen.put(x, 0, &tab, if chosen { Role::Selected } else { Role::Text });
         x += 1;
     }
+    if let (Screen::Simulate, Some(simulation)) = (model.screen, model.simulation.as_ref()) {
+        super::simulate::badge(simulation, x, pen);
+        return;
+    }
     if let (Screen::Middlebox, Some(hunt)) = (model.screen, model.middlebox.as_ref()) {
         super::middlebox::badge(hunt, x, pen);
         return;

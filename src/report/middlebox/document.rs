@@ -6,8 +6,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::trial::TrialLine;
-use super::{Asked, Result, Rounded};
-use crate::product::Product;
+use super::{Asked, Result, Rounded, fitting};
 use crate::report::number::Seconds;
 use crate::search::{Confidence, Confounder, Finding, Trial, Verdict, Wanted};
 use crate::time::Span;
@@ -186,14 +185,13 @@ impl Serialize for CaveatModel {
 fn products(findings: &[(Wanted, Finding)]) -> Vec<ProductModel> {
     let mut found: Vec<ProductModel> = Vec::new();
     for (_, finding) in findings {
-        for (name, idle) in &finding.products {
-            let way = finding.way.name();
-            if let Some(known) = found.iter_mut().find(|known| known.name == *name) {
-                known.directions.push(way);
-                continue;
+        let way = finding.way.name();
+        for (product, idle) in fitting(finding) {
+            let (name, title) = (product.name, product.title);
+            match found.iter_mut().find(|known| known.name == name) {
+                Some(known) => known.directions.push(way),
+                None => found.push(ProductModel { name, title, idle_s: idle.into(), directions: vec![way] }),
             }
-            let title = Product::named(name).map_or(*name, |product| product.title);
-            found.push(ProductModel { name, title, idle_s: (*idle).into(), directions: vec![way] });
         }
     }
     found

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Asked, Result, connections, spoken};
+use super::{Asked, Result, connections, fitting, spoken};
 use crate::product::Product;
 use crate::report::text::{Style, plural};
 use crate::search::{
@@ -161,8 +161,9 @@ fn direction(
             ),
         )?;
     }
-    if !finding.products.is_empty() {
-        row("fits", &fitting(&finding.products))?;
+    let products = fitting(finding);
+    if !products.is_empty() {
+        row("fits", &fits(&products))?;
     }
     for evidence in &finding.evidence {
         row("evidence", &evidence.rule)?;
@@ -178,12 +179,9 @@ fn direction(
 }
 
 /// The products that fit, a few by name.
-fn fitting(products: &[(&'static str, Span)]) -> String {
+fn fits(products: &[(&'static Product, Span)]) -> String {
     const SHOWN: usize = 6;
-    let one = |(name, idle): &(&'static str, Span)| {
-        let title = Product::named(name).map_or(*name, |product| product.title);
-        format!("{title} ({})", spoken(*idle))
-    };
+    let one = |(product, idle): &(&Product, Span)| format!("{} ({})", product.title, spoken(*idle));
     let shown: Vec<String> = products.iter().take(SHOWN).map(one).collect();
     let more = products.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!(", and {more} more (keepscope products)") } else { String::new() };
