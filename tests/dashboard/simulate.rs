@@ -111,7 +111,7 @@ fn a_change_is_predicted_at_once_and_can_be_taken_back() {
     assert_eq!(screen.simulation().scenario.client.count, Some(7));
     let figures = screen.simulation().current().expect("a prediction").figures.clone();
     assert_eq!(figures.unanswered, 7);
-    assert!(screen.shows("plain, changed"));
+    assert!(screen.simulation().changed);
     screen.key(Key::Left);
     assert_eq!(screen.simulation().current().expect("a prediction").figures.unanswered, 6);
     screen.keys("uuu");
