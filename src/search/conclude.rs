@@ -93,13 +93,6 @@ impl Search {
         if minus(to, from) <= self.wanted.precision.width(from).max(times(from, 0.2)) {
             return Some(self.who_ended(first, from));
         }
-        // They were silent for different times and lived for the same: what was exchanged did not count, as empty
-        // keepalives do not for a proxy or an application.
-        let lives = || self.record.unasked().filter_map(|(index, _)| self.record.life(index));
-        let (least, most) = (lives().min()?, lives().max()?);
-        if minus(most, least) <= self.wanted.precision.width(least).max(times(least, 0.02)) {
-            return Some(self.who_ended(first, least));
-        }
         let ends = || self.record.unasked().map(|(_, trial)| trial.at);
         let spread = ends().max()?.since(ends().min()?);
         // Keepalives are no data: for an application's timer they break no silence, so it runs from the opening.

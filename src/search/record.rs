@@ -228,11 +228,6 @@ impl Record {
         }
     }
 
-    /// How long the connection of a trial had been open; nothing of those of an earlier run.
-    pub(super) fn life(&self, trial: usize) -> Option<Span> {
-        self.circumstances.get(trial).copied().flatten().map(|seen| seen.life)
-    }
-
     /// How many connections opened during a silence make a box forget it, if that is what happened.
     pub(super) const fn evicted(&self) -> Option<u32> {
         self.evicted

@@ -115,9 +115,9 @@ fn panels_are_chosen_scrolled_and_filled() {
         screen.text()
     );
     screen.keys("\\");
-    assert!(screen.shows("[Log]") && !screen.shows("Search"), "{}", screen.text());
+    assert!(screen.shows("[Log]") && !screen.shows("Search ("), "{}", screen.text());
     screen.key(Key::Esc);
-    assert!(screen.shows("Search"));
+    assert!(screen.shows("Search ("));
     screen.keys("y");
     let Some(Effect::Copy(copied)) = screen.effects.last() else { panic!("{:?}", screen.effects) };
     assert!(copied.contains("SIMULATED: nothing was sent") && copied.contains("The path"), "{copied}");
@@ -149,7 +149,7 @@ fn what_is_typed_says_the_path_and_the_question() {
         assert!(screen.model.middlebox.is_none());
     }
     let mut screen = Screen::start(100, 30, COLOR);
-    for _ in 0..3 {
+    for _ in 0..4 {
         screen.key(Key::Down);
     }
     screen.key(Key::Enter);
