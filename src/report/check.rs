@@ -11,7 +11,7 @@ use super::text::plural;
 use crate::advice::audit::Verdict as Judgement;
 use crate::advice::path::Path;
 use crate::live::check::diag::{Connection, Timer};
-use crate::live::check::machine::{Machine, Standing, Verdict};
+use crate::live::check::machine::{Kind, Machine, Standing, Verdict};
 use crate::live::check::owner::{Holder, InForce};
 use crate::live::doctor::Settings;
 use crate::live::netns::NetNs;
@@ -193,8 +193,9 @@ fn below(out: &mut dyn Write, one: &Listed) -> io::Result<()> {
 /// What a test came to, in a sentence.
 fn said(test: &Machine, connection: &Connection) -> String {
     let count = plural(test.sent().len() as u64, "segment");
-    let after = test.sent().last().and_then(|last| last.answered);
-    let after = after.map_or_else(String::new, |after| format!(" after {} us", after.as_nanos() / 1000));
+    let after = test.sent().last().and_then(|last| last.answer);
+    let after =
+        after.map_or_else(String::new, |answer| format!(" after {} us", answer.after.as_nanos() / 1000));
     let Some(verdict) = test.verdict() else { return "the test was broken off".to_owned() };
     match verdict {
         Verdict::Alive => format!("now: the peer answered an ACK outside its window{after} ({count})"),
@@ -203,7 +204,11 @@ fn said(test: &Machine, connection: &Connection) -> String {
         Verdict::Unconfirmed => {
             format!("the peer answered an ACK outside its window, but no keepalive probe ({count})")
         }
-        Verdict::Reset => format!("reset: a RST came{after} ({count}); the peer or a box has forgotten it"),
+        Verdict::Reset => {
+            let probed = test.sent().last().is_some_and(|last| last.shot.kind == Kind::Probe);
+            let what = if probed { ", which has reset the socket here, too" } else { " and no ACK" };
+            format!("reset: a RST came{what} ({count}); the peer or a box has forgotten the connection")
+        }
         Verdict::ClosedByPeer => format!("closed by the peer: a FIN came{after} ({count})"),
         Verdict::Unreachable { kind, reporter } => {
             format!("unreachable: {reporter} says {} ({count})", icmp(*kind))

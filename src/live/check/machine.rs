@@ -8,6 +8,10 @@
 //! the way that follows sequence numbers lets it through only if both numbers are below what it saw: so of four
 //! segments, whose numbers are half the sequence space apart, one passes, wherever the true numbers are.
 //!
+//! A box that translates addresses may hand on the others as they are. Where the peer can be reached that way it answers
+//! them with a RST, for it knows no such connection. So a RST is an answer to that segment only, told by its SEQ, and
+//! the connection is reset if a RST came and no ACK came to any of the four.
+//!
 //! Only once the peer has told its numbers may a true probe follow, one below SND.NXT: a peer that has forgotten the
 //! connection since would answer it with a RST that ends our socket.
 
@@ -62,8 +66,17 @@ pub struct Sent {
     pub shot: Shot,
     /// When it left.
     pub at: Timestamp,
-    /// How long until something came back, if it did before the next left.
-    pub answered: Option<Span>,
+    /// The first answer: of a RST its SEQ tells to which segment, of others that it came before the next left.
+    pub answer: Option<Answer>,
+}
+
+/// What came back to a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// How long after the segment left.
+    pub after: Span,
+    /// A RST; otherwise an ACK.
+    pub rst: bool,
 }
 
 /// Why a test was broken off before anything more was sent.
@@ -97,7 +110,7 @@ pub enum Verdict {
     Unconfirmed,
     /// Something came from the peer by itself: the connection is in use.
     InUse,
-    /// A RST came.
+    /// A RST came, and no ACK.
     Reset,
     /// The peer closed its side (FIN).
     ClosedByPeer,
@@ -215,8 +228,11 @@ impl Machine {
         }
         let shot = self.shot();
         if shot.is_none() {
-            let silent = Verdict::Silent { kernel_unanswered: self.kernel_unanswered };
-            self.verdict = Some(if self.learnt.is_some() { Verdict::Unconfirmed } else { silent });
+            self.verdict = Some(match (self.learnt, self.resets()) {
+                (Some(_), _) => Verdict::Unconfirmed,
+                (None, 0) => Verdict::Silent { kernel_unanswered: self.kernel_unanswered },
+                (None, _) => Verdict::Reset,
+            });
         }
         shot
     }
@@ -241,7 +257,7 @@ impl Machine {
 
     /// A segment left.
     pub fn on_sent(&mut self, now: Timestamp, shot: Shot) {
-        self.sent.push(Sent { shot, at: now, answered: None });
+        self.sent.push(Sent { shot, at: now, answer: None });
         self.next = Some(now.plus(APART));
         // Nothing follows: all that is left is to wait.
         if self.shot().is_none() {
@@ -272,19 +288,19 @@ impl Machine {
     /// A segment came. Those of other connections, our own, and those from before the first of ours say nothing.
     pub fn on_segment(&mut self, segment: &Segment) {
         let ends = (segment.source, segment.destination);
-        let Some(last) = self.sent.last_mut() else { return };
         if ends != (self.plan.remote, self.plan.local) || self.verdict.is_some() {
             return;
         }
-        let is_answer = segment.flags.rst() || (segment.flags.ack() && !segment.flags.syn());
-        if !is_answer {
+        let Some(last) = self.sent.last_mut() else { return };
+        if segment.flags.rst() {
+            return self.on_reset(segment);
+        }
+        if !segment.flags.ack() || segment.flags.syn() {
             return;
         }
-        last.answered.get_or_insert(segment.time.since(last.at).max(Span::ZERO));
+        let after = segment.time.since(last.at).max(Span::ZERO);
+        last.answer.get_or_insert(Answer { after, rst: false });
         let (probed, next) = (last.shot.kind == Kind::Probe, last.at.plus(APART));
-        if segment.flags.rst() {
-            return self.end(Verdict::Reset);
-        }
         if segment.flags.fin() {
             return self.end(Verdict::ClosedByPeer);
         }
@@ -301,6 +317,23 @@ impl Machine {
             rcv_nxt: segment.seq.plus(segment.len),
             timestamps: segment.options.timestamps,
         });
+    }
+
+    /// Who knows no such connection answers with a RST whose SEQ is the ACK of what it answers (RFC 9293 §3.10.7.1).
+    fn on_reset(&mut self, segment: &Segment) {
+        let answered = self.sent.iter_mut().rev().find(|sent| sent.shot.ack == segment.seq);
+        // One that answers nothing of ours is about the connection itself.
+        let Some(sent) = answered else { return self.end(Verdict::Reset) };
+        let after = segment.time.since(sent.at).max(Span::ZERO);
+        sent.answer.get_or_insert(Answer { after, rst: true });
+        if sent.shot.kind == Kind::Probe || self.resets() == OUTSIDE {
+            self.end(Verdict::Reset);
+        }
+    }
+
+    /// Segments that were answered by a RST.
+    pub fn resets(&self) -> usize {
+        self.sent.iter().filter(|sent| sent.answer.is_some_and(|answer| answer.rst)).count()
     }
 
     /// An ICMP error came.

@@ -134,6 +134,8 @@ struct SegmentOut {
     after_s: Seconds,
     seq: u32,
     ack: u32,
+    /// "ack" or "rst".
+    answer: Option<&'static str>,
     answered_us: Option<Micros>,
 }
 
@@ -155,7 +157,8 @@ impl From<&Machine> for TestOut {
             after_s: first.map_or(Span::ZERO, |first| sent.at.since(first)).into(),
             seq: sent.shot.seq.0,
             ack: sent.shot.ack.0,
-            answered_us: sent.answered.map(Micros),
+            answer: sent.answer.map(|answer| if answer.rst { "rst" } else { "ack" }),
+            answered_us: sent.answer.map(|answer| Micros(answer.after)),
         };
         Self {
             standing: word(standing_of(test)),

@@ -84,7 +84,7 @@ fn an_ack_is_life_and_ends_the_test() {
     let (at, _) = step(&mut machine);
     machine.on_segment(&answer(at.plus(Span::from_millis(30)), Flags::ACK));
     assert_eq!(machine.verdict(), Some(&Verdict::Alive));
-    assert_eq!(machine.sent()[0].answered, Some(Span::from_millis(30)));
+    assert_eq!(machine.sent()[0].answer, Some(Answer { after: Span::from_millis(30), rst: false }));
     assert_eq!((machine.next_timeout(), machine.on_timeout(at.plus(PATIENCE))), (None, None));
     machine.on_segment(&answer(at.plus(PATIENCE), Flags::RST));
     assert_eq!(machine.verdict(), Some(&Verdict::Alive), "the first word counts");
@@ -106,20 +106,61 @@ fn a_true_probe_follows_an_ack_only_where_it_may_and_stands_below_snd_nxt() {
     assert_eq!(machine.verdict(), Some(&Verdict::Confirmed));
 }
 
+/// The RST of a host that knows no such connection, to that segment.
+fn reset(at: Timestamp, to: Shot) -> Segment {
+    Segment { seq: to.ack, ..answer(at, Flags::RST) }
+}
+
 #[test]
-fn a_rst_stops_everything() {
-    for (confirm, before) in [(false, 1), (true, 1), (true, 3)] {
-        let mut machine = Machine::new(plan(confirm), START);
-        let mut at = START;
-        for _ in 0..before {
-            at = step(&mut machine).0;
+fn resets_without_an_ack_are_a_reset() {
+    for answered in [1, 2, OUTSIDE] {
+        let mut machine = Machine::new(plan(true), START);
+        let mut left = answered;
+        while machine.verdict().is_none() {
+            let (at, shot) = step(&mut machine);
+            if let (Some(shot), 1..) = (shot, left) {
+                machine.on_segment(&reset(at, shot));
+                left -= 1;
+            }
         }
-        machine.on_segment(&answer(at, Flags::RST.with(Flags::ACK)));
         assert_eq!(machine.verdict(), Some(&Verdict::Reset));
         assert_eq!(machine.verdict().map(Verdict::standing), Some(Standing::Dead));
-        assert_eq!(machine.next_timeout(), None);
-        assert_eq!(machine.sent().len(), before);
+        assert_eq!((machine.sent().len(), machine.resets()), (OUTSIDE, answered));
+        assert!(machine.sent().iter().all(|sent| sent.shot.kind == Kind::Outside), "no probe without an ACK");
     }
+}
+
+#[test]
+fn an_ack_outweighs_resets_to_what_a_box_did_not_translate() {
+    for confirm in [false, true] {
+        let mut machine = Machine::new(plan(confirm), START);
+        for _ in 0..3 {
+            let (at, shot) = step(&mut machine);
+            machine.on_segment(&reset(at, shot.expect("a segment")));
+            assert_eq!(machine.verdict(), None);
+        }
+        let (at, shot) = step(&mut machine);
+        machine.on_segment(&answer(at, Flags::ACK));
+        if confirm {
+            // Late, and about another segment than the probe.
+            let (later, probe) = step(&mut machine);
+            machine.on_segment(&reset(later, shot.expect("a segment")));
+            assert_eq!(machine.verdict(), None);
+            machine.on_segment(&reset(later, probe.expect("a probe")));
+            assert_eq!(machine.verdict(), Some(&Verdict::Reset));
+        } else {
+            assert_eq!(machine.verdict(), Some(&Verdict::Alive));
+        }
+    }
+}
+
+#[test]
+fn a_reset_of_the_connection_itself_ends_it_at_once() {
+    let mut machine = Machine::new(plan(true), START);
+    let (at, _) = step(&mut machine);
+    machine.on_segment(&answer(at, Flags::RST));
+    assert_eq!(machine.verdict(), Some(&Verdict::Reset));
+    assert_eq!((machine.next_timeout(), machine.sent().len()), (None, 1));
 }
 
 #[test]
