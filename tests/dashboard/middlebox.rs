@@ -162,7 +162,10 @@ fn a_live_search_is_shown_as_it_is_now() {
     let whole = by_words("aws-nlb").expect("a rehearsal");
     let course = whole.courses[0].clone();
     let mut screen = Screen::start(120, 40, COLOR);
-    show_search(&mut screen.model, Hunt::new("example.net:7440", false, std::slice::from_ref(&course.wanted)));
+    show_search(
+        &mut screen.model,
+        Hunt::new("example.net:7440", false, std::slice::from_ref(&course.wanted)),
+    );
     assert!(screen.shows("LIVE") && screen.shows("nothing was told yet"), "{}", screen.text());
     screen.tick(Span::from_secs(5));
     let half = course.moments.len() / 2;
