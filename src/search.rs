@@ -83,6 +83,7 @@ mod conclude;
 mod finding;
 mod judge;
 mod ladder;
+mod life;
 mod message;
 mod plan;
 mod pool;
@@ -104,6 +105,7 @@ pub use wanted::{
     Way,
 };
 
+use self::life::Seeking;
 use self::plan::Plan;
 use self::pool::{Pool, Role, State};
 use self::record::Record;
@@ -135,6 +137,7 @@ pub struct Search {
     pin: Option<Id>,
     /// How many workers refining wants.
     renewed: usize,
+    seeking: Seeking,
     /// What was told of what may mislead.
     told: Vec<&'static str>,
     /// How much was noted when that was told.
@@ -168,6 +171,7 @@ impl Search {
             next_open: now,
             pin: None,
             renewed: 0,
+            seeking: Seeking::default(),
             told: Vec::new(),
             told_of: 0,
             commands: VecDeque::new(),

@@ -29,6 +29,10 @@ impl Search {
             .or_else(|| self.by_bracket(&estimate))
             .or_else(|| self.by_period())
             .or_else(|| self.by_lack());
+        let verdict = match verdict {
+            Some(Verdict::Found) if self.lacks_sign_of_life() => self.seek_sign_of_life(),
+            other => other,
+        };
         if let Some(verdict) = verdict {
             self.finish(verdict);
         }
@@ -90,17 +94,17 @@ impl Search {
         if self.settles().is_some_and(|at| self.now < at) {
             return None;
         }
-        if minus(to, from) <= self.wanted.precision.width(from).max(times(from, 0.2)) {
-            return Some(self.who_ended(first, from));
-        }
         let ends = || self.record.unasked().map(|(_, trial)| trial.at);
         let spread = ends().max()?.since(ends().min()?);
         // Keepalives are no data: for an application's timer they break no silence, so it runs from the opening.
         if self.wanted.form == Form::Keepalive
             && let Some((shortest, longest)) = self.record.unasked_lives()
-            && minus(longest, shortest) <= times(shortest, 0.2).min(times(spread, 0.5))
+            && minus(longest, shortest) <= times(shortest, 0.2).min(times(spread, 0.5)).min(minus(to, from))
         {
-            return Some(self.who_ended(first, first.idle));
+            return Some(self.who_ended(first, shortest));
+        }
+        if minus(to, from) <= self.wanted.precision.width(from).max(times(from, 0.2)) {
+            return Some(self.who_ended(first, from));
         }
         // Everybody at once: it went away, or somebody did away with everything.
         (ends().count() >= 3 && spread <= AT_ONCE).then_some(Verdict::Inconclusive(Why::EndedAtOnce))

@@ -62,6 +62,8 @@ pub enum Why {
     LoneDeath,
     /// Silences could not be kept, or probes not be sent.
     NothingTried,
+    /// After the deaths nothing was answered any more, not even what had hardly been silent.
+    NoSignOfLife,
 }
 
 impl Why {
@@ -76,6 +78,7 @@ impl Why {
             Why::EndedAtOnce => "ended_at_once",
             Why::LoneDeath => "lone_death",
             Why::NothingTried => "nothing_tried",
+            Why::NoSignOfLife => "no_sign_of_life",
         }
     }
 
@@ -90,6 +93,9 @@ impl Why {
             Why::EndedAtOnce => "all connections ended at the same moment whatever their age",
             Why::LoneDeath => "a single connection died, and others lived through longer silences",
             Why::NothingTried => "no silence could be kept or no probe could be sent",
+            Why::NoSignOfLife => {
+                "not even what had hardly been silent was answered any more: the far end is gone, or answers no such probes"
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use super::wanted::SENTINELS;
 use crate::time::{Span, Timestamp};
 
 /// How long a connection may take to open: Linux gives up its SYNs after 127 s, but nobody waits so long here.
-const OPENING: Span = Span::from_secs(20);
+pub(super) const OPENING: Span = Span::from_secs(20);
 
 /// How long an exchange may take.
 const ARMING: Span = Span::from_secs(5);
@@ -79,7 +79,10 @@ impl Search {
                 }
                 self.begin_silence(id, since);
             }
-            (Input::Armed { since }, State::Arming { .. }) => self.begin_silence(id, since),
+            (Input::Armed { since }, State::Arming { .. }) => {
+                self.record.last_sign = self.record.last_sign.max(Some(self.now));
+                self.begin_silence(id, since);
+            }
             (Input::NotOpened(why), State::Opening { .. }) => self.not_opened(id, why),
             (Input::Sent { attempt, at, idle }, State::Probing(probe)) => {
                 self.sent(id, probe, attempt, at, idle);
@@ -151,6 +154,7 @@ impl Search {
                 self.close(id);
             }
             None => {
+                self.record.last_sign = self.record.last_sign.max(Some(self.now));
                 self.finish_trial(id, conn, probe, Outcome::Lived, sign);
                 self.begin_silence(id, at);
             }

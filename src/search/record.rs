@@ -22,6 +22,8 @@ pub(super) struct Record {
     pub(super) broken: Vec<Broken>,
     pub(super) not_opened: Vec<NotOpened>,
     pub(super) gap: Option<Span>,
+    /// When something was answered last.
+    pub(super) last_sign: Option<Timestamp>,
     /// The longest that an answer took.
     pub(super) slowest: Span,
     /// One death ends the bracket although packets are lost, since a second one there would take too long.
@@ -207,7 +209,7 @@ impl Record {
     }
 
     /// The trials that died, but of no eviction.
-    fn dead(&self) -> impl Iterator<Item = &Trial> {
+    pub(super) fn dead(&self) -> impl Iterator<Item = &Trial> {
         let both = self.trials.iter().zip(&self.circumstances);
         // What ended without being asked is another matter.
         let asked =

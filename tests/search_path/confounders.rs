@@ -412,7 +412,7 @@ fn a_box_that_counts_only_data_is_found_by_a_partner() {
     }
 }
 
-/// Far apart, they must not look like one number.
+/// Far apart, they must not look like one number that is certain.
 #[test]
 fn boxes_side_by_side_that_differ_much_are_no_single_number() {
     let sides = vec![Description::Tracker(tracker(120)), Description::Tracker(tracker(600))];
@@ -426,7 +426,9 @@ fn boxes_side_by_side_that_differ_much_are_no_single_number() {
             let said = searched.said();
             let (low, high) = searched.interval().unwrap_or((f64::NAN, f64::NAN));
             let holds = |timeout: f64| low <= timeout + 0.05 && high >= timeout - 0.05;
-            assert!(holds(120.0) || holds(600.0) || searched.found.is_range(), "{said}");
+            // A lone connection that died of less is no range, but it is held against the number.
+            let doubted = searched.found.confidence.otherwise > 0;
+            assert!(holds(120.0) || holds(600.0) || searched.found.is_range() || doubted, "{said}");
         }
     }
 }
