@@ -38,9 +38,9 @@ Examples:
 Listing takes no rights; without them the processes of other users, and settings, are not told.
 
 --test sends segments beside a connection that another program owns, which notices nothing: an ACK whose numbers fit
-nowhere, without data, up to four of them 600 ms apart. The peer answers with an ACK if it has the connection, and
-nothing more is sent; with a RST if not. A RST counts only if no ACK comes to any of the four, since boxes may hand on
-untranslated what fits nowhere, and then it is not about this connection. Any segment may make a box on the path
+nowhere, without data, up to five of them 600 ms apart. The peer answers with an ACK if it has the connection, and
+nothing more is sent; with a RST if not. One RST is not enough, since boxes may hand on untranslated what fits nowhere,
+and then it is not about this connection: it counts if all are answered so, or if only one is, and is so again. Any segment may make a box on the path
 remember again what it had forgotten, so alive means alive now. Silence tells nothing, since boxes and peers may drop
 what fits nowhere (peers also for want of timestamps), unless the kernel's own probes or retransmissions are not
 answered, either. Where this host itself translates addresses, answers are not recognised.

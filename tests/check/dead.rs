@@ -11,8 +11,8 @@ use crate::{check, hosts, only};
 /// A rule for everything that comes to or leaves the server, until [`open`].
 fn shut(net: &Net, hook: &str, rule: &str) {
     net.nft("add table inet shut");
-    net.nft(&format!("add chain inet shut all {{ type filter hook {hook} priority 0; }}"));
-    net.nft(&format!("add rule inet shut all meta l4proto tcp {rule}"));
+    net.nft(&format!("add chain inet shut closed {{ type filter hook {hook} priority 0; }}"));
+    net.nft(&format!("add rule inet shut closed meta l4proto tcp {rule}"));
 }
 
 fn open(net: &Net) {

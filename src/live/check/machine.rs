@@ -9,8 +9,9 @@
 //! segments, whose numbers are half the sequence space apart, one passes, wherever the true numbers are.
 //!
 //! A box that translates addresses may hand on the others as they are. Where the peer can be reached that way it answers
-//! them with a RST, for it knows no such connection. So a RST is an answer to that segment only, told by its SEQ, and
-//! the connection is reset if a RST came and no ACK came to any of the four.
+//! them with a RST, for it knows no such connection. So a RST is an answer to that segment only, told by its SEQ. The
+//! connection is reset if a RST came to each of the four; where only one was answered, the others were dropped and this
+//! one passed: it counts if it is answered so again. Else one may have been lost, and is sent again.
 //!
 //! Only once the peer has told its numbers may a true probe follow, one below SND.NXT: a peer that has forgotten the
 //! connection since would answer it with a RST that ends our socket.
@@ -110,7 +111,7 @@ pub enum Verdict {
     Unconfirmed,
     /// Something came from the peer by itself: the connection is in use.
     InUse,
-    /// A RST came, and no ACK.
+    /// A RST came, and no ACK: to all segments, to the only one that passed, or about the connection itself.
     Reset,
     /// The peer closed its side (FIN).
     ClosedByPeer,
@@ -121,6 +122,8 @@ pub enum Verdict {
         /// Who said it.
         reporter: std::net::IpAddr,
     },
+    /// RSTs came, but not to all segments, and no ACK.
+    Unclear,
     /// Nothing came.
     Silent {
         /// Segments of the kernel's own to which nothing came, either.
@@ -167,6 +170,7 @@ impl Verdict {
             Verdict::Reset => "reset",
             Verdict::ClosedByPeer => "closed_by_peer",
             Verdict::Unreachable { .. } => "unreachable",
+            Verdict::Unclear => "unclear",
             Verdict::Silent { .. } => "silent",
             Verdict::Changed(_) => "changed",
             Verdict::NotSent(_) => "not_sent",
@@ -231,7 +235,7 @@ impl Machine {
             self.verdict = Some(match (self.learnt, self.resets()) {
                 (Some(_), _) => Verdict::Unconfirmed,
                 (None, 0) => Verdict::Silent { kernel_unanswered: self.kernel_unanswered },
-                (None, _) => Verdict::Reset,
+                (None, _) => Verdict::Unclear,
             });
         }
         shot
@@ -245,14 +249,32 @@ impl Machine {
             let seq = snd_nxt.plus(u32::MAX);
             return (count < MOST).then_some(Shot { kind: Kind::Probe, seq, ack: rcv_nxt, timestamps });
         }
+        let which = if count < OUTSIDE { Some(count) } else { self.to_repeat().filter(|_| count < MOST) };
+        which.map(|which| self.outside(which))
+    }
+
+    /// One of the four; no two segments have the same ACK, by which RSTs are told apart.
+    fn outside(&self, which: usize) -> Shot {
         let (seq, ack) = self.plan.numbers;
         let shift = |yes: bool| if yes { HALF } else { 0 };
-        (count < OUTSIDE).then_some(Shot {
+        let number = u32::try_from(self.sent.len()).unwrap_or(0);
+        Shot {
             kind: Kind::Outside,
-            seq: seq.plus(shift(count & 1 != 0)),
-            ack: ack.plus(shift(count & 2 != 0)),
+            seq: seq.plus(shift(which & 1 != 0)),
+            ack: ack.plus(shift(which & 2 != 0)).plus(number),
             timestamps: None,
-        })
+        }
+    }
+
+    /// Which of the four is worth a second try: the only one that was answered, or the first that was not.
+    fn to_repeat(&self) -> Option<usize> {
+        let reset = |sent: &Sent| sent.answer.is_some_and(|answer| answer.rst);
+        let mut four = self.sent.iter().take(OUTSIDE);
+        match self.resets() {
+            0 | OUTSIDE => None,
+            1 => four.position(reset),
+            _ => four.position(|sent| !reset(sent)),
+        }
     }
 
     /// A segment left.
@@ -326,7 +348,7 @@ impl Machine {
         let Some(sent) = answered else { return self.end(Verdict::Reset) };
         let after = segment.time.since(sent.at).max(Span::ZERO);
         sent.answer.get_or_insert(Answer { after, rst: true });
-        if sent.shot.kind == Kind::Probe || self.resets() == OUTSIDE {
+        if sent.shot.kind == Kind::Probe || self.is_reset() {
             self.end(Verdict::Reset);
         }
     }
@@ -334,6 +356,13 @@ impl Machine {
     /// Segments that were answered by a RST.
     pub fn resets(&self) -> usize {
         self.sent.iter().filter(|sent| sent.answer.is_some_and(|answer| answer.rst)).count()
+    }
+
+    /// A RST came to each of the four, or to one of them alone and then again.
+    fn is_reset(&self) -> bool {
+        let again = self.sent.get(OUTSIDE).is_some_and(|sent| sent.answer.is_some_and(|answer| answer.rst));
+        // The fifth was the one that was missing, or the one that was answered.
+        matches!((self.resets(), again), (OUTSIDE, _) | (2, true))
     }
 
     /// An ICMP error came.

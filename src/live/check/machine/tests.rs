@@ -111,22 +111,48 @@ fn reset(at: Timestamp, to: Shot) -> Segment {
     Segment { seq: to.ack, ..answer(at, Flags::RST) }
 }
 
-#[test]
-fn resets_without_an_ack_are_a_reset() {
-    for answered in [1, 2, OUTSIDE] {
-        let mut machine = Machine::new(plan(true), START);
-        let mut left = answered;
-        while machine.verdict().is_none() {
-            let (at, shot) = step(&mut machine);
-            if let (Some(shot), 1..) = (shot, left) {
-                machine.on_segment(&reset(at, shot));
-                left -= 1;
-            }
+/// Runs a test in which the segments of these numbers are answered by a RST.
+fn with_resets(to: &[usize]) -> Machine {
+    let mut machine = Machine::new(plan(true), START);
+    while machine.verdict().is_none() {
+        let number = machine.sent().len();
+        if let (at, Some(shot)) = step(&mut machine)
+            && to.contains(&number)
+        {
+            machine.on_segment(&reset(at, shot));
         }
-        assert_eq!(machine.verdict(), Some(&Verdict::Reset));
-        assert_eq!(machine.verdict().map(Verdict::standing), Some(Standing::Dead));
-        assert_eq!((machine.sent().len(), machine.resets()), (OUTSIDE, answered));
-        assert!(machine.sent().iter().all(|sent| sent.shot.kind == Kind::Outside), "no probe without an ACK");
+    }
+    assert!(machine.sent().iter().all(|sent| sent.shot.kind == Kind::Outside), "no probe without an ACK");
+    machine
+}
+
+#[test]
+fn resets_are_a_reset_only_where_no_ack_can_have_been_lost() {
+    let cases: [(&[usize], Verdict, usize); 8] = [
+        (&[0, 1, 2, 3], Verdict::Reset, OUTSIDE),
+        // The one that was missing is answered when it is sent again.
+        (&[0, 2, 3, 4], Verdict::Reset, MOST),
+        (&[0, 2, 3], Verdict::Unclear, MOST),
+        // Only one passes.
+        (&[2, 4], Verdict::Reset, MOST),
+        (&[3, 4], Verdict::Reset, MOST),
+        (&[2], Verdict::Unclear, MOST),
+        (&[0, 1], Verdict::Unclear, MOST),
+        (&[0, 1, 4], Verdict::Unclear, MOST),
+    ];
+    for (to, verdict, sent) in cases {
+        let machine = with_resets(to);
+        assert_eq!((machine.verdict(), machine.sent().len()), (Some(&verdict), sent), "{to:?}");
+    }
+}
+
+#[test]
+fn what_is_sent_again_is_what_was_not_answered_or_alone_was() {
+    for (to, again) in [([0, 2, 3].as_slice(), 1), (&[2, 4], 2), (&[1, 2], 0)] {
+        let machine = with_resets(to);
+        let [first, last] = [again, OUTSIDE].map(|number| machine.sent()[number].shot);
+        assert_eq!(first.seq, last.seq, "{to:?}");
+        assert!(last.ack.distance_from(first.ack).abs() < 5, "{to:?}");
     }
 }
 
