@@ -3,6 +3,7 @@
 mod journal;
 mod output;
 mod plan;
+mod rehearsal;
 
 use std::io;
 use std::net::IpAddr;
@@ -25,6 +26,7 @@ Examples:
   keepscope middlebox --partner --mode confirm=350s 198.51.100.2:7440   are 350 s survived?
   keepscope middlebox example.net:443                 no partner: what packets from here show
   keepscope middlebox --plan example.net:443          what would be done, and nothing else
+  keepscope middlebox --simulate aws-nlb --partner    a rehearsal through a known product
   keepscope middlebox --partner --journal run.jsonl --resume 198.51.100.2:7440
                                                       goes on where it was interrupted
   keepscope middlebox --partner --format json 198.51.100.2:7440 | jq .directions
@@ -53,8 +55,22 @@ Exit codes:
 #[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The other end of the path: a name or an address with a port, IPv6 addresses in brackets
-    #[arg(value_name = "HOST:PORT")]
-    target: Target,
+    #[arg(value_name = "HOST:PORT", required_unless_present = "simulate")]
+    target: Option<Target>,
+
+    /// Rehearse it in the simulator, through a product (keepscope products) or a scenario (keepscope simulate --list,
+    /// or a TOML file): what would be found, how long it takes, how many packets; nothing is sent
+    #[arg(long, value_name = "PRODUCT|SCENARIO", conflicts_with_all = ["target", "write", "journal", "source", "interface", "netns"])]
+    simulate: Option<String>,
+
+    /// What chance follows in the simulator
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "target")]
+    seed: u64,
+
+    /// Play the rehearsal on the screen (? shows the keys)
+    #[cfg(feature = "dashboard")]
+    #[arg(long, conflicts_with = "target")]
+    tui: bool,
 
     /// HOST:PORT is 'keepscope respond'
     #[arg(long)]
@@ -200,7 +216,10 @@ fn mode(text: &str) -> Result<Mode, String> {
 
 /// Searches and writes what came of it.
 pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
-    plan::carry_out(arguments)
+    match &arguments.simulate {
+        Some(name) => rehearsal::run(arguments, name),
+        None => plan::carry_out(arguments),
+    }
 }
 
 #[cfg(test)]

@@ -35,12 +35,12 @@ const LEAST_PRECISION: Span = Span::from_secs(1);
 const FRESH: (Span, Span) = (Span::from_millis(500), Span::from_secs(5));
 
 impl Arguments {
-    fn is_partner(&self, secret: &Secret) -> bool {
+    pub(super) fn is_partner(&self, secret: &Secret) -> bool {
         !self.no_partner && (self.partner || secret.is_some())
     }
 
     /// What is wrong with them beyond what each of them shows.
-    fn problem(&self, partner: bool) -> Option<String> {
+    pub(super) fn problem(&self, partner: bool) -> Option<String> {
         if !partner && matches!(self.direction, Some(Direction::In | Direction::Both)) {
             let how = "run 'keepscope respond' at the other end and give --partner or its secret";
             return Some(format!("--direction in takes a partner, who sends towards us: {how}"));
@@ -77,7 +77,7 @@ impl Arguments {
     }
 
     /// The questions.
-    fn directions(&self, partner: bool) -> Vec<Wanted> {
+    pub(super) fn directions(&self, partner: bool) -> Vec<Wanted> {
         let ways: &[Way] = match (self.direction, partner) {
             (Some(Direction::Both), _) => &[Way::Out, Way::In],
             (Some(Direction::Out), _) | (None, false) => &[Way::Out],
@@ -180,9 +180,10 @@ fn prepare(arguments: &Arguments) -> Result<Prepared, Refused> {
     for wanted in &directions {
         wanted.check().map_err(|error| error.to_string())?;
     }
-    let address = arguments.target.resolve(arguments.family())?;
+    let Some(target) = &arguments.target else { return Err("HOST:PORT is missing".to_owned().into()) };
+    let address = target.resolve(arguments.family())?;
     let mut asked = Asked {
-        host: arguments.target.host.chars().filter(|letter| !letter.is_control()).collect(),
+        host: target.host.chars().filter(|letter| !letter.is_control()).collect(),
         address,
         directions,
         simulated: None,
@@ -266,10 +267,15 @@ fn exit(arguments: &Arguments, report: &Report) -> Exit {
         return Exit::Interrupted;
     }
     let verdicts: Vec<Verdict> = report.findings.iter().map(|(_, finding)| finding.verdict).collect();
+    exit_of(arguments.mode, &verdicts)
+}
+
+/// What a search came to, as an exit code.
+pub(super) fn exit_of(mode: Mode, verdicts: &[Verdict]) -> Exit {
     let found = verdicts.contains(&Verdict::Found);
     let none = verdicts.contains(&Verdict::NoneBelowMax);
     let all_none = verdicts.iter().all(|verdict| *verdict == Verdict::NoneBelowMax);
-    match arguments.mode {
+    match mode {
         Mode::Confirm(_) if found => Exit::Failed,
         Mode::Confirm(_) if all_none => Exit::Done,
         Mode::Full | Mode::Quick if found || none => Exit::Done,
