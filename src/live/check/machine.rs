@@ -11,7 +11,8 @@
 //! A box that translates addresses may hand on the others as they are. Where the peer can be reached that way it answers
 //! them with a RST, for it knows no such connection. So a RST is an answer to that segment only, told by its SEQ. The
 //! connection is reset if a RST came to each of the four; where only one was answered, the others were dropped and this
-//! one passed: it counts if it is answered so again. Else one may have been lost, and is sent again.
+//! one passed: it counts if it is answered so again. Else one may have been lost, or answers were limited, and it is sent
+//! again.
 //!
 //! Only once the peer has told its numbers may a true probe follow, one below SND.NXT: a peer that has forgotten the
 //! connection since would answer it with a RST that ends our socket.
@@ -266,12 +267,15 @@ impl Machine {
         }
     }
 
-    /// Which of the four is worth a second try: the only one that was answered, or the first that was not.
+    /// Which of the four is worth a second try: the only one that was answered, or the first that was
+    /// not.
     fn to_repeat(&self) -> Option<usize> {
         let reset = |sent: &Sent| sent.answer.is_some_and(|answer| answer.rst);
         let mut four = self.sent.iter().take(OUTSIDE);
         match self.resets() {
-            0 | OUTSIDE => None,
+            OUTSIDE => None,
+            // The first may have come too soon after something else that the peer answered.
+            0 => Some(0),
             1 => four.position(reset),
             _ => four.position(|sent| !reset(sent)),
         }
