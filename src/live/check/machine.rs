@@ -202,7 +202,7 @@ pub struct Machine {
     next: Option<Timestamp>,
     sent: Vec<Sent>,
     learnt: Option<Learnt>,
-    kernel_unanswered: u32,
+    kernel_unanswered: Option<u32>,
     verdict: Option<Verdict>,
 }
 
@@ -217,7 +217,14 @@ struct Learnt {
 impl Machine {
     /// Begins at a time.
     pub const fn new(plan: Plan, start: Timestamp) -> Self {
-        Self { plan, next: Some(start), sent: Vec::new(), learnt: None, kernel_unanswered: 0, verdict: None }
+        Self {
+            plan,
+            next: Some(start),
+            sent: Vec::new(),
+            learnt: None,
+            kernel_unanswered: None,
+            verdict: None,
+        }
     }
 
     /// When to call [`on_timeout`](Self::on_timeout); nothing once there is a verdict.
@@ -235,7 +242,7 @@ impl Machine {
         if shot.is_none() {
             self.verdict = Some(match (self.learnt, self.resets()) {
                 (Some(_), _) => Verdict::Unconfirmed,
-                (None, 0) => Verdict::Silent { kernel_unanswered: self.kernel_unanswered },
+                (None, 0) => Verdict::Silent { kernel_unanswered: self.kernel_unanswered.unwrap_or(0) },
                 (None, _) => Verdict::Unclear,
             });
         }
@@ -301,9 +308,10 @@ impl Machine {
         self.end(Verdict::Changed(changed));
     }
 
-    /// So many segments of the kernel's own are not answered, as it says now.
+    /// So many segments of the kernel's own are not answered, as it says now. The least counts: one that just left may
+    /// be answered yet.
     pub fn on_kernel_unanswered(&mut self, count: u32) {
-        self.kernel_unanswered = count;
+        self.kernel_unanswered = Some(self.kernel_unanswered.map_or(count, |least| least.min(count)));
     }
 
     /// The user wants an end.

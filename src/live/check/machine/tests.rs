@@ -216,9 +216,14 @@ fn never_more_than_five() {
 
 #[test]
 fn silence_is_death_only_where_the_kernel_is_not_answered_either() {
-    for (unanswered, standing) in [(0, Standing::Unknown), (2, Standing::Dead)] {
+    for (looks, standing) in [
+        ([0, 0], Standing::Unknown),
+        ([2, 3], Standing::Dead),
+        ([0, 1], Standing::Unknown),
+        ([1, 0], Standing::Unknown),
+    ] {
         let mut machine = Machine::new(plan(false), START);
-        machine.on_kernel_unanswered(unanswered);
+        looks.iter().for_each(|count| machine.on_kernel_unanswered(*count));
         while machine.verdict().is_none() {
             step(&mut machine);
         }
