@@ -95,3 +95,28 @@ fn through_a_translation_a_reset_to_what_was_not_translated_is_no_death() {
         talk(client, server, "after");
     }
 }
+
+/// What is sent for one end is no answer to the test of the other.
+#[test]
+fn both_ends_of_a_connection_within_the_host_are_tested() {
+    let Some(net) = hosts() else { return };
+    for address in ["127.0.0.1", "::1"] {
+        let (mut client, mut server) = Other::pair(&net.client, &net.client, address);
+        talk(&mut client, &mut server, "before");
+        let port = server.port.to_string();
+        let ended = check(&net.client, &["--port", &port, "--test", "--confirm"]);
+        let document = ended.document();
+        assert_eq!((ended.code, &document["tested"]["alive"]), (Some(0), &2.into()), "{document}");
+        let probe = |end: usize| {
+            let segments = document["connections"][end]["test"]["segments"].as_array().expect("segments");
+            let probe = segments.iter().find(|one| one["kind"] == "probe").expect("a probe").clone();
+            let number =
+                |key: &str| probe[key].as_u64().and_then(|number| u32::try_from(number).ok()).expect(key);
+            (number("seq").wrapping_add(1), number("ack"))
+        };
+        // SND.NXT of one is RCV.NXT of the other.
+        let (one, other) = (probe(0), probe(1));
+        assert_eq!(one, (other.1, other.0), "{document}");
+        talk(&mut client, &mut server, "after");
+    }
+}

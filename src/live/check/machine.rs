@@ -202,6 +202,8 @@ pub struct Machine {
     next: Option<Timestamp>,
     sent: Vec<Sent>,
     learnt: Option<Learnt>,
+    /// TSval of the newest segment that the kernel itself sent meanwhile.
+    own_stamp: Option<u32>,
     kernel_unanswered: Option<u32>,
     verdict: Option<Verdict>,
 }
@@ -222,6 +224,7 @@ impl Machine {
             next: Some(start),
             sent: Vec::new(),
             learnt: None,
+            own_stamp: None,
             kernel_unanswered: None,
             verdict: None,
         }
@@ -253,7 +256,9 @@ impl Machine {
         let count = self.sent.len();
         if let Some(Learnt { snd_nxt, rcv_nxt, timestamps }) = self.learnt {
             // What the peer saw last is not old to it (RFC 7323 §5.3), and what it said last is what we saw last.
-            let timestamps = timestamps.map(|seen| TcpTimestamps { value: seen.echo, echo: seen.value });
+            let newest = |echo: u32| self.own_stamp.filter(|own| is_newer(*own, echo)).unwrap_or(echo);
+            let timestamps =
+                timestamps.map(|seen| TcpTimestamps { value: newest(seen.echo), echo: seen.value });
             let seq = snd_nxt.plus(u32::MAX);
             return (count < MOST).then_some(Shot { kind: Kind::Probe, seq, ack: rcv_nxt, timestamps });
         }
@@ -322,6 +327,11 @@ impl Machine {
     /// A segment came. Those of other connections, our own, and those from before the first of ours say nothing.
     pub fn on_segment(&mut self, segment: &Segment) {
         let ends = (segment.source, segment.destination);
+        if ends == (self.plan.local, self.plan.remote) && !self.is_own(segment) {
+            let stamp = segment.options.timestamps.map(|stamps| stamps.value);
+            let newer = |stamp: &u32| self.own_stamp.is_none_or(|own| is_newer(*stamp, own));
+            self.own_stamp = stamp.filter(newer).or(self.own_stamp);
+        }
         if ends != (self.plan.remote, self.plan.local) || self.verdict.is_some() {
             return;
         }
@@ -351,6 +361,14 @@ impl Machine {
             rcv_nxt: segment.seq.plus(segment.len),
             timestamps: segment.options.timestamps,
         });
+    }
+
+    /// Whether this is one of the segments that left here. Where both ends are on this host, it comes as one of the peer's
+    /// to the test of the other end.
+    pub fn is_own(&self, segment: &Segment) -> bool {
+        let ends = (segment.source, segment.destination) == (self.plan.local, self.plan.remote);
+        let same = |sent: &Sent| (sent.shot.seq, sent.shot.ack) == (segment.seq, segment.ack);
+        ends && segment.len == 0 && self.sent.iter().any(same)
     }
 
     /// Who knows no such connection answers with a RST whose SEQ is the ACK of what it answers (RFC 9293 §3.10.7.1).
@@ -399,6 +417,11 @@ impl Machine {
     pub fn sent(&self) -> &[Sent] {
         &self.sent
     }
+}
+
+/// Whether a time stamp is after another (RFC 7323 §5.2).
+fn is_newer(one: u32, other: u32) -> bool {
+    SeqNum(one).distance_from(SeqNum(other)) > 0
 }
 
 /// Control bits of all segments here.

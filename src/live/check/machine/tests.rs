@@ -52,6 +52,26 @@ fn step(machine: &mut Machine) -> (Timestamp, Option<Shot>) {
     (now, shot)
 }
 
+/// What the kernel says meanwhile makes older time stamps old to the peer.
+#[test]
+fn a_true_probe_has_the_newest_time_stamp() {
+    for (own, value) in [(40, 40), (20, 33), (u32::MAX, 33)] {
+        let mut machine = Machine::new(plan(true), START);
+        let (at, shot) = step(&mut machine);
+        let mut kernel = answer(at, Flags::ACK);
+        (kernel.source, kernel.destination) = (kernel.destination, kernel.source);
+        kernel.options.timestamps = Some(TcpTimestamps { value: own, echo: 1 });
+        assert!(!machine.is_own(&kernel));
+        machine.on_segment(&kernel);
+        machine.on_segment(&answer(at, Flags::ACK));
+        let mine = Segment { seq: shot.expect("one").seq, ack: shot.expect("one").ack, ..kernel };
+        assert!(machine.is_own(&mine));
+        let (_, probe) = step(&mut machine);
+        let stamps = probe.and_then(|probe| probe.timestamps);
+        assert_eq!(stamps, Some(TcpTimestamps { value, echo: 77 }), "{own}");
+    }
+}
+
 #[test]
 fn one_of_four_is_below_whatever_the_true_numbers_are() {
     for (seq, ack) in
