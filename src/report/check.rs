@@ -103,7 +103,12 @@ pub fn text(out: &mut dyn Write, overview: &Overview) -> io::Result<()> {
 
 fn summary(out: &mut dyn Write, overview: &Overview) -> io::Result<()> {
     let count = overview.listed.len() as u64;
-    write!(out, "\n{}; OUT and IN: how long nothing left, and nothing came", plural(count, "connection"))?;
+    write!(
+        out,
+        "\n{}; OUT: since data or its acknowledgment left (probes are not told),",
+        plural(count, "connection")
+    )?;
+    write!(out, " IN: since either came")?;
     if let Some(path) = &overview.path {
         let count = |wanted| {
             let judged = overview.listed.iter().filter_map(|one| one.judgement.as_ref());
@@ -208,6 +213,13 @@ fn said(test: &Machine, connection: &Connection) -> String {
             let probed = test.sent().last().is_some_and(|last| last.shot.kind == Kind::Probe);
             let what = if probed { ", which has reset the socket here, too" } else { " and no ACK" };
             format!("reset: a RST came{what} ({count}); the peer or a box has forgotten the connection")
+        }
+        Verdict::Unclear => {
+            let resets = plural(test.resets() as u64, "RST");
+            format!(
+                "{resets} came back, and nothing to the rest of {count}: the peer is gone, or a box hands on \
+                 untranslated what is outside the window"
+            )
         }
         Verdict::ClosedByPeer => format!("closed by the peer: a FIN came{after} ({count})"),
         Verdict::Unreachable { kind, reporter } => {

@@ -1,9 +1,35 @@
 //! Peers that have the connection.
 
+use keepscope::frame::{Frame, FrameId, LinkType};
+use keepscope::segment::decode::{Decoded, decode};
+use keepscope::time::Timestamp;
+
 use crate::far::{Far, SERVER as FAR_SERVER};
-use crate::net::SERVER;
+use crate::net::{SERVER, Tcpdump};
 use crate::other::{Other, talk, windows};
 use crate::{check, hosts, only};
+
+/// SEQ of the first segment with data.
+fn first_data(witness: &mut Tcpdump) -> u32 {
+    loop {
+        let seen = witness.packets(1).remove(0);
+        let frame = Frame {
+            id: FrameId::default(),
+            time: Timestamp::from_nanos(seen.nanos),
+            interface: 0,
+            link: LinkType::Ethernet,
+            fcs_len: 0,
+            flags: None,
+            names: None,
+            wire_len: u32::try_from(seen.octets.len()).expect("a frame"),
+            data: &seen.octets,
+        };
+        match decode(&frame) {
+            Decoded::Segment(segment) if segment.len > 0 => return segment.seq.0,
+            _ => {}
+        }
+    }
+}
 
 #[test]
 fn another_programs_connection_is_tested_and_goes_on_as_before() {
@@ -15,6 +41,7 @@ fn another_programs_connection_is_tested_and_goes_on_as_before() {
         let look = || windows([&net.client, &net.server], end);
         let before = look();
         let port = client.port.to_string();
+        let mut probe = None;
         for (options, verdict, kinds) in [
             (vec![], "alive", vec!["ack_outside_window"]),
             (vec!["--confirm"], "confirmed", vec!["ack_outside_window", "probe"]),
@@ -29,11 +56,17 @@ fn another_programs_connection_is_tested_and_goes_on_as_before() {
             seen.dedup();
             assert_eq!(seen, kinds, "{test}");
             assert!(segments.len() <= 5);
+            let probes = segments.iter().filter(|one| one["kind"] == "probe");
+            probe = probes.filter_map(|one| u32::try_from(one["seq"].as_u64()?).ok()).next();
             let times: Vec<f64> = segments.iter().filter_map(|one| one["after_s"].as_f64()).collect();
             assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 0.6), "{times:?}");
         }
         assert_eq!(look(), before, "the windows at both ends");
+        // What the program sends next begins at SND.NXT: the probe stood one below it.
+        let mut witness = Tcpdump::on(&net.client, "c0", &format!("tcp and src port {}", client.port));
         talk(&mut client, &mut server, "after");
+        let next = first_data(&mut witness);
+        assert_eq!(probe.map(|seq| seq.wrapping_add(1)), Some(next));
     }
 }
 
@@ -60,5 +93,30 @@ fn through_a_translation_a_reset_to_what_was_not_translated_is_no_death() {
     }
     for (client, server) in &mut all {
         talk(client, server, "after");
+    }
+}
+
+/// What is sent for one end is no answer to the test of the other.
+#[test]
+fn both_ends_of_a_connection_within_the_host_are_tested() {
+    let Some(net) = hosts() else { return };
+    for address in ["127.0.0.1", "::1"] {
+        let (mut client, mut server) = Other::pair(&net.client, &net.client, address);
+        talk(&mut client, &mut server, "before");
+        let port = server.port.to_string();
+        let ended = check(&net.client, &["--port", &port, "--test", "--confirm"]);
+        let document = ended.document();
+        assert_eq!((ended.code, &document["tested"]["alive"]), (Some(0), &2.into()), "{document}");
+        let probe = |end: usize| {
+            let segments = document["connections"][end]["test"]["segments"].as_array().expect("segments");
+            let probe = segments.iter().find(|one| one["kind"] == "probe").expect("a probe").clone();
+            let number =
+                |key: &str| probe[key].as_u64().and_then(|number| u32::try_from(number).ok()).expect(key);
+            (number("seq").wrapping_add(1), number("ack"))
+        };
+        // SND.NXT of one is RCV.NXT of the other.
+        let (one, other) = (probe(0), probe(1));
+        assert_eq!(one, (other.1, other.0), "{document}");
+        talk(&mut client, &mut server, "after");
     }
 }

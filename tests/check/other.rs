@@ -76,10 +76,12 @@ impl Drop for Other {
 
 /// Moves data both ways.
 pub fn talk(client: &mut Other, server: &mut Other, word: &str) {
-    for (from, to) in [(&mut *client, &mut *server), (&mut *server, &mut *client)] {
+    let say = |from: &mut Other, to: &mut Other| {
         from.tell(&format!("send {word}"), "sent");
         assert_eq!(to.tell(&format!("hear {}", word.len()), "heard"), word);
-    }
+    };
+    say(client, server);
+    say(server, client);
 }
 
 /// What `ss` shows of the connections of a host, one string for each.

@@ -80,7 +80,8 @@ pub struct Info {
 }
 
 impl Info {
-    /// How long nothing has left: an acknowledgment leaves with, or soon after, what is received.
+    /// How long neither data nor its acknowledgment has left: the latter leaves soon after what is received. Probes are
+    /// not told.
     pub fn silent_out(&self) -> Span {
         self.last_data_sent.min(self.last_data_received)
     }

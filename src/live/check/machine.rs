@@ -9,8 +9,10 @@
 //! segments, whose numbers are half the sequence space apart, one passes, wherever the true numbers are.
 //!
 //! A box that translates addresses may hand on the others as they are. Where the peer can be reached that way it answers
-//! them with a RST, for it knows no such connection. So a RST is an answer to that segment only, told by its SEQ, and
-//! the connection is reset if a RST came and no ACK came to any of the four.
+//! them with a RST, for it knows no such connection. So a RST is an answer to that segment only, told by its SEQ. The
+//! connection is reset if a RST came to each of the four; where only one was answered, the others were dropped and this
+//! one passed: it counts if it is answered so again. Else one may have been lost, or answers were limited, and it is sent
+//! again.
 //!
 //! Only once the peer has told its numbers may a true probe follow, one below SND.NXT: a peer that has forgotten the
 //! connection since would answer it with a RST that ends our socket.
@@ -110,7 +112,7 @@ pub enum Verdict {
     Unconfirmed,
     /// Something came from the peer by itself: the connection is in use.
     InUse,
-    /// A RST came, and no ACK.
+    /// A RST came, and no ACK: to all segments, to the only one that passed, or about the connection itself.
     Reset,
     /// The peer closed its side (FIN).
     ClosedByPeer,
@@ -121,6 +123,8 @@ pub enum Verdict {
         /// Who said it.
         reporter: std::net::IpAddr,
     },
+    /// RSTs came, but not to all segments, and no ACK.
+    Unclear,
     /// Nothing came.
     Silent {
         /// Segments of the kernel's own to which nothing came, either.
@@ -167,6 +171,7 @@ impl Verdict {
             Verdict::Reset => "reset",
             Verdict::ClosedByPeer => "closed_by_peer",
             Verdict::Unreachable { .. } => "unreachable",
+            Verdict::Unclear => "unclear",
             Verdict::Silent { .. } => "silent",
             Verdict::Changed(_) => "changed",
             Verdict::NotSent(_) => "not_sent",
@@ -197,7 +202,9 @@ pub struct Machine {
     next: Option<Timestamp>,
     sent: Vec<Sent>,
     learnt: Option<Learnt>,
-    kernel_unanswered: u32,
+    /// TSval of the newest segment that the kernel itself sent meanwhile.
+    own_stamp: Option<u32>,
+    kernel_unanswered: Option<u32>,
     verdict: Option<Verdict>,
 }
 
@@ -212,7 +219,15 @@ struct Learnt {
 impl Machine {
     /// Begins at a time.
     pub const fn new(plan: Plan, start: Timestamp) -> Self {
-        Self { plan, next: Some(start), sent: Vec::new(), learnt: None, kernel_unanswered: 0, verdict: None }
+        Self {
+            plan,
+            next: Some(start),
+            sent: Vec::new(),
+            learnt: None,
+            own_stamp: None,
+            kernel_unanswered: None,
+            verdict: None,
+        }
     }
 
     /// When to call [`on_timeout`](Self::on_timeout); nothing once there is a verdict.
@@ -230,8 +245,8 @@ impl Machine {
         if shot.is_none() {
             self.verdict = Some(match (self.learnt, self.resets()) {
                 (Some(_), _) => Verdict::Unconfirmed,
-                (None, 0) => Verdict::Silent { kernel_unanswered: self.kernel_unanswered },
-                (None, _) => Verdict::Reset,
+                (None, 0) => Verdict::Silent { kernel_unanswered: self.kernel_unanswered.unwrap_or(0) },
+                (None, _) => Verdict::Unclear,
             });
         }
         shot
@@ -241,18 +256,41 @@ impl Machine {
         let count = self.sent.len();
         if let Some(Learnt { snd_nxt, rcv_nxt, timestamps }) = self.learnt {
             // What the peer saw last is not old to it (RFC 7323 §5.3), and what it said last is what we saw last.
-            let timestamps = timestamps.map(|seen| TcpTimestamps { value: seen.echo, echo: seen.value });
+            let newest = |echo: u32| self.own_stamp.filter(|own| is_newer(*own, echo)).unwrap_or(echo);
+            let timestamps =
+                timestamps.map(|seen| TcpTimestamps { value: newest(seen.echo), echo: seen.value });
             let seq = snd_nxt.plus(u32::MAX);
             return (count < MOST).then_some(Shot { kind: Kind::Probe, seq, ack: rcv_nxt, timestamps });
         }
+        let which = if count < OUTSIDE { Some(count) } else { self.to_repeat().filter(|_| count < MOST) };
+        which.map(|which| self.outside(which))
+    }
+
+    /// One of the four; no two segments have the same ACK, by which RSTs are told apart.
+    fn outside(&self, which: usize) -> Shot {
         let (seq, ack) = self.plan.numbers;
         let shift = |yes: bool| if yes { HALF } else { 0 };
-        (count < OUTSIDE).then_some(Shot {
+        let number = u32::try_from(self.sent.len()).unwrap_or(0);
+        Shot {
             kind: Kind::Outside,
-            seq: seq.plus(shift(count & 1 != 0)),
-            ack: ack.plus(shift(count & 2 != 0)),
+            seq: seq.plus(shift(which & 1 != 0)),
+            ack: ack.plus(shift(which & 2 != 0)).plus(number),
             timestamps: None,
-        })
+        }
+    }
+
+    /// Which of the four is worth a second try: the only one that was answered, or the first that was
+    /// not.
+    fn to_repeat(&self) -> Option<usize> {
+        let reset = |sent: &Sent| sent.answer.is_some_and(|answer| answer.rst);
+        let mut four = self.sent.iter().take(OUTSIDE);
+        match self.resets() {
+            OUTSIDE => None,
+            // The first may have come too soon after something else that the peer answered.
+            0 => Some(0),
+            1 => four.position(reset),
+            _ => four.position(|sent| !reset(sent)),
+        }
     }
 
     /// A segment left.
@@ -275,9 +313,10 @@ impl Machine {
         self.end(Verdict::Changed(changed));
     }
 
-    /// So many segments of the kernel's own are not answered, as it says now.
+    /// So many segments of the kernel's own are not answered, as it says now. The least counts: one that just left may
+    /// be answered yet.
     pub fn on_kernel_unanswered(&mut self, count: u32) {
-        self.kernel_unanswered = count;
+        self.kernel_unanswered = Some(self.kernel_unanswered.map_or(count, |least| least.min(count)));
     }
 
     /// The user wants an end.
@@ -288,6 +327,11 @@ impl Machine {
     /// A segment came. Those of other connections, our own, and those from before the first of ours say nothing.
     pub fn on_segment(&mut self, segment: &Segment) {
         let ends = (segment.source, segment.destination);
+        if ends == (self.plan.local, self.plan.remote) && !self.is_own(segment) {
+            let stamp = segment.options.timestamps.map(|stamps| stamps.value);
+            let newer = |stamp: &u32| self.own_stamp.is_none_or(|own| is_newer(*stamp, own));
+            self.own_stamp = stamp.filter(newer).or(self.own_stamp);
+        }
         if ends != (self.plan.remote, self.plan.local) || self.verdict.is_some() {
             return;
         }
@@ -319,6 +363,14 @@ impl Machine {
         });
     }
 
+    /// Whether this is one of the segments that left here. Where both ends are on this host, it comes as one of the peer's
+    /// to the test of the other end.
+    pub fn is_own(&self, segment: &Segment) -> bool {
+        let ends = (segment.source, segment.destination) == (self.plan.local, self.plan.remote);
+        let same = |sent: &Sent| (sent.shot.seq, sent.shot.ack) == (segment.seq, segment.ack);
+        ends && segment.len == 0 && self.sent.iter().any(same)
+    }
+
     /// Who knows no such connection answers with a RST whose SEQ is the ACK of what it answers (RFC 9293 §3.10.7.1).
     fn on_reset(&mut self, segment: &Segment) {
         let answered = self.sent.iter_mut().rev().find(|sent| sent.shot.ack == segment.seq);
@@ -326,7 +378,7 @@ impl Machine {
         let Some(sent) = answered else { return self.end(Verdict::Reset) };
         let after = segment.time.since(sent.at).max(Span::ZERO);
         sent.answer.get_or_insert(Answer { after, rst: true });
-        if sent.shot.kind == Kind::Probe || self.resets() == OUTSIDE {
+        if sent.shot.kind == Kind::Probe || self.is_reset() {
             self.end(Verdict::Reset);
         }
     }
@@ -334,6 +386,13 @@ impl Machine {
     /// Segments that were answered by a RST.
     pub fn resets(&self) -> usize {
         self.sent.iter().filter(|sent| sent.answer.is_some_and(|answer| answer.rst)).count()
+    }
+
+    /// A RST came to each of the four, or to one of them alone and then again.
+    fn is_reset(&self) -> bool {
+        let again = self.sent.get(OUTSIDE).is_some_and(|sent| sent.answer.is_some_and(|answer| answer.rst));
+        // The fifth was the one that was missing, or the one that was answered.
+        matches!((self.resets(), again), (OUTSIDE, _) | (2, true))
     }
 
     /// An ICMP error came.
@@ -358,6 +417,11 @@ impl Machine {
     pub fn sent(&self) -> &[Sent] {
         &self.sent
     }
+}
+
+/// Whether a time stamp is after another (RFC 7323 §5.2).
+fn is_newer(one: u32, other: u32) -> bool {
+    SeqNum(one).distance_from(SeqNum(other)) > 0
 }
 
 /// Control bits of all segments here.

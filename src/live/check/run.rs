@@ -97,6 +97,7 @@ pub fn run(
         };
         match wire.next(Some(until))? {
             Arrival::Frame(frame) => match decode(&frame) {
+                Decoded::Segment(segment) if tests.iter().any(|test| test.machine.is_own(&segment)) => {}
                 Decoded::Segment(segment) => {
                     tests.iter_mut().for_each(|test| test.machine.on_segment(&segment));
                 }
