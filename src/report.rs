@@ -9,6 +9,7 @@ pub mod advice;
 pub mod annotate;
 #[cfg(feature = "advice")]
 pub mod audit;
+pub mod bounds;
 pub mod csv;
 pub mod diff;
 #[cfg(feature = "live")]

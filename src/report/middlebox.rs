@@ -109,7 +109,7 @@ impl Serialize for Rounded {
 }
 
 /// Seconds with a tenth, for people: `350s`, `346.7s`; from ten minutes on with minutes and hours.
-fn spoken(span: Span) -> String {
+pub(super) fn spoken(span: Span) -> String {
     let tenths = (span.as_nanos().max(0) + 50_000_000) / 100_000_000;
     let (seconds, tenth) = (tenths / 10, tenths % 10);
     let fraction = if tenth == 0 { String::new() } else { format!(".{tenth}") };

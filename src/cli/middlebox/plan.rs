@@ -12,6 +12,7 @@ use crate::live::filter::Filter;
 use crate::live::idle::{self, Partner, PartnerError, Report};
 use crate::live::recording::Recording;
 use crate::live::system::{Need, Options as SystemOptions, System};
+use crate::live::target::Target;
 use crate::live::wire::{Connect, Wire};
 use crate::partner::client::Options as SessionOptions;
 use crate::partner::secret::Secret;
@@ -137,8 +138,8 @@ impl From<String> for Refused {
 }
 
 /// Does what was asked.
-pub(super) fn carry_out(arguments: &Arguments) -> io::Result<Exit> {
-    match prepare(arguments) {
+pub(super) fn carry_out(arguments: &Arguments, target: &Target) -> io::Result<Exit> {
+    match prepare(arguments, target) {
         Ok(Prepared::OnlyPlan) => Ok(Exit::Done),
         Ok(Prepared::Run(run)) => search(arguments, *run),
         Err(Refused::BadInput(problem)) => {
@@ -166,7 +167,7 @@ struct Run {
     journal: Option<JournalFile>,
 }
 
-fn prepare(arguments: &Arguments) -> Result<Prepared, Refused> {
+fn prepare(arguments: &Arguments, target: &Target) -> Result<Prepared, Refused> {
     let secret = if arguments.no_partner {
         Secret::none()
     } else {
@@ -180,9 +181,9 @@ fn prepare(arguments: &Arguments) -> Result<Prepared, Refused> {
     for wanted in &directions {
         wanted.check().map_err(|error| error.to_string())?;
     }
-    let address = arguments.target.resolve(arguments.family())?;
+    let address = target.resolve(arguments.family())?;
     let mut asked = Asked {
-        host: arguments.target.host.chars().filter(|letter| !letter.is_control()).collect(),
+        host: target.host.chars().filter(|letter| !letter.is_control()).collect(),
         address,
         directions,
         simulated: None,
