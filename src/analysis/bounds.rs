@@ -13,7 +13,7 @@
 mod flow;
 mod path;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 pub use self::path::{Bracket, Closings, Keepalives, Kept, Path, PathKey, Way};
 
@@ -66,7 +66,7 @@ pub enum Fate {
     Unasked,
     /// An ICMP error came back, and nothing else.
     Icmp,
-    /// [`ENOUGH_TRIES`] or more, and no answer.
+    /// [`ENOUGH_TRIES`] or more, and no answer; or fewer, and then a RST by which the sender gave up.
     Unanswered,
     /// Fewer tries, no answer, and then the client opened another connection to the same end.
     NewConnection,
@@ -93,7 +93,7 @@ pub enum Doubt {
     MayRecreate,
     /// The SYN was not captured: who is the client is a guess by the ports.
     Midstream,
-    /// The other end sent in the meantime what was no answer.
+    /// The other end sent in the meantime what was no answer: its packets pass, and may have been what was passed on.
     Crossed,
     /// The RST may be the application's: nobody asked for it.
     NotAsked,
@@ -131,9 +131,9 @@ impl Doubt {
         match self {
             Doubt::MayRecreate => "a packet of the client may make the path remember what it had forgotten",
             Doubt::Midstream => "the start was not captured, so who is the client is a guess",
-            Doubt::Crossed => "the other end went on sending all the same",
+            Doubt::Crossed => "the other end sent something of its own in between",
             Doubt::NotAsked => "nobody asked for the RST, so it may be the application's",
-            Doubt::FewTries => "there were few tries before a new connection",
+            Doubt::FewTries => "there were few tries",
             Doubt::Single => "it happened once",
         }
     }
@@ -194,7 +194,7 @@ pub struct Bounds {
     waiting: HashMap<PathKey, BTreeSet<ConnectionId>>,
     paths: BTreeMap<PathKey, Path>,
     captures: Captured,
-    judged: Vec<Silence>,
+    judged: VecDeque<Silence>,
 }
 
 impl Bounds {
@@ -206,7 +206,7 @@ impl Bounds {
             waiting: HashMap::new(),
             paths: BTreeMap::new(),
             captures: Captured::default(),
-            judged: Vec::new(),
+            judged: VecDeque::new(),
         }
     }
 
@@ -271,7 +271,7 @@ impl Bounds {
 
     /// The next silence of which it is known what came of it. Those are not kept but for what bounds a timeout.
     pub fn poll_silence(&mut self) -> Option<Silence> {
-        self.judged.pop()
+        self.judged.pop_front()
     }
 
     /// What was found, path by path in the order of their addresses.
@@ -302,7 +302,7 @@ impl Bounds {
         let Some(path) = self.paths.get_mut(&key) else { return };
         for change in changes {
             if let Change::Judged(silence) = &change {
-                self.judged.push(*silence);
+                self.judged.push_back(*silence);
             }
             path.take(&change);
         }

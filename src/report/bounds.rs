@@ -56,7 +56,7 @@ fn cautions(found: &Found<'_>) -> Vec<(&'static str, String)> {
 /// Products whose value by default lies in a bracket, where that is narrow enough to tell something.
 fn fitting(bracket: &Bracket) -> Vec<(&'static Product, Span)> {
     let (Some(lower), Some(upper)) = (bracket.lower, bracket.upper) else { return Vec::new() };
-    if upper.idle > lower.idle.times(NARROW) {
+    if upper.idle > lower.idle.times(NARROW) || bracket.beyond.count > 0 {
         return Vec::new();
     }
     let fits = |idle: Span| idle.plus(NEAR) >= lower.idle && idle <= upper.idle.plus(NEAR);

@@ -207,7 +207,7 @@ impl Flow {
         let Some(mut waiting) = self.waiting.take() else { return };
         let ours = observed.sender == waiting.silence.by;
         match (ours, segment.flags.rst()) {
-            (true, true) => self.give_up(waiting, least, changes),
+            (true, true) => self.give_up(waiting, true, least, changes),
             (true, false) => {
                 if is_try(observed.class) && mark.time.since(waiting.last_try.time) >= ANOTHER_TRY {
                     waiting.silence.tries = waiting.silence.tries.saturating_add(1);
@@ -244,11 +244,11 @@ impl Flow {
         }
     }
 
-    /// Nothing more comes for a packet that waits.
-    fn give_up(&mut self, waiting: Waiting, least: Span, changes: &mut Vec<Change>) {
+    /// Nothing more comes for a packet that waits; `reset`: its sender gave up itself.
+    fn give_up(&mut self, waiting: Waiting, reset: bool, least: Span, changes: &mut Vec<Change>) {
         let mut silence = waiting.silence;
         let many = silence.tries >= ENOUGH_TRIES;
-        if many {
+        if many || reset {
             changes.extend(waiting.keepalive(false));
         }
         if silence.idle < least {
@@ -261,6 +261,10 @@ impl Flow {
         match (waiting.icmp, waiting.reopened) {
             (Some(icmp), _) => (silence.fate, silence.end) = (Fate::Icmp, icmp),
             _ if many => (silence.fate, silence.end) = (Fate::Unanswered, waiting.last_try),
+            (None, None) if reset => {
+                silence.doubts.add(Doubt::FewTries);
+                (silence.fate, silence.end) = (Fate::Unanswered, waiting.last_try);
+            }
             (None, Some(syn)) => {
                 silence.doubts.add(Doubt::FewTries);
                 (silence.fate, silence.end) = (Fate::NewConnection, syn);
@@ -316,7 +320,7 @@ impl Flow {
     pub(super) fn finish(mut self, least: Span) -> Vec<Change> {
         let mut changes = Vec::new();
         if let Some(waiting) = self.waiting.take() {
-            self.give_up(waiting, least, &mut changes);
+            self.give_up(waiting, false, least, &mut changes);
         }
         changes.extend(self.ended.map(Change::Judged));
         changes

@@ -90,6 +90,11 @@ fn fits(out: &mut dyn Write, bracket: &Bracket) -> io::Result<()> {
 fn sentence(bracket: &Bracket, who: &str) -> String {
     let weak = |silence: Silence| if silence.doubts.is_empty() { "" } else { " (weak)" };
     let what = format!("when the {who} breaks the silence");
+    if let (Some(upper), Some(beyond)) = (bracket.upper, bracket.beyond.most) {
+        let (died, lived) = (spoken(upper.idle), spoken(beyond.idle));
+        let (died, lived) = (format!("{died}{}", weak(upper)), format!("{lived}{}", weak(beyond)));
+        return format!("no one timeout {what}: {died} was not survived, {lived} was");
+    }
     match (bracket.lower, bracket.upper) {
         (Some(lower), Some(upper)) => {
             let (low, high) = (spoken(lower.idle), spoken(upper.idle));
@@ -156,7 +161,7 @@ fn keepalives(out: &mut dyn Write, way: &Way, who: &str) -> io::Result<()> {
     let (asked, answered) = (keepalives.asked, keepalives.answered);
     writeln!(
         out,
-        "  keepalives of the {who} after {}, {answered} of {asked} answered: they protect from a timeout above {}",
+        "  keepalives of the {who} after {}, {answered} of {asked} answered: enough for a path that forgets after more than {}",
         range(least, most),
         spoken(most)
     )
