@@ -348,8 +348,19 @@ fn captures_of_real_kernels_give_sane_answers() {
     assert_eq!(out["died"], 0);
     let alive = out["longest_alive_s"].as_f64().expect("a lower bound");
     assert!((1.0..3.0).contains(&alive), "{out:#}");
+    // Two tries, and the capture ends.
     let found = from(0, &["--min", "1s", "--from", &capture_path("unanswered.pcap")]);
-    assert_eq!(direction(&found, "out")["upper"]["result"], "unanswered");
+    assert_eq!(direction(&found, "out")["undecided"], 1);
+    for (name, result, tries) in [("vanish.pcap", "unanswered", 4), ("icmp_unreachable.pcap", "icmp", 3)] {
+        let found = from(0, &["--min", "1s", "--from", &capture_path(name)]);
+        let upper = &direction(&found, "out")["upper"];
+        assert_eq!((&upper["result"], &upper["tries"]), (&result.into(), &tries.into()), "{name}");
+    }
+    // An application that resets after less than was survived is no bound.
+    let found = from(0, &["--min", "1s", "--from", &capture_path("answers_lost.pcap")]);
+    let out = direction(&found, "out");
+    assert!(out["shortest_dead_s"].is_null(), "{out:#}");
+    assert_eq!(out["died_sooner"]["longest"]["result"], "unasked_reset");
     let found = from(0, &["--min", "1s", "--from", &capture_path("midstream.pcap")]);
     assert!(words(&direction(&found, "out")["lower"]["weak"]).contains(&"midstream"));
     for name in indexed(&std::path::PathBuf::from(capture_path(""))) {

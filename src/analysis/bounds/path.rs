@@ -133,6 +133,8 @@ struct Bucket {
     /// Survived, it seems.
     seeming: Kept,
     died: Kept,
+    /// Ended by a RST that nobody asked for.
+    unasked: Kept,
 }
 
 /// Where the timeout of a path lies, for silences broken by one end.
@@ -144,14 +146,30 @@ pub struct Bracket {
     pub upper: Option<Silence>,
     /// Deaths that nothing refutes.
     pub deaths: u64,
-    /// Deaths after no more silence than another connection survived without a doubt: not a timeout of the path, or it
-    /// varies.
+    /// Deaths after no more silence than was survived without a doubt (by a RST that nobody asked for: than was
+    /// survived at all): not a timeout of the path, or it varies.
     pub refuted: Kept,
     /// Silences as long as `upper` or longer that were survived, with a doubt.
     pub beyond: Kept,
 }
 
 impl Bracket {
+    /// Adds deaths of about the same length; silences up to `floor` were survived.
+    fn add_deaths(&mut self, died: &Kept, floor: Span) {
+        let Some(most) = died.most else { return };
+        if most.idle <= floor {
+            self.refuted.join(died);
+            return;
+        }
+        // At most one bucket has some on either side of the floor.
+        let refuted = died.least.filter(|least| least.idle <= floor);
+        refuted.iter().for_each(|least| self.refuted.add(least));
+        self.deaths += died.count - u64::from(refuted.is_some());
+        let first = died.ends().find(|silence| silence.idle > floor);
+        let is_sooner = |first: &Silence| self.upper.is_none_or(|upper| first.idle < upper.idle);
+        self.upper = first.filter(is_sooner).or(self.upper);
+    }
+
     /// Whether what was seen does not fit one number.
     pub fn is_contradicted(&self) -> bool {
         self.refuted.count > 0 || self.beyond.count > 0
@@ -223,6 +241,7 @@ impl Way {
         let kept = match silence.fate {
             Fate::Survived if silence.doubts.is_empty() => &mut bucket.proven,
             Fate::Survived => &mut bucket.seeming,
+            Fate::Unasked => &mut bucket.unasked,
             _ => &mut bucket.died,
         };
         kept.add(silence);
@@ -232,21 +251,16 @@ impl Way {
     /// Where the timeout lies.
     pub fn bracket(&self) -> Bracket {
         let mut found = Bracket::default();
-        let proven = self.buckets.values().rev().find_map(|bucket| bucket.proven.most);
-        let floor = proven.map_or(Span::ZERO, |proven| proven.idle);
-        for died in self.buckets.values().map(|bucket| &bucket.died) {
-            match died.most {
-                Some(most) if most.idle <= floor => found.refuted.join(died),
-                Some(_) => {
-                    // At most one bucket has some on either side of the floor.
-                    let refuted = died.least.filter(|least| least.idle <= floor);
-                    refuted.iter().for_each(|least| found.refuted.add(least));
-                    found.deaths += died.count - u64::from(refuted.is_some());
-                    let first = died.ends().find(|silence| silence.idle > floor);
-                    found.upper = found.upper.or(first);
-                }
-                None => {}
-            }
+        let longest = |kept: fn(&Bucket) -> &Kept| {
+            let most = self.buckets.values().rev().find_map(|bucket| kept(bucket).most);
+            most.map_or(Span::ZERO, |most| most.idle)
+        };
+        let proven = longest(|bucket| &bucket.proven);
+        // A RST that nobody asked for is so often the application's that any longer silence speaks against it.
+        let seeming = proven.max(longest(|bucket| &bucket.seeming));
+        for bucket in self.buckets.values() {
+            found.add_deaths(&bucket.died, proven);
+            found.add_deaths(&bucket.unasked, seeming);
         }
         if let Some(upper) = &mut found.upper
             && found.deaths == 1
