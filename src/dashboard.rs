@@ -1,4 +1,4 @@
-//! The screen in the terminal: live peers and captures packet by packet, with ladder, timeline and verdict.
+//! The screen in the terminal: live peers, captures and scenarios, with ladder, timeline and verdict.
 //!
 //! ```text
 //! keys, clock, sources ─ message ─ update ─┬─ model ─ settle ─ view ─ terminal
@@ -8,15 +8,17 @@
 //! - [`model`] is everything the screen shows; [`mod@update`] alone changes it; [`view`] draws it. All three
 //!   are pure, as are [`store`] (what a source told, indexed), [`replay`]'s clock, [`axis`], [`columns`],
 //!   [`keymap`], [`theme`], [`text`] and [`svg`].
-//! - [`run`] has the loop and the threads, `terminal` the terminal, `export` new files, and
-//!   [`replay::reader`] the captures. `live::driver` has the wire of a live source.
+//! - [`simulation`] is the simulator's screen: a scenario that is changed, and what is predicted of it.
+//! - [`run`] has the loop and the threads, `terminal` the terminal, `export` new files,
+//!   [`replay::reader`] the captures, and [`simulation::worker`] what is simulated. `live::driver` has the wire of a
+//!   live source.
 //!
 //! Whatever the source, it is the same stream of segments and events through the one pipeline
 //! ([`store::feed`]); what is said at a moment of it is what an analysis would say had it ended there
 //! ([`store::standing`]). Going back needs no checkpoints: the events are indexed by how many segments had been
 //! read when they were told.
 //!
-//! On top of everything but the command line: may use every module but [`crate::winsock`].
+//! On top of everything but the command line: may use every module.
 
 pub mod axis;
 pub mod columns;
@@ -26,9 +28,11 @@ mod export;
 pub mod keymap;
 pub mod live;
 pub mod message;
+pub mod middlebox;
 pub mod model;
 pub mod replay;
 pub mod run;
+pub mod simulation;
 pub mod store;
 pub mod svg;
 pub mod terminal;

@@ -10,6 +10,8 @@ pub mod annotate;
 #[cfg(feature = "advice")]
 pub mod audit;
 pub mod bounds;
+#[cfg(all(feature = "advice", feature = "live"))]
+pub mod check;
 pub mod csv;
 pub mod diff;
 #[cfg(feature = "live")]

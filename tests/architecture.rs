@@ -78,9 +78,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "frame",
             "segment",
             "stack",
+            "product",
             "track",
             "keepalive",
             "analysis",
+            "winsock",
             "capture",
             "pipeline",
             "simulate",
@@ -160,6 +162,7 @@ const DASHBOARD_OUTSIDE: &[&str] = &[
     "dashboard/terminal.rs",
     "dashboard/export.rs",
     "dashboard/replay/reader.rs",
+    "dashboard/simulation/worker.rs",
     "dashboard/live/driver.rs",
 ];
 

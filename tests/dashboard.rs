@@ -14,10 +14,14 @@ mod lab;
 mod live;
 #[path = "dashboard/looks.rs"]
 mod looks;
+#[path = "dashboard/middlebox.rs"]
+mod middlebox;
 #[path = "dashboard/moments.rs"]
 mod moments;
 #[path = "dashboard/screens.rs"]
 mod screens;
+#[path = "dashboard/simulate.rs"]
+mod simulate;
 #[path = "dashboard/sizes.rs"]
 mod sizes;
 #[path = "dashboard/table.rs"]

@@ -99,8 +99,11 @@ impl Path {
     /// If it is no such document, or no silence was survived.
     pub fn of_result(text: &str) -> Result<Path, PathError> {
         let refuse = |why: &str| PathError::NoResult(why.to_owned());
-        let document: Value =
-            serde_json::from_str(text).map_err(|error| PathError::NoResult(format!("no JSON: {error}")))?;
+        // Of lines of JSON the last is the document.
+        let last = || text.trim_end().lines().next_back().and_then(|line| serde_json::from_str(line).ok());
+        let document: Value = serde_json::from_str(text)
+            .or_else(|error| last().ok_or(error))
+            .map_err(|error| PathError::NoResult(format!("no JSON: {error}")))?;
         let schema = document.get("schema").and_then(Value::as_str).unwrap_or_default();
         if schema != "keepscope.middlebox/1" {
             return Err(match schema {
@@ -121,7 +124,12 @@ impl Path {
             true => directions.iter().filter(died).collect(),
             false => directions.iter().collect(),
         };
-        let alive = counted.iter().map(|direction| span(direction, "longest_alive_s"));
+        // Where some died of a shorter silence than others survived, only the shorter one is safe.
+        let survived = |direction: &&Value| {
+            let alive = span(direction, "longest_alive_s")?;
+            Some(span(direction, "shortest_dead_s").map_or(alive, |dead| dead.min(alive)))
+        };
+        let alive = counted.iter().map(survived);
         let silence = alive.collect::<Option<Vec<Span>>>().and_then(|all| all.into_iter().min());
         let silence = silence.ok_or(PathError::NothingAlive)?;
         let by_peer =
@@ -140,6 +148,9 @@ impl Path {
         let learnt = match dead {
             Some(dead) => {
                 format!("measured: alive after it, dead after {}", crate::stack::value::seconds(dead))
+            }
+            None if counted.iter().any(|one| word(one, "verdict") == "cannot_know") => {
+                "measured: answered after it, by probes that may have made the connection anew".to_owned()
             }
             None => "measured: alive after it, and never seen dead".to_owned(),
         };

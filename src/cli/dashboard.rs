@@ -5,24 +5,26 @@ mod plain;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal, Write};
-#[cfg(feature = "live")]
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use super::{Color, Exit, complain};
 use crate::analysis::Outcome;
 use crate::capture::Problem;
-use crate::dashboard::model::{Model, Session};
+use crate::dashboard::middlebox::words::summary as rehearsed;
+use crate::dashboard::model::{Model, Screen, Session};
 use crate::dashboard::replay::{Speed, reader};
 use crate::dashboard::run::{self, Standby, Start};
+use crate::dashboard::simulation::{Simulation, answer};
 use crate::dashboard::terminal;
-use crate::dashboard::text::plural;
+use crate::dashboard::text::{clean, plural};
 use crate::dashboard::theme::{Palette, Theme};
 #[cfg(feature = "live")]
 use crate::live::target::Target;
 use crate::report::text::{self, Style};
+use crate::simulate::scenario::{Scenario, built_in};
+use crate::time::duration;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,8 +58,9 @@ pub(super) struct ReplayArguments {
 /// What to open.
 #[derive(Debug, Args)]
 pub(super) struct DashboardArguments {
-    /// A capture to replay, or a peer to probe (HOST:PORT that is no file); without, the start screen
-    #[arg(value_name = "FILE|HOST:PORT")]
+    /// A capture to replay, a scenario to simulate (FILE.toml, or one of simulate --list), or a peer to probe
+    /// (HOST:PORT that is no file); without, the start screen
+    #[arg(value_name = "FILE|SCENARIO|HOST:PORT")]
     target: Option<PathBuf>,
 
     /// One line for each event instead of a screen, for screen readers and pipes; the default where TERM is dumb
@@ -137,12 +140,25 @@ pub(super) fn replay(arguments: ReplayArguments) -> io::Result<Exit> {
     if is_plain(arguments.plain) {
         return plain::replay(arguments.files, arguments.speed);
     }
-    show(arguments.files, arguments.speed, &arguments.looks)
+    let instead = arguments.files.first().map(|path| analyze_instead(path)).unwrap_or_default();
+    show(Opened { paths: arguments.files, scenario: None }, arguments.speed, &arguments.looks, &instead)
 }
 
-/// Opens a capture, a live peer, or the start screen.
+/// Opens a capture, a scenario, a live peer, or the start screen.
 pub(super) fn dashboard(arguments: DashboardArguments) -> io::Result<Exit> {
     let DashboardArguments { target, plain, looks } = arguments;
+    if let Some(name) = target.as_ref().and_then(|target| scenario_name(target)) {
+        if is_plain(plain) {
+            return super::simulate::plainly(&name);
+        }
+        return match super::simulate::scenario(&name) {
+            Ok(scenario) => simulated(name, scenario, &looks),
+            Err(problem) => {
+                complain(&format!("error: {problem}"));
+                Ok(Exit::BadInput)
+            }
+        };
+    }
     #[cfg(feature = "live")]
     if let Some(peer) = target.as_ref().and_then(|target| peer(target)) {
         if plain || !is_possible() {
@@ -155,9 +171,30 @@ pub(super) fn dashboard(arguments: DashboardArguments) -> io::Result<Exit> {
     }
     match target {
         Some(file) if is_plain(plain) => plain::replay(vec![file], Speed::Fit),
-        Some(file) => show(vec![file], Speed::Fit, &looks),
+        Some(file) => {
+            let instead = analyze_instead(&file);
+            show(Opened { paths: vec![file], scenario: None }, Speed::Fit, &looks, &instead)
+        }
         None => open(&looks),
     }
+}
+
+/// The name of a scenario: a document, or one that comes with the program where no file is named so.
+fn scenario_name(target: &Path) -> Option<String> {
+    let name = target.to_str()?;
+    let is_scenario = name.ends_with(".toml") || (built_in::named(name).is_some() && !target.exists());
+    is_scenario.then(|| name.to_owned())
+}
+
+/// Opens a scenario.
+pub(super) fn simulate(name: String, scenario: Scenario) -> io::Result<Exit> {
+    simulated(name, scenario, &Looks::default())
+}
+
+fn simulated(name: String, scenario: Scenario, looks: &Looks) -> io::Result<Exit> {
+    let instead = format!("`keepscope simulate {name}` writes what would happen as text or JSON");
+    let opened = Opened { paths: Vec::new(), scenario: Some((name, scenario)) };
+    show(opened, Speed::Fit, looks, &instead)
 }
 
 /// A peer, where no file is named so.
@@ -183,31 +220,60 @@ fn open(looks: &Looks) -> io::Result<Exit> {
                 return Ok(Exit::BadInput);
             }
         };
-        return run_screen(Vec::new(), Speed::Fit, looks, standby, why);
+        return run_screen(Opened::default(), Speed::Fit, looks, standby, why);
     }
-    show(Vec::new(), Speed::Fit, looks)
+    show(Opened::default(), Speed::Fit, looks, &analyze_instead(Path::new("FILE")))
 }
 
-fn show(paths: Vec<PathBuf>, speed: Speed, looks: &Looks) -> io::Result<Exit> {
+/// Shows a search; whether it was ended by a signal or Ctrl-C, nothing where no screen can be shown.
+#[cfg(feature = "live")]
+pub(super) fn search(hunt: crate::dashboard::middlebox::Hunt) -> io::Result<Option<bool>> {
     if !is_possible() {
-        let named = paths.first().map_or("FILE".into(), |path| path.to_string_lossy());
-        complain(&format!(
-            "error: this needs a terminal on standard input and output; `keepscope analyze {named}` writes the \
-             same findings as text, JSON or CSV, and `keepscope replay --plain {named}` one line for each event"
-        ));
+        complain(
+            "error: this needs a terminal on standard input and output; without --tui the result is written",
+        );
+        return Ok(None);
+    }
+    let mut model = Model::new((80, 24), Looks::default().theme(), Speed::Fit);
+    crate::dashboard::update::show_search(&mut model, hunt);
+    model.no_live = Some("no sockets were opened beside a rehearsal".to_owned());
+    let folder = PathBuf::from(".");
+    let start = Start { paths: Vec::new(), scenario: None, live: false, hash_seed: hash_seed(), folder };
+    Ok(Some(run::run(model, &start, None)?.interrupted))
+}
+
+/// What is on the screen at first; nothing for the start screen.
+#[derive(Default)]
+struct Opened {
+    paths: Vec<PathBuf>,
+    scenario: Option<(String, Scenario)>,
+}
+
+fn analyze_instead(path: &Path) -> String {
+    let named = path.to_string_lossy();
+    format!(
+        "`keepscope analyze {named}` writes the same findings as text, JSON or CSV, and `keepscope replay \
+         --plain {named}` one line for each event"
+    )
+}
+
+/// Shows it; `instead` says what to do without a terminal.
+fn show(opened: Opened, speed: Speed, looks: &Looks, instead: &str) -> io::Result<Exit> {
+    if !is_possible() {
+        complain(&format!("error: this needs a terminal on standard input and output; {instead}"));
         return Ok(Exit::BadInput);
     }
-    if let Some(problem) = paths.iter().find_map(|path| reader::unreadable(path)) {
+    if let Some(problem) = opened.paths.iter().find_map(|path| reader::unreadable(path)) {
         complain(&format!("error: {problem}"));
         return Ok(Exit::BadInput);
     }
-    // Who looks at captures needs no rights, so none are raised.
-    let why = "no sockets were opened beside a capture: `keepscope dashboard` probes and watches, too";
-    run_screen(paths, speed, looks, None, Some(why.to_owned()))
+    // Who looks at captures or simulates needs no rights, so none are raised.
+    let why = "no sockets were opened: `keepscope dashboard` alone probes and watches, too";
+    run_screen(opened, speed, looks, None, Some(why.to_owned()))
 }
 
 fn run_screen(
-    paths: Vec<PathBuf>,
+    opened: Opened,
     speed: Speed,
     looks: &Looks,
     standby: Option<Standby>,
@@ -215,17 +281,45 @@ fn run_screen(
 ) -> io::Result<Exit> {
     let mut model = Model::new((80, 24), looks.theme(), speed);
     model.no_live = no_live;
-    let start = Start { paths, live: false, hash_seed: hash_seed(), folder: PathBuf::from(".") };
+    let Opened { paths, scenario } = opened;
+    let start = Start { paths, scenario, live: false, hash_seed: hash_seed(), folder: PathBuf::from(".") };
     let ended = run::run(model, &start, standby)?;
     #[cfg(feature = "live")]
     if let Some(live) = ended.live {
         return super::live_screen::conclude(live, ended.interrupted);
     }
-    let exit = match ended.model.session.as_ref() {
-        Some(session) => summary(session)?,
-        None => Exit::Done,
+    let simulation = ended.model.simulation.as_ref();
+    let exit = match (ended.model.session.as_ref(), simulation) {
+        (session, Some(simulation)) if ended.model.screen == Screen::Simulate || session.is_none() => {
+            summary_of_simulation(simulation)?
+        }
+        (Some(session), _) => summary(session)?,
+        _ => Exit::Done,
     };
+    if let Some(text) = ended.model.middlebox.as_ref().and_then(rehearsed) {
+        io::stdout().lock().write_all(text.as_bytes())?;
+    }
     Ok(if ended.interrupted { Exit::Interrupted } else { exit })
+}
+
+/// What stays on the terminal of a simulation: what was simulated, and the answer.
+fn summary_of_simulation(simulation: &Simulation) -> io::Result<Exit> {
+    let mut out = io::stdout().lock();
+    let scenario = &simulation.scenario;
+    let changed = if simulation.changed { ", changed" } else { "" };
+    writeln!(out, "{}{changed}: {}", simulation.name, clean(&scenario.title))?;
+    let length = duration::format(scenario.length);
+    writeln!(out, "simulated {length} with seed {}; no packet was sent", scenario.seed)?;
+    for (words, _) in answer::sentences(simulation) {
+        writeln!(out, "  {words}")?;
+    }
+    if let (Some(base), Some(now)) = (&simulation.base, simulation.current()) {
+        writeln!(out, "beside {}:", clean(&base.scenario.title))?;
+        for line in answer::comparison(base, now).iter().filter(|line| line.differs()) {
+            writeln!(out, "  {}: {} there, {} here", line.name, line.base, line.now)?;
+        }
+    }
+    Ok(Exit::Done)
 }
 
 /// Unpredictable, so that no capture can be made to collide; results do not depend on it.

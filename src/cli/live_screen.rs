@@ -75,7 +75,8 @@ pub(super) fn show(start: Start, manner: Manner, theme: Theme) -> io::Result<Exi
     let mut model = Model::new((80, 24), theme, Speed::Fit);
     model.manner = manner;
     let hash_seed = start.hash_seed;
-    let screen = Screen { paths: Vec::new(), live: true, hash_seed, folder: PathBuf::from(".") };
+    let screen =
+        Screen { paths: Vec::new(), scenario: None, live: true, hash_seed, folder: PathBuf::from(".") };
     let ended = run::run(model, &screen, Some(start))?;
     match ended.live {
         Some(live) => conclude(live, ended.interrupted),

@@ -4,6 +4,7 @@ mod from;
 mod journal;
 mod output;
 mod plan;
+mod rehearsal;
 
 use std::io;
 use std::net::IpAddr;
@@ -26,6 +27,7 @@ Examples:
   keepscope middlebox --partner --mode confirm=350s 198.51.100.2:7440   are 350 s survived?
   keepscope middlebox example.net:443                 no partner: what packets from here show
   keepscope middlebox --plan example.net:443          what would be done, and nothing else
+  keepscope middlebox --simulate aws-nlb --partner    a rehearsal through a known product
   keepscope middlebox --partner --journal run.jsonl --resume 198.51.100.2:7440
                                                       goes on where it was interrupted
   keepscope middlebox --from day.pcapng               nothing is sent: what captures show
@@ -53,8 +55,10 @@ Exit codes:
   130  interrupted (the result so far is written)";
 
 /// What makes no sense where nothing is sent.
-const LIVE_ONLY: [&str; 20] = [
+const LIVE_ONLY: [&str; 22] = [
     "target",
+    "simulate",
+    "seed",
     "partner",
     "no_partner",
     "token_file",
@@ -81,13 +85,27 @@ const LIVE_ONLY: [&str; 20] = [
 #[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The other end of the path: a name or an address with a port, IPv6 addresses in brackets
-    #[arg(value_name = "HOST:PORT", required_unless_present = "from")]
+    #[arg(value_name = "HOST:PORT", required_unless_present_any = ["simulate", "from"])]
     target: Option<Target>,
 
     /// Send nothing: read pcap or pcapng files, and say for each path in them which silences were survived and which
     /// were not; - is standard input
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = LIVE_ONLY)]
     from: Vec<PathBuf>,
+
+    /// Rehearse it in the simulator, through a product (keepscope products) or a scenario (keepscope simulate --list,
+    /// or a TOML file): what would be found, how long it takes, how many packets; nothing is sent
+    #[arg(long, value_name = "PRODUCT|SCENARIO", conflicts_with_all = ["target", "write", "journal", "source", "interface", "netns"])]
+    simulate: Option<String>,
+
+    /// What chance follows in the simulator
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "target")]
+    seed: u64,
+
+    /// Play the rehearsal on the screen (? shows the keys)
+    #[cfg(feature = "dashboard")]
+    #[arg(long, conflicts_with_all = ["target", "from"])]
+    tui: bool,
 
     /// HOST:PORT is 'keepscope respond'
     #[arg(long)]
@@ -233,9 +251,10 @@ fn mode(text: &str) -> Result<Mode, String> {
 
 /// Searches and writes what came of it.
 pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
-    match &arguments.target {
-        Some(target) => plan::carry_out(arguments, target),
-        None => from::run(arguments),
+    match &arguments.simulate {
+        _ if !arguments.from.is_empty() => from::run(arguments),
+        Some(name) => rehearsal::run(arguments, name),
+        None => plan::carry_out(arguments),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `keepscope simulate`: a scenario on a virtual clock.
 
 mod fleet;
-mod input;
+pub(super) mod input;
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -11,9 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Args, ValueEnum};
 use signal_hook::consts::SIGINT;
 
+#[cfg(feature = "dashboard")]
+use self::input::read_text;
 use self::input::{Given, read};
 use super::{Color, Exit, complain};
 use crate::capture::write::CaptureWriter;
+#[cfg(feature = "dashboard")]
+use crate::dashboard::simulation::{PLAIN, plain};
 use crate::report::annotate::{Annotations, about};
 use crate::report::simulation::{self as report, Many};
 use crate::simulate::scenario::run::{Captured, Distribution, Run, Spread};
@@ -26,6 +30,7 @@ Examples:
   keepscope simulate linux-340s-behind-350s --phases 1000    in how many phases a probe is late
   keepscope simulate nat-recreates-mapping --set client.idle=50s --set box.nat.established=40s
   keepscope simulate --print go-through-azure > mine.toml    a scenario of your own to begin with
+  keepscope simulate mine.toml --tui             change it on the screen, and see what that makes of it
   keepscope simulate mine.toml --runs 500 --format json
   keepscope simulate mine.toml --at after_balancer --write outside.pcapng
   keepscope simulate --fleet --connections 100000 --mix linux@60s/10s/5=70 --mix go=30
@@ -71,12 +76,24 @@ Exit codes: 0 all that was expected came about (or it was run many times), 1 som
 #[command(after_help = HELP, after_long_help = HELP)]
 pub(super) struct Arguments {
     /// A scenario that comes with the program (--list), a file, or - for standard input
-    #[arg(value_name = "SCENARIO", required_unless_present_any = ["list", "fleet"])]
+    #[cfg_attr(
+        feature = "dashboard",
+        arg(value_name = "SCENARIO", required_unless_present_any = ["list", "fleet", "tui"])
+    )]
+    #[cfg_attr(
+        not(feature = "dashboard"),
+        arg(value_name = "SCENARIO", required_unless_present_any = ["list", "fleet"])
+    )]
     scenario: Option<String>,
 
     /// List the scenarios that come with the program
     #[arg(long, conflicts_with_all = ["scenario", "print", "seed", "set", "runs", "phases", "write", "at"])]
     list: bool,
+
+    /// Open the screen: change it field by field, and see at once what would happen
+    #[cfg(feature = "dashboard")]
+    #[arg(long, conflicts_with_all = ["list", "print", "runs", "phases", "at", "write", "format", "fleet"])]
+    tui: bool,
 
     /// Print the scenario, with all changes, and simulate nothing
     #[arg(long, conflicts_with_all = ["runs", "phases", "write", "at"])]
@@ -134,6 +151,10 @@ enum Format {
 
 /// Simulates, and says whether that came to what was expected.
 pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
+    #[cfg(feature = "dashboard")]
+    if arguments.tui {
+        return on_screen(arguments);
+    }
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let outcome = match &arguments.scenario {
         None if arguments.fleet.fleet => {
@@ -155,6 +176,53 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
             complain(&format!("error: {problem}"));
             Ok(Exit::BadInput)
         }
+    }
+}
+
+/// Opens the screen with the scenario that is meant, or with a plain one.
+#[cfg(feature = "dashboard")]
+fn on_screen(arguments: &Arguments) -> io::Result<Exit> {
+    let given = Given { seed: arguments.seed, set: &arguments.set };
+    let (name, plan) = match &arguments.scenario {
+        Some(name) => (name.as_str(), read(name, &given)),
+        None => (PLAIN, read_text(&plain().to_toml(), PLAIN, &given)),
+    };
+    match plan {
+        Ok(plan) => super::dashboard::simulate(name.to_owned(), plan.scenario),
+        Err(problem) => {
+            complain(&format!("error: {problem}"));
+            Ok(Exit::BadInput)
+        }
+    }
+}
+
+/// The scenario of that name, or in that file.
+#[cfg(feature = "dashboard")]
+pub(super) fn scenario(name: &str) -> Result<Scenario, String> {
+    read(name, &Given { seed: None, set: &[] }).map(|plan| plan.scenario)
+}
+
+/// Simulates the scenario of that name and writes what happens, for who wants no screen.
+#[cfg(feature = "dashboard")]
+pub(super) fn plainly(name: &str) -> io::Result<Exit> {
+    let mut out = io::stdout().lock();
+    let trouble = |problem: String| {
+        complain(&format!("error: {problem}"));
+        Ok(Exit::BadInput)
+    };
+    let plan = match read(name, &Given { seed: None, set: &[] }) {
+        Ok(plan) => plan,
+        Err(problem) => return trouble(problem),
+    };
+    let run = match plan.run(&[0]) {
+        Ok(run) => run,
+        Err(wrong) => return trouble(wrong.to_string()),
+    };
+    report::text(&mut out, &plan, &run, &["client".to_owned()], Color::Auto.style())?;
+    report::answer(&mut out, &plan.scenario)?;
+    match run.trouble() {
+        Some(problem) => trouble(problem),
+        None => Ok(if report::is_unexpected(&run) { Exit::Failed } else { Exit::Done }),
     }
 }
 

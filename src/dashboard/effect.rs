@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::live::Ask;
 use crate::analysis::ConnectionRecord;
+use crate::simulate::scenario::Scenario;
 
 /// What a file holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,11 +15,31 @@ pub enum Body {
     Packets(Box<ConnectionRecord>),
 }
 
+/// What is wanted of a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// One run with everything that happened, and between which bounds the answer lies.
+    Prediction,
+    /// Very many runs.
+    Runs {
+        /// Over the phases of the client's timer; otherwise over seeds.
+        over_phases: bool,
+        /// How many.
+        runs: u64,
+    },
+}
+
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Read these captures as source number so and so.
     Open(u64, Vec<PathBuf>),
+    /// Simulate this scenario, which is the one of that number; what was wanted of others is outdated.
+    Simulate(u64, Box<Scenario>, Wanted),
+    /// Nothing that is being simulated is wanted any more.
+    StopSimulating,
+    /// Read the text of a scenario.
+    ReadScenario(PathBuf),
     /// Begin a live source of this number.
     Live(u64),
     /// Ask something of it.

@@ -14,6 +14,7 @@ use crate::report::marked::{self, MarkedError, Source};
 const NAMES: u32 = 1000;
 
 /// What a body is made from.
+#[derive(Default)]
 pub(super) struct From {
     /// The captures as they were read.
     pub(super) sources: Vec<Source>,

@@ -86,7 +86,7 @@ pub enum Action {
     Theme,
     /// Clicks come to us, or no longer.
     Mouse,
-    /// Open another capture.
+    /// Open another capture or scenario.
     Open,
     /// Ask which peer to probe.
     Peer,
@@ -104,6 +104,24 @@ pub enum Action {
     Close,
     /// Record packets, or no longer.
     Record,
+    /// Change the chosen field by a step; or go by a second, where another panel has the keys.
+    Sideways(isize),
+    /// Change the chosen field by a step.
+    Step(isize),
+    /// Choose a scenario to begin with.
+    Scenarios,
+    /// Write the scenario.
+    WriteScenario,
+    /// Keep what is predicted to compare with.
+    Keep,
+    /// Simulate many times.
+    Batch,
+    /// Take the last change back.
+    Undo,
+    /// The search in the other direction.
+    Direction,
+    /// Ask through what to rehearse a search.
+    Rehearse,
 }
 
 /// Some keys and what they do.
@@ -139,6 +157,15 @@ const fn replay(
     Binding { keys, shown, words, short, screens: &[Screen::Replay] }
 }
 
+const fn middlebox(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screens: &[Screen::Middlebox] }
+}
+
 const fn live(
     keys: &'static [(Key, Action)],
     shown: &'static str,
@@ -166,12 +193,73 @@ const fn source(
     Binding { keys, shown, words, short, screens: &[Screen::Live, Screen::Replay] }
 }
 
+/// Where time goes by at some speed.
+const fn played(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screens: &[Screen::Replay, Screen::Simulate] }
+}
+
+/// Where something is shown along time.
+const fn timed(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screens: &[Screen::Live, Screen::Replay, Screen::Simulate] }
+}
+
+const fn simulate(
+    keys: &'static [(Key, Action)],
+    shown: &'static str,
+    words: &'static str,
+    short: &'static str,
+) -> Binding {
+    Binding { keys, shown, words, short, screens: &[Screen::Simulate] }
+}
+
 use Action as A;
 use Key as K;
 
 /// The table, in the order of the help.
 pub static BINDINGS: &[Binding] = &[
-    replay(&[(K::Char(' '), A::Play)], "Space", "play or pause; at the end, play again", "play"),
+    simulate(
+        &[(K::Char('<'), A::Step(-1)), (K::Char('>'), A::Step(1))],
+        "< >",
+        "change the chosen field by a step, from any panel",
+        "adjust",
+    ),
+    simulate(
+        &[(K::Left, A::Sideways(-1)), (K::Right, A::Sideways(1))],
+        "Left Right",
+        "the same in the form; 1 s back, on in other panels",
+        "",
+    ),
+    simulate(&[(K::Char('p'), A::Scenarios)], "p", "choose a scenario to begin with", "scenarios"),
+    simulate(
+        &[(K::Char('D'), A::Keep)],
+        "D",
+        "keep what is predicted as the base and show what a change makes of it; again: no more",
+        "diff",
+    ),
+    simulate(
+        &[(K::Char('b'), A::Batch)],
+        "b",
+        "simulate many times, over phases or seeds; again: stop",
+        "batch",
+    ),
+    simulate(
+        &[(K::Char('w'), A::WriteScenario)],
+        "w",
+        "write the scenario as TOML, which keepscope simulate runs; never over a file",
+        "write",
+    ),
+    simulate(&[(K::Char('u'), A::Undo)], "u", "take the last change back", "undo"),
+    played(&[(K::Char(' '), A::Play)], "Space", "play or pause; at the end, play again", "play"),
     live(
         &[(K::Char(' '), A::Play)],
         "Space",
@@ -200,13 +288,13 @@ pub static BINDINGS: &[Binding] = &[
     ),
     live(&[(K::Char('R'), A::Record)], "R", "live: record to a new file; again ends the recording", "record"),
     live(&[(K::Char('x'), A::Close)], "x", "live: close the chosen connection (twice)", "close"),
-    source(
+    timed(
         &[(K::Char('.'), A::Packet(1)), (K::Char(','), A::Packet(-1))],
         ". ,",
         "next, previous packet of the chosen connection",
         "step",
     ),
-    source(
+    timed(
         &[
             (K::Char('}'), A::Event(1)),
             (K::Char('{'), A::Event(-1)),
@@ -218,31 +306,26 @@ pub static BINDINGS: &[Binding] = &[
         "event",
     ),
     source(&[(K::Left, A::Seconds(-1)), (K::Right, A::Seconds(1))], "Left Right", "1 s back, on", ""),
-    source(
-        &[(K::Char('['), A::Seconds(-10)), (K::Char(']'), A::Seconds(10))],
-        "[ ]",
-        "10 s back, on",
-        "10 s",
-    ),
-    source(
+    timed(&[(K::Char('['), A::Seconds(-10)), (K::Char(']'), A::Seconds(10))], "[ ]", "10 s back, on", "10 s"),
+    timed(
         &[(K::Home, A::Begin), (K::End, A::End)],
         "Home End",
         "to the beginning, to the end (live: to now)",
         "",
     ),
-    source(
+    timed(
         &[(K::Char(':'), A::GoTo)],
         ":",
         "go to a time (12.5s, 2m30s, 14:03:22, a, b) or a packet (#9118)",
         "go to",
     ),
-    replay(
+    played(
         &[(K::Char('+'), A::Speed(1)), (K::Char('='), A::Speed(1)), (K::Char('-'), A::Speed(-1))],
         "+ -",
         "faster, slower: 0.25x to 1000x, and fit (as fast as it can be read)",
         "speed",
     ),
-    source(
+    timed(
         &[(K::Char('A'), A::Mark(0)), (K::Char('B'), A::Mark(1))],
         "A B",
         "mark this moment; the time between the marks is shown",
@@ -263,40 +346,70 @@ pub static BINDINGS: &[Binding] = &[
         "next, previous connection from any panel",
         "",
     ),
-    source(&[(K::Char('i'), A::Fold)], "i", "fold silences, or show them at length", ""),
-    source(&[(K::Char('r'), A::Relative)], "r", "SEQ and ACK relative, or as on the wire", ""),
-    source(&[(K::Char('t'), A::Times)], "t", "times since the start, in UTC, or since the line before", ""),
-    source(
-        &[(K::Char('z'), A::Zoom(1)), (K::Char('Z'), A::Zoom(-1))],
-        "z Z",
-        "zoom the timeline in, out",
-        "",
-    ),
+    timed(&[(K::Char('i'), A::Fold)], "i", "fold silences, or show them at length", ""),
+    timed(&[(K::Char('r'), A::Relative)], "r", "SEQ and ACK relative, or as on the wire", ""),
+    timed(&[(K::Char('t'), A::Times)], "t", "times since the start, in UTC, or since the line before", ""),
+    timed(&[(K::Char('z'), A::Zoom(1)), (K::Char('Z'), A::Zoom(-1))], "z Z", "zoom the timeline in, out", ""),
     source(&[(K::Char('L'), A::Log)], "L", "the log at full size", ""),
-    source(&[(K::Char('\\'), A::Maximise)], "\\", "the panel at full size (also Enter)", ""),
-    source(
+    timed(&[(K::Char('\\'), A::Maximise)], "\\", "the panel at full size (also Enter)", ""),
+    timed(
         &[(K::Char('e'), A::Export)],
         "e",
         "export: JSON, pcapng with comments, SVG, text; never over a file",
         "export",
     ),
-    source(
+    timed(
         &[(K::Char('y'), A::Copy), (K::Char('Y'), A::CopyPanel)],
         "y Y",
         "copy the connection and its verdict; the panel as text (OSC 52, also through ssh)",
         "",
     ),
+    middlebox(&[(K::Char(' '), A::Play)], "Space", "search: play or pause; at the end, play again", "play"),
+    middlebox(
+        &[(K::Char('.'), A::Event(1)), (K::Char(','), A::Event(-1))],
+        ". ,",
+        "search: next, previous trial",
+        "trial",
+    ),
+    middlebox(
+        &[
+            (K::Left, A::Seconds(-10)),
+            (K::Right, A::Seconds(10)),
+            (K::Char('['), A::Seconds(-60)),
+            (K::Char(']'), A::Seconds(60)),
+        ],
+        "Left Right [ ]",
+        "search: 10 s, a minute back, on",
+        "",
+    ),
+    middlebox(
+        &[(K::Home, A::Begin), (K::End, A::End)],
+        "Home End",
+        "search: to the beginning, to the end or to now",
+        "",
+    ),
+    middlebox(
+        &[(K::Char('+'), A::Speed(1)), (K::Char('='), A::Speed(1)), (K::Char('-'), A::Speed(-1))],
+        "+ -",
+        "search: a rehearsal faster, slower",
+        "speed",
+    ),
+    middlebox(&[(K::Char('d'), A::Direction)], "d", "search: the other direction", ""),
+    middlebox(&[(K::Char('\\'), A::Maximise)], "\\", "search: the panel at full size (also Enter)", ""),
+    middlebox(&[(K::Char('y'), A::Copy)], "y", "search: copy the result (OSC 52)", "copy"),
     everywhere(
         &[
             (K::Char('0'), A::Screen(Screen::Start)),
             (K::Char('1'), A::Screen(Screen::Live)),
             (K::Char('2'), A::Screen(Screen::Replay)),
+            (K::Char('3'), A::Screen(Screen::Simulate)),
+            (K::Char('4'), A::Screen(Screen::Middlebox)),
         ],
-        "0 1 2",
-        "start screen, live, replay",
+        "0 1 2 3 4",
+        "start screen, live, replay, simulator, idle-timeout search",
         "",
     ),
-    everywhere(&[(K::Char('o'), A::Open)], "o", "open a capture", ""),
+    everywhere(&[(K::Char('o'), A::Open)], "o", "open a capture, or a scenario (.toml)", ""),
     everywhere(&[(K::Tab, A::FocusNext), (K::BackTab, A::FocusBack)], "Tab", "next panel (Shift: back)", ""),
     everywhere(
         &[
@@ -349,10 +462,11 @@ pub fn on(screen: Screen) -> impl Iterator<Item = &'static Binding> {
     BINDINGS.iter().filter(move |binding| binding.screens.is_empty() || binding.screens.contains(&screen))
 }
 
-/// The table as the README has it.
-pub fn markdown() -> String {
+/// The table as the README has it: the keys of the simulator alone, or all others.
+pub fn markdown(of_simulator: bool) -> String {
     let mut text = String::from("| key | what it does |\n|---|---|\n");
-    for binding in BINDINGS {
+    let only = |binding: &&Binding| (binding.screens == [Screen::Simulate]) == of_simulator;
+    for binding in BINDINGS.iter().filter(only) {
         let keys: Vec<String> = binding.shown.split(' ').map(|key| format!("`{key}`")).collect();
         text.push_str(&format!("| {} | {} |\n", keys.join(" "), binding.words));
     }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use super::live::News;
+use super::middlebox::Told;
+use super::simulation;
 use super::store::feed::Batch;
 use crate::time::Span;
 
@@ -71,8 +73,14 @@ pub enum Message {
     Batch(u64, Box<Batch>),
     /// The live source of this number told more.
     Live(u64, Box<News>),
+    /// The search told more.
+    Searched(Box<Told>),
     /// A source cannot be read at all.
     Failed(u64, String),
+    /// The simulation of this number told something.
+    Simulated(u64, Box<simulation::News>),
+    /// The text of a scenario was read.
+    Scenario(PathBuf, String),
     /// A file was written.
     Written(PathBuf),
     /// Something that was asked for did not work.

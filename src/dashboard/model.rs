@@ -7,7 +7,10 @@ use std::path::PathBuf;
 
 use super::columns::{Column, Columns};
 use super::live::{Live, Manner};
+use super::middlebox::Hunt;
 use super::replay::{Player, Speed};
+use super::simulation::Simulation;
+use super::simulation::asides::Asides;
 use super::store::Store;
 use super::store::standing::Standing;
 use super::theme::Theme;
@@ -27,11 +30,27 @@ pub enum Screen {
     Live,
     /// A capture, played.
     Replay,
+    /// A scenario, changed and predicted.
+    Simulate,
+    /// A search for an idle timeout.
+    Middlebox,
 }
 
 impl Screen {
     /// All of them, in the order of their keys, which begin with 0.
-    pub const ALL: [Screen; 3] = [Screen::Start, Screen::Live, Screen::Replay];
+    pub const ALL: [Screen; 5] =
+        [Screen::Start, Screen::Live, Screen::Replay, Screen::Simulate, Screen::Middlebox];
+
+    /// The number that is its key.
+    pub const fn number(self) -> u8 {
+        match self {
+            Screen::Start => 0,
+            Screen::Live => 1,
+            Screen::Replay => 2,
+            Screen::Simulate => 3,
+            Screen::Middlebox => 4,
+        }
+    }
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -39,11 +58,13 @@ impl Screen {
             Screen::Start => "Start",
             Screen::Live => "Live",
             Screen::Replay => "Replay",
+            Screen::Simulate => "Simulate",
+            Screen::Middlebox => "Search",
         }
     }
 }
 
-/// The panels of the live and the replay screen, in the order in which Tab goes through them.
+/// The panels of the screens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Panel {
     /// The table.
@@ -58,10 +79,28 @@ pub enum Panel {
     RoundTrips,
     /// What happened.
     Events,
+    /// The form of a scenario.
+    Settings,
+    /// What a change makes of it, or many runs.
+    Compare,
+    /// What a simulation comes to.
+    Answer,
 }
 
 impl Panel {
-    /// All of them.
+    /// Those of the simulator, in the order in which Tab goes through them.
+    pub const SIMULATE: [Panel; 5] =
+        [Panel::Settings, Panel::Ladder, Panel::Compare, Panel::Timeline, Panel::Answer];
+
+    /// Those of a screen.
+    pub const fn on(screen: Screen) -> &'static [Panel] {
+        match screen {
+            Screen::Simulate => &Panel::SIMULATE,
+            Screen::Start | Screen::Live | Screen::Replay | Screen::Middlebox => &Panel::ALL,
+        }
+    }
+
+    /// Those of a replay, likewise.
     pub const ALL: [Panel; 6] = [
         Panel::Connections,
         Panel::Ladder,
@@ -80,6 +119,9 @@ impl Panel {
             Panel::Timeline => "Timeline",
             Panel::RoundTrips => "RTT",
             Panel::Events => "Events",
+            Panel::Settings => "Settings",
+            Panel::Compare => "Compare",
+            Panel::Answer => "Answer",
         }
     }
 }
@@ -93,6 +135,8 @@ pub enum Overlay {
     Export,
     /// Which columns to show; the cursor stands on this one.
     Columns(usize),
+    /// Which scenario to begin with; the place in the list.
+    Scenarios(usize),
     /// A line of text is asked for.
     Prompt(Prompt),
 }
@@ -104,8 +148,10 @@ pub enum Asks {
     Filter,
     /// Where to go.
     GoTo,
-    /// Which capture to open.
+    /// Which capture or scenario to open.
     Open,
+    /// The value of a field.
+    Setting,
     /// Which peer to probe, and how.
     Peer,
     /// How to probe one of our connections from now on, counted from 0.
@@ -114,6 +160,8 @@ pub enum Asks {
     Manner,
     /// Where to record to.
     Record,
+    /// Through which product to rehearse a search.
+    Rehearse,
 }
 
 /// A line of text being typed.
@@ -260,6 +308,8 @@ pub struct Session {
     pub name: String,
     /// What it told.
     pub store: Store,
+    /// What is known beside that; nothing of a capture.
+    pub asides: Asides,
     /// How everything stands at the moment shown.
     pub standing: Standing,
     /// The moment shown.
@@ -322,6 +372,7 @@ impl Session {
             paths,
             name,
             store: Store::default(),
+            asides: Asides::default(),
             standing: Standing::default(),
             player: Player::new(speed),
             table,
@@ -404,23 +455,19 @@ pub struct Model {
     pub asked_once: Option<Once>,
     /// Time since the program began.
     pub tick: Span,
+    /// The search shown.
+    pub middlebox: Option<Hunt>,
     /// How many sources there were.
     pub sources: u64,
+    /// The scenario being simulated.
+    pub simulation: Option<Box<Simulation>>,
+    /// How many scenarios there were, each change counted.
+    pub scenarios: u64,
     /// Something that is shown has changed since it was drawn.
     pub dirty: bool,
 }
 
 impl Model {
-    /// The source that is shown.
-    pub fn shown(&self) -> Option<&Session> {
-        if self.screen == Screen::Live { self.live.as_ref() } else { self.session.as_ref() }
-    }
-
-    /// See [`Model::shown`].
-    pub fn shown_mut(&mut self) -> Option<&mut Session> {
-        if self.screen == Screen::Live { self.live.as_mut() } else { self.session.as_mut() }
-    }
-
     /// The start screen.
     pub fn new(size: (u16, u16), theme: Theme, speed: Speed) -> Self {
         let choices = Choices {
@@ -446,8 +493,40 @@ impl Model {
             manner: Manner::default(),
             asked_once: None,
             tick: Span::ZERO,
+            middlebox: None,
             sources: 0,
+            simulation: None,
+            scenarios: 0,
             dirty: true,
+        }
+    }
+
+    /// The source that the screen shows.
+    pub fn shown(&self) -> Option<&Session> {
+        match self.screen {
+            Screen::Simulate => self.simulation.as_ref().map(|simulation| &simulation.session),
+            Screen::Live => self.live.as_ref(),
+            Screen::Start | Screen::Replay => self.session.as_ref(),
+            Screen::Middlebox => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn shown_mut(&mut self) -> Option<&mut Session> {
+        match self.screen {
+            Screen::Simulate => self.simulation.as_mut().map(|simulation| &mut simulation.session),
+            Screen::Live => self.live.as_mut(),
+            Screen::Start | Screen::Replay => self.session.as_mut(),
+            Screen::Middlebox => None,
+        }
+    }
+
+    /// Goes to a screen, and to a panel that is there.
+    pub fn go(&mut self, screen: Screen) {
+        self.screen = screen;
+        if !Panel::on(screen).contains(&self.choices.focus) {
+            self.choices.focus = Panel::on(screen).first().copied().unwrap_or(Panel::Ladder);
+            self.choices.maximised = false;
         }
     }
 }

@@ -222,7 +222,7 @@ impl Player {
 }
 
 /// The slowest speed at which this takes no more than a minute.
-fn comfortable(length: Span) -> Speed {
+pub(super) fn comfortable(length: Span) -> Speed {
     let takes = |speed: &&Speed| match speed {
         Speed::Times(thousandths) => {
             i128::from(length.as_nanos()) * 1000 / i128::from(*thousandths).max(1)

@@ -16,7 +16,7 @@ use ratatui::backend::CrosstermBackend;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::effect::Effect;
+use super::effect::{Effect, Wanted};
 use super::export::{self, From};
 use super::live::Ask;
 #[cfg(feature = "live")]
@@ -24,13 +24,18 @@ use super::live::driver::{self, Driver};
 use super::message::Message;
 use super::model::{self, Model};
 use super::replay::reader;
+use super::simulation::worker;
 use super::terminal::{self, Guard};
 use super::update::{self, settle, update};
 use super::view;
+use crate::simulate::scenario::Scenario;
 use crate::time::Span;
 
 /// Least time between two frames.
 const FRAME: Duration = Duration::from_millis(50);
+
+/// A live search is drawn this often while nothing happens.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Messages that wait at most: batches are large, so few of them.
 const WAITING: usize = 8;
@@ -63,6 +68,8 @@ pub type Standby = std::convert::Infallible;
 pub struct Start {
     /// The captures to open; none for the start screen.
     pub paths: Vec<PathBuf>,
+    /// The scenario to simulate, with its name.
+    pub scenario: Option<(String, Scenario)>,
     /// The live source is begun at once.
     pub live: bool,
     /// For the tables that a capture could otherwise fill badly, see [`crate::pipeline::Pipeline::new`].
@@ -90,6 +97,8 @@ pub fn run(mut model: Model, start: &Start, standby: Option<Standby>) -> io::Res
         receiver,
         start,
         reading: None,
+        simulating: None,
+        running: None,
         standby,
         #[cfg(feature = "live")]
         live: None,
@@ -102,12 +111,17 @@ pub fn run(mut model: Model, start: &Start, standby: Option<Standby>) -> io::Res
         let effects = update::open(&mut model, start.paths.clone());
         runner.perform(&mut model, &mut screen, effects)?;
     }
+    if let Some((name, scenario)) = &start.scenario {
+        let effects = update::begin(&mut model, name, scenario.clone());
+        runner.perform(&mut model, &mut screen, effects)?;
+    }
     if start.live {
         let effects = update::begin_live(&mut model);
         runner.perform(&mut model, &mut screen, effects)?;
     }
     let interrupted = runner.turn(&mut model, &mut screen);
     runner.stop_reading();
+    runner.stop_simulating();
     settle(&mut model);
     drop(guard);
     // Nobody is told anything any more, and nobody waits to tell.
@@ -128,6 +142,9 @@ struct Runner<'a> {
     start: &'a Start,
     /// Tells the thread that reads to stop.
     reading: Option<Arc<AtomicBool>>,
+    /// Tells the thread that simulates to stop, and the one that does so many times.
+    simulating: Option<Arc<AtomicBool>>,
+    running: Option<Arc<AtomicBool>>,
     /// A live source that can be begun.
     standby: Option<Standby>,
     #[cfg(feature = "live")]
@@ -171,9 +188,15 @@ impl Runner<'_> {
 
     /// The next message; nothing if a frame is due first.
     fn wait(&self, model: &Model) -> Option<Message> {
-        let playing = model.session.as_ref().is_some_and(|session| session.player.runs(&session.store));
+        let playing = model.shown().is_some_and(|session| session.player.runs(&session.store));
+        let seen = model.screen == model::Screen::Middlebox;
+        let hunt = model.middlebox.as_ref().filter(|hunt| seen && hunt.runs());
+        let playing = playing || hunt.is_some_and(|hunt| hunt.simulated);
         if !model.dirty && !playing {
-            return match self.until_change(model) {
+            // A live search moves by the second.
+            let search = hunt.map(|_| SECOND);
+            let left = [self.until_change(model), search].into_iter().flatten().min();
+            return match left {
                 Some(left) => self.receiver.recv_timeout(left).ok(),
                 None => self.receiver.recv().ok(),
             };
@@ -203,11 +226,21 @@ impl Runner<'_> {
                 Effect::Mouse(on) => terminal::set_mouse(on)?,
                 Effect::Copy(text) => terminal::copy(&text)?,
                 Effect::Open(source, paths) => self.read(source, paths)?,
+                Effect::Simulate(version, scenario, wanted) => self.simulate(version, *scenario, wanted)?,
+                Effect::StopSimulating => self.stop_simulating(),
+                Effect::ReadScenario(path) => {
+                    self.spawn("scenario", move |sender| {
+                        let _ = sender.send(match worker::read(&path) {
+                            Ok(text) => Message::Scenario(path, text),
+                            Err(problem) => Message::Trouble(problem),
+                        });
+                    })?;
+                }
                 Effect::Live(source) => self.begin_live(model, source)?,
                 Effect::Ask(ask) => self.ask(model, ask)?,
                 Effect::Write { stem, suffix, body } => {
-                    let Some(session) = model.shown() else { continue };
-                    let (from, folder) = (From::of(session), self.start.folder.clone());
+                    let from = model.shown().map(From::of).unwrap_or_default();
+                    let folder = self.start.folder.clone();
                     self.spawn("export", move |sender| {
                         let message = match export::write(&folder, &stem, suffix, &body, &from) {
                             Ok(path) => Message::Written(shown_path(&folder, path)),
@@ -227,6 +260,25 @@ impl Runner<'_> {
         self.reading = Some(Arc::clone(&stop));
         let seed = self.start.hash_seed;
         self.spawn("reader", move |sender| reader::read(source, &paths, seed, &stop, &sender))
+    }
+
+    /// Simulates on a thread of its own; what is outdated by that is told to stop.
+    fn simulate(&mut self, version: u64, scenario: Scenario, wanted: Wanted) -> io::Result<()> {
+        if wanted == Wanted::Prediction {
+            self.stop_simulating();
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let place = if wanted == Wanted::Prediction { &mut self.simulating } else { &mut self.running };
+        if let Some(before) = place.replace(Arc::clone(&stop)) {
+            before.store(true, Ordering::Relaxed);
+        }
+        self.spawn("simulator", move |sender| worker::work(version, &scenario, wanted, &stop, &sender))
+    }
+
+    fn stop_simulating(&mut self) {
+        for stop in [self.simulating.take(), self.running.take()].into_iter().flatten() {
+            stop.store(true, Ordering::Relaxed);
+        }
     }
 
     fn stop_reading(&mut self) {

@@ -71,6 +71,7 @@ pub struct Store {
     shortest_gap: Span,
     reading: Reading,
     captures: Vec<CaptureReport>,
+    covers: Option<(Timestamp, Timestamp)>,
 }
 
 impl Store {
@@ -105,6 +106,7 @@ impl Store {
             }
         }
         self.reading = batch.reading;
+        self.covers = batch.covers.or(self.covers);
         if let Some(captures) = batch.captures {
             self.captures = captures;
         }
@@ -189,9 +191,13 @@ impl Store {
         &self.captures
     }
 
-    /// The first and the latest time.
+    /// The first and the latest time: of packets, or of what the source is known to cover.
     pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
-        Some((*self.clocks.first()?, *self.clocks.last()?))
+        let packets = self.clocks.first().copied().zip(self.clocks.last().copied());
+        match (packets, self.covers) {
+            (Some((first, last)), Some((from, to))) => Some((first.min(from), last.max(to))),
+            (packets, covers) => packets.or(covers),
+        }
     }
 
     /// The clock after so many rows.
@@ -212,7 +218,16 @@ impl Store {
             let to = self.clocks.get(*row as usize)?;
             Some((*self.clocks.get((*row as usize).checked_sub(1)?)?, *to))
         };
-        gaps.iter().take(most).filter_map(ends).collect()
+        let mut longest: Vec<(Timestamp, Timestamp)> = gaps.iter().take(most).filter_map(ends).collect();
+        // What is covered before the first packet and after the last is silence too.
+        if let (Some((from, to)), Some(first), Some(last)) =
+            (self.covers, self.clocks.first(), self.clocks.last())
+        {
+            longest.extend([(from, *first), (*last, to)].into_iter().filter(|(from, to)| to > from));
+            longest.sort_by_key(|(from, to)| std::cmp::Reverse(to.since(*from)));
+            longest.truncate(most);
+        }
+        longest
     }
 
     /// How many events had been told when so many rows had been read.

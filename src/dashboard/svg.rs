@@ -100,6 +100,11 @@ pub fn ladder(model: &Model) -> String {
                 let words = format!("{} segments", end - begin);
                 write_text(&mut body, usize::midpoint(CLIENT, SERVER), y + 4, "middle", Role::Faint, &words);
             }
+            Line::Note(place) => {
+                let Some(note) = session.asides.notes.get(*place) else { continue };
+                let words = format!("{}  {}", seconds(note.time.since(base)), note.words);
+                write_text(&mut body, usize::midpoint(CLIENT, SERVER), y + 4, "middle", note.role, &words);
+            }
             Line::Row(place) => {
                 let Some(row) = writer.row(*place) else { continue };
                 let told = writer.told(row);
@@ -123,7 +128,8 @@ pub fn ladder(model: &Model) -> String {
                 let time = seconds(row.time.since(base));
                 let left = format!("{}  {time}  {}", row.frame(), told.what);
                 write_text(&mut body, 10, y + 4, "start", told.role, &left);
-                let right = format!("{}  {}", writer.numbers(row), told.note);
+                let remark = session.asides.remarks.get(&row.frame()).map_or("", String::as_str);
+                let right = format!("{}  {}  {remark}", writer.numbers(row), told.note);
                 write_text(&mut body, SERVER + 12, y + 4, "start", Role::Text, right.trim());
             }
         }

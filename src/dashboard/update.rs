@@ -7,13 +7,17 @@ mod columns;
 mod export;
 mod keys;
 mod live;
+mod middlebox;
 mod mouse;
 mod prompt;
 mod settle;
+mod simulate;
 
 pub(super) use keys::ENTRIES;
 pub use live::begin as begin_live;
+pub use middlebox::show as show_search;
 pub use settle::settle;
+pub use simulate::begin;
 
 use std::path::PathBuf;
 
@@ -41,8 +45,12 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Tick(now) => {
             model.tick = now;
-            if let Some(session) = model.session.as_mut() {
+            let simulated = model.simulation.as_mut().map(|simulation| &mut simulation.session);
+            for session in model.session.iter_mut().chain(simulated) {
                 model.dirty |= session.player.tick(&session.store, now);
+            }
+            if let Some(hunt) = model.middlebox.as_mut() {
+                model.dirty |= hunt.tick(now) && model.screen == Screen::Middlebox;
             }
             let seen = model.screen == Screen::Live;
             if let Some(session) = model.live.as_mut().filter(|_| seen) {
@@ -63,6 +71,13 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Message::Searched(told) => {
+            if let Some(hunt) = model.middlebox.as_mut() {
+                hunt.take(*told);
+                model.dirty |= model.screen == Screen::Middlebox;
+            }
+            Vec::new()
+        }
         Message::Failed(source, problem) => {
             if let Some(session) = model.session.as_mut().filter(|session| session.number == source) {
                 session.failed = Some(text::clean(&problem).into_owned());
@@ -70,6 +85,12 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Message::Simulated(version, news) => {
+            let simulation = model.simulation.as_mut();
+            model.dirty |= simulation.is_some_and(|simulation| simulation.take(version, *news));
+            Vec::new()
+        }
+        Message::Scenario(path, text) => simulate::on_text(model, &path, &text),
         Message::Written(path) => {
             model.notice = Some(format!("wrote {}", text::clean(&path.to_string_lossy())));
             model.dirty = true;
@@ -88,7 +109,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
 pub fn open(model: &mut Model, paths: Vec<PathBuf>) -> Vec<Effect> {
     model.sources += 1;
     model.session = Some(Session::new(model.sources, paths.clone(), model.choices.speed));
-    model.screen = Screen::Replay;
+    model.go(Screen::Replay);
     model.overlay = None;
     model.dirty = true;
     vec![Effect::Open(model.sources, paths)]

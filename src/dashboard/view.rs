@@ -9,10 +9,12 @@ mod frame;
 pub mod ladder;
 pub mod layout;
 pub mod live_table;
+mod middlebox;
 mod overlays;
 mod pen;
 mod round_trips;
 pub mod scrubber;
+pub mod simulate;
 mod start;
 pub mod timeline;
 mod verdict;
@@ -43,16 +45,20 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
                 match place {
                     Place::Scrubber => scrubber::draw(session, &mut part),
                     Place::Panel(panel) => draw_panel(model, session, panel, &mut part),
+                    Place::State => {}
                 }
             }
             frame::status(model, session, &mut pen.part(0, area.height.saturating_sub(2), area.width, 1));
         }
+        (Screen::Simulate, _) if model.simulation.is_some() => simulate::draw(model, size, area, &mut pen),
+        (Screen::Middlebox, _) if model.middlebox.is_some() => middlebox::draw(model, size, area, &mut pen),
         _ => start::draw(model, &mut pen.part(0, 1, area.width, area.height.saturating_sub(3))),
     }
     frame::bottom(model, &mut pen.part(0, area.height.saturating_sub(1), area.width, 1));
     match &model.overlay {
         Some(Overlay::Help(from)) => overlays::help(model.screen, *from, &mut pen),
-        Some(Overlay::Export) => overlays::export(&mut pen),
+        Some(Overlay::Export) => overlays::export(model.screen, &mut pen),
+        Some(Overlay::Scenarios(chosen)) => overlays::scenarios(*chosen, &mut pen),
         Some(Overlay::Columns(cursor)) => {
             if let Some(session) = model.shown() {
                 overlays::columns(session, *cursor, &mut pen);
@@ -74,6 +80,7 @@ fn draw_panel(model: &Model, session: &Session, panel: Panel, pen: &mut Pen<'_>)
         Panel::RoundTrips => round_trips::draw(model, session, pen),
         Panel::Timeline => timeline::draw(model, session, pen),
         Panel::Events => events::draw(model, session, pen),
+        Panel::Settings | Panel::Compare | Panel::Answer => simulate::draw_panel(model, panel, pen),
     }
 }
 
@@ -100,9 +107,10 @@ pub fn panel_text(model: &Model, session: &Session, panel: Panel) -> String {
     let lines = match panel {
         Panel::Connections => session.table.order.len(),
         // A silence takes a line as well.
-        Panel::Ladder => ladder().saturating_mul(2),
+        Panel::Ladder => ladder().saturating_mul(2).saturating_add(session.asides.notes.len()),
         Panel::Events => session.standing.events(),
         Panel::Verdict | Panel::RoundTrips | Panel::Timeline => 16,
+        Panel::Settings | Panel::Compare | Panel::Answer => 48,
     };
     let height = u16::try_from(lines).unwrap_or(MOST_LINES).min(MOST_LINES) + 8;
     // Nothing has to be cut that the screen has no room for.

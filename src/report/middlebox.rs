@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 pub use document::{json, jsonl_begin, jsonl_end, jsonl_trial};
-pub use text::{announce, progress, summary};
+pub use text::{advice, announce, caution, progress, sentence, summary};
 pub use trial::{Journal, JournalError};
 
 use crate::product::Product;
@@ -108,8 +108,8 @@ impl Serialize for Rounded {
     }
 }
 
-/// Seconds with a tenth, for people: `350s`, `346.7s`; from ten minutes on with minutes and hours.
-pub(super) fn spoken(span: Span) -> String {
+/// Seconds with a tenth, for people: `350s`, `346.7s`; from an hour on with minutes and hours.
+pub fn spoken(span: Span) -> String {
     let tenths = (span.as_nanos().max(0) + 50_000_000) / 100_000_000;
     let (seconds, tenth) = (tenths / 10, tenths % 10);
     let fraction = if tenth == 0 { String::new() } else { format!(".{tenth}") };

@@ -299,7 +299,7 @@ fn plain(text: &str) -> String {
 }
 
 /// Whether the ladder shows it, or something near tells the same.
-fn is_of_packets(kind: EventKind) -> bool {
+pub fn is_of_packets(kind: EventKind) -> bool {
     matches!(
         kind,
         EventKind::Syn
@@ -363,7 +363,8 @@ fn ladders(out: &mut dyn Write, captured: &Captured, style: Style) -> io::Result
     Ok(())
 }
 
-fn end_sentence(name: &str, end: &End) -> String {
+/// What became of an end, in a sentence.
+pub fn end_sentence(name: &str, end: &End) -> String {
     let outcome = Word(end.outcome).name().replace('_', " ");
     let at = end.at.map(|at| format!(" at {}", silence(at))).unwrap_or_default();
     let error = end.error.map(|error| format!("; its application gets {error}")).unwrap_or_default();

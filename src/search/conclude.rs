@@ -7,7 +7,7 @@ use super::plan::{minus, times};
 use super::pool::State;
 use super::record::Estimate;
 use super::trial::{Death, Trial};
-use super::wanted::{Mode, Way};
+use super::wanted::{Form, Mode, Way};
 use crate::time::{Span, Timestamp};
 
 /// Connections that end within this of each other ended at once.
@@ -95,6 +95,13 @@ impl Search {
         }
         let ends = || self.record.unasked().map(|(_, trial)| trial.at);
         let spread = ends().max()?.since(ends().min()?);
+        // Keepalives are no data: for an application's timer they break no silence, so it runs from the opening.
+        if self.wanted.form == Form::Keepalive
+            && let Some((shortest, longest)) = self.record.unasked_lives()
+            && minus(longest, shortest) <= times(shortest, 0.2).min(times(spread, 0.5))
+        {
+            return Some(self.who_ended(first, first.idle));
+        }
         // Everybody at once: it went away, or somebody did away with everything.
         (ends().count() >= 3 && spread <= AT_ONCE).then_some(Verdict::Inconclusive(Why::EndedAtOnce))
     }

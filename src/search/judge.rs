@@ -6,7 +6,7 @@ use super::message::{Disturbance, End, Origin};
 use super::plan::{minus, nanos, times};
 use super::record::is_near;
 use super::trial::{Death, Trial};
-use super::wanted::{Mode, Way};
+use super::wanted::{Form, Mode, Way};
 use crate::product::Product;
 use crate::time::Span;
 
@@ -199,17 +199,14 @@ impl Search {
         };
         let times_seen = u32::try_from(idles.len()).unwrap_or(u32::MAX);
         let mut found = vec![Confounder::Unasked { from, to, times: times_seen }];
-        let lives: Vec<Span> = record
-            .unasked()
-            .filter_map(|(index, _)| record.circumstances.get(index).copied().flatten())
-            .map(|seen| seen.life)
-            .collect();
-        if let (Some(shortest), Some(longest)) = (lives.iter().min(), lives.iter().max())
-            && lives.len() >= 3
-            && is_near(*shortest, *longest, 0.02)
+        // Without data an age cannot be told from an application's silence.
+        if let Some((shortest, longest)) = record.unasked_lives()
+            && idles.len() >= 3
+            && self.wanted.form == Form::Data
+            && is_near(shortest, longest, 0.02)
             && !is_near(from, to, 0.1)
         {
-            found.push(Confounder::Lifetime { after: *shortest });
+            found.push(Confounder::Lifetime { after: shortest });
         }
         found
     }

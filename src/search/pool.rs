@@ -1,7 +1,5 @@
 //! The connections of the search: what each is doing, since when it is silent, when something is due.
 
-use std::collections::BTreeMap;
-
 use super::message::Id;
 use crate::time::{Span, Timestamp};
 
@@ -92,7 +90,8 @@ impl Conn {
 /// All connections.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pool {
-    all: BTreeMap<Id, Conn>,
+    /// In the order of their numbers, which is that in which they were opened.
+    all: Vec<(Id, Conn)>,
     next: u32,
 }
 
@@ -102,7 +101,7 @@ impl Pool {
         let id = Id(self.next);
         self.next = self.next.saturating_add(1);
         let state = State::Opening { by };
-        self.all.insert(id, Conn { role, state, opened: now, since: now, opens_before: self.next });
+        self.all.push((id, Conn { role, state, opened: now, since: now, opens_before: self.next }));
         id
     }
 
@@ -112,11 +111,16 @@ impl Pool {
     }
 
     pub(super) fn get_mut(&mut self, id: Id) -> Option<&mut Conn> {
-        self.all.get_mut(&id)
+        let place = self.place(id)?;
+        self.all.get_mut(place).map(|(_, conn)| conn)
+    }
+
+    fn place(&self, id: Id) -> Option<usize> {
+        self.all.binary_search_by_key(&id, |(id, _)| *id).ok()
     }
 
     pub(super) fn remove(&mut self, id: Id) -> Option<Conn> {
-        self.all.remove(&id)
+        self.place(id).map(|place| self.all.remove(place).1)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -143,7 +147,7 @@ impl Pool {
 
     /// Sets what a silent connection waits for.
     pub(super) fn aim(&mut self, id: Id, goal: Option<Span>) {
-        if let Some(conn) = self.all.get_mut(&id)
+        if let Some(conn) = self.get_mut(id)
             && matches!(conn.state, State::Idle { .. })
         {
             conn.state = State::Idle { goal };
@@ -152,7 +156,7 @@ impl Pool {
 
     /// Nobody waits for anything.
     pub(super) fn clear_aims(&mut self) {
-        for conn in self.all.values_mut() {
+        for conn in self.all.iter_mut().map(|(_, conn)| conn) {
             if let State::Idle { goal } = &mut conn.state {
                 *goal = None;
             }
@@ -168,6 +172,6 @@ impl Pool {
 
     /// When the first of them has something due.
     pub(super) fn due(&self) -> Option<Timestamp> {
-        self.all.values().filter_map(Conn::due).min()
+        self.all.iter().filter_map(|(_, conn)| conn.due()).min()
     }
 }

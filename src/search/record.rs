@@ -272,6 +272,13 @@ impl Record {
         if evicted.len() >= 2 && much_longer && !timer { evicted.into_iter().min() } else { None }
     }
 
+    /// How old those were that ended without being asked: the youngest and the oldest.
+    pub(super) fn unasked_lives(&self) -> Option<(Span, Span)> {
+        let of_trial = |(index, _): (usize, &Trial)| self.circumstances.get(index).copied().flatten();
+        let lives = || self.unasked().filter_map(of_trial).map(|seen| seen.life);
+        Some((lives().min()?, lives().max()?))
+    }
+
     /// Trials that were ended without being asked.
     pub(super) fn unasked(&self) -> impl Iterator<Item = (usize, &Trial)> {
         let unasked = |trial: &Trial| matches!(trial.result, Outcome::Died(Death::Unasked(..)));

@@ -149,7 +149,7 @@ impl Rehearsal {
 
     /// How the search stands.
     pub fn view(&self) -> View {
-        self.search.view(self.now())
+        self.search.view(self.start().plus(self.wall()))
     }
 
     /// What it came to, so far or at its end.

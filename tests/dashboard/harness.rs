@@ -7,8 +7,9 @@ use keepscope::dashboard::effect::Effect;
 use keepscope::dashboard::message::{Key, Message};
 use keepscope::dashboard::model::{Model, Session};
 use keepscope::dashboard::replay::{Speed, reader};
+use keepscope::dashboard::simulation::{Simulation, choice, worker};
 use keepscope::dashboard::theme::{Palette, Theme};
-use keepscope::dashboard::update::{open, settle, update};
+use keepscope::dashboard::update::{begin, open, settle, update};
 use keepscope::dashboard::view;
 use keepscope::time::Span;
 use ratatui::buffer::Buffer;
@@ -55,6 +56,36 @@ impl Screen {
         screen
     }
 
+    /// A scenario that can be begun with, simulated.
+    pub fn simulate(name: &str, columns: u16, rows: u16, theme: Theme) -> Screen {
+        let mut screen = Screen::start(columns, rows, theme);
+        let plan = choice(name).expect("a scenario");
+        screen.effects = begin(&mut screen.model, name, plan.scenario);
+        screen.simulate_now();
+        screen
+    }
+
+    /// Simulates what was asked for, as a thread would.
+    fn simulate_now(&mut self) {
+        let effects = std::mem::take(&mut self.effects);
+        for effect in effects {
+            let Effect::Simulate(version, scenario, wanted) = effect else {
+                self.effects.push(effect);
+                continue;
+            };
+            let model = &mut self.model;
+            worker::run(version, &scenario, wanted, &|| true, &mut |message| {
+                update(model, message);
+                true
+            });
+        }
+        settle(&mut self.model);
+    }
+
+    pub fn simulation(&self) -> &Simulation {
+        self.model.simulation.as_ref().expect("a simulation")
+    }
+
     fn open(&mut self, names: &[&str], shown: &[&str]) {
         let paths: Vec<PathBuf> = names.iter().map(|name| capture_path(name).into()).collect();
         let captures = Captures::open(&paths).expect("captures");
@@ -77,6 +108,7 @@ impl Screen {
     pub fn send(&mut self, message: Message) {
         self.effects.extend(update(&mut self.model, message));
         settle(&mut self.model);
+        self.simulate_now();
     }
 
     pub fn tick(&mut self, now: Span) {

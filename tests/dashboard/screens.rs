@@ -11,11 +11,11 @@ use keepscope::dashboard::theme::{Palette, Theme};
 use crate::harness::{ASCII, COLOR, MONO, Screen, dump};
 use crate::live::{Live, at};
 
-const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (100, 30), (160, 50)];
-const THEMES: [(&str, Theme); 3] = [("color", COLOR), ("mono", MONO), ("ascii", ASCII)];
+pub const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (100, 30), (160, 50)];
+pub const THEMES: [(&str, Theme); 3] = [("color", COLOR), ("mono", MONO), ("ascii", ASCII)];
 
 /// Compares what is drawn with the file of this name; returns what is wrong.
-fn differs(name: &str, screen: &mut Screen) -> Option<String> {
+pub fn differs(name: &str, screen: &mut Screen) -> Option<String> {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "dashboard", "screens", &format!("{name}.txt")]
         .iter()
         .collect();
@@ -30,7 +30,7 @@ fn differs(name: &str, screen: &mut Screen) -> Option<String> {
     (expected != drawn).then(|| format!("{name} has changed{first}\n{drawn}"))
 }
 
-fn all_same(wrong: Vec<String>) {
+pub fn all_same(wrong: Vec<String>) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -62,6 +62,51 @@ fn columns_and_filters_at_every_size_and_in_every_theme() {
     let contrast = Theme { palette: Palette::HighContrast, ..COLOR };
     let mut screen = Screen::replay(&["vanish.pcap"], 100, 30, contrast);
     wrong.extend(differs("vanish_100x30_high_contrast", &mut screen));
+    all_same(wrong);
+}
+
+#[test]
+fn simulate_at_every_size_and_in_every_theme() {
+    let mut wrong = Vec::new();
+    for (columns, rows) in SIZES {
+        for (name, theme) in THEMES {
+            let mut screen = Screen::simulate("go-through-azure", columns, rows, theme);
+            wrong.extend(differs(&format!("simulate_{columns}x{rows}_{name}"), &mut screen));
+        }
+        let mut middle = Screen::simulate("linux-340s-behind-350s", columns, rows, COLOR);
+        middle.keys("D<");
+        middle.keys(":352s");
+        middle.key(Key::Enter);
+        wrong.extend(differs(&format!("simulate_difference_{columns}x{rows}"), &mut middle));
+    }
+    all_same(wrong);
+}
+
+#[test]
+fn simulate_moments_and_overlays() {
+    let mut wrong = Vec::new();
+    let mut check = |name: &str, screen: &mut Screen| wrong.extend(differs(name, screen));
+    let mut screen = Screen::simulate("plain", 100, 30, COLOR);
+    screen.keys(":131s");
+    screen.key(Key::Enter);
+    check("simulate_middle_100x30", &mut screen);
+    screen.keys("b");
+    check("simulate_batch_100x30", &mut screen);
+    screen.keys("p");
+    check("simulate_scenarios_100x30", &mut screen);
+    let mut windows = Screen::simulate("windows-keepalive-vals", 100, 30, ASCII);
+    check("simulate_windows_100x30", &mut windows);
+    windows.key(Key::Enter);
+    windows.keys("x");
+    check("simulate_edit_100x30", &mut windows);
+    windows.key(Key::Enter);
+    check("simulate_edit_wrong_100x30", &mut windows);
+    let mut impossible = Screen::simulate("plain", 80, 24, MONO);
+    impossible.key(Key::Enter);
+    impossible.key(Key::Ctrl('u'));
+    impossible.keys("0s");
+    impossible.key(Key::Enter);
+    check("simulate_impossible_80x24", &mut impossible);
     all_same(wrong);
 }
 
@@ -149,6 +194,11 @@ fn the_readme_shows_the_screen_and_the_keys() {
     screen.key(Key::Enter);
     let drawn = screen.text();
     assert!(readme.contains(drawn.trim_end()), "the README should have this screen:\n{drawn}");
-    let keys = keymap::markdown();
-    assert!(readme.contains(&keys), "the README should have this list:\n{keys}");
+    let mut screen = Screen::simulate("linux-340s-behind-350s", 100, 30, COLOR);
+    screen.keys("D<<");
+    let drawn = screen.text();
+    assert!(readme.contains(drawn.trim_end()), "the README should have this screen:\n{drawn}");
+    for keys in [keymap::markdown(false), keymap::markdown(true)] {
+        assert!(readme.contains(&keys), "the README should have this list:\n{keys}");
+    }
 }

@@ -380,6 +380,68 @@ fn without_a_command_a_terminal_gets_the_start_screen() {
 }
 
 #[test]
+fn a_scenario_is_changed_compared_written_and_run_by_the_plain_command() {
+    let folder = scratch("dashboard_simulate");
+    let mut terminal =
+        Terminal::keepscope(&["simulate", "linux-340s-behind-350s", "--tui"], 100, 30, &folder);
+    terminal.wait_for("SIMULATED: no packets are sent");
+    terminal.wait_for("its application gets ECONNRESET");
+    terminal.send("D");
+    terminal.wait_for("kept as the base");
+    // The form begins at the idle time.
+    terminal.send("\r\x15300s\r");
+    terminal.wait_for("never expires");
+    terminal.wait_for("* client");
+    terminal.send("b");
+    terminal.wait_for("1000 runs over all phases");
+    terminal.wait_for("100.0 %");
+    terminal.resize(60, 16);
+    terminal.wait_for("[3 Simulate]");
+    terminal.resize(130, 40);
+    terminal.send("w");
+    terminal.wait_for("wrote linux-340s-behind-350s.toml");
+    terminal.send("w");
+    terminal.wait_for("wrote linux-340s-behind-350s-2.toml");
+    terminal.send("q");
+    terminal.expect_sane();
+    let left = terminal.contents();
+    for words in ["client: open", "no packet was sent", "box entry: expires 350.013 s there", "exit=0"] {
+        assert!(left.contains(words), "{words} does not stay:\n{left}");
+    }
+    let written = folder.join("linux-340s-behind-350s.toml");
+    let output = keepscope(&["simulate", text(&written)]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.contains("client: open"), "{said}");
+    // And it opens again, by its name alone.
+    let mut terminal = Terminal::keepscope(&["dashboard", "linux-340s-behind-350s.toml"], 100, 30, &folder);
+    terminal.wait_for("client: open");
+    terminal.wait_for("300s");
+    terminal.send("\x03");
+    terminal.expect_sane();
+    assert!(terminal.contents().contains("exit=130"), "{}", terminal.contents());
+}
+
+#[test]
+fn a_scenario_that_is_wrong_is_refused_before_the_terminal_is_taken() {
+    let folder = scratch("dashboard_simulate_wrong");
+    std::fs::write(folder.join("wrong.toml"), "title = \"x\"\nlength = \"1m\"\nnonsense = 1\n")
+        .expect("a file");
+    for arguments in [["dashboard", "wrong.toml"], ["simulate", "wrong.toml"]] {
+        let mut all = arguments.to_vec();
+        if arguments[0] == "simulate" {
+            all.push("--tui");
+        }
+        let mut terminal = Terminal::keepscope(&all, 100, 30, &folder);
+        terminal.wait_for("nonsense");
+        terminal.wait_for("exit=2");
+        assert!(!String::from_utf8_lossy(&terminal.raw).contains("\x1b[?1049h"));
+    }
+    let output = keepscope(&["simulate", "peer-gone", "--tui"]);
+    assert_eq!(output.status.code(), Some(2), "there is no terminal");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("keepscope simulate peer-gone"));
+}
+
+#[test]
 fn no_colour_is_written_where_none_is_wanted_and_the_chosen_line_still_shows() {
     let folder = scratch("dashboard_no_color");
     let capture = capture_path("many.pcap");

@@ -29,7 +29,7 @@ fn name_of(node: &Node, key: &str) -> String {
 /// Looks for pods: what has containers.
 fn walk(node: &Node, owner: &str, items: &mut Vec<Item>) {
     match node {
-        Node::Mapping(entries) => {
+        Node::Mapping(_, entries) => {
             let is_list = |entry: &(String, Node)| entry.0 == "items";
             if matches!(node.get("containers"), Some(Node::Sequence(_))) {
                 items.push(pod(node, owner));
@@ -86,6 +86,10 @@ fn pod(pod: &Node, owner: &str) -> Item {
     } else {
         Meaning::System(asked)
     };
-    let value = written.join(" / ");
+    let begins = match pod {
+        Node::Mapping(line, _) => Some(*line),
+        _ => None,
+    };
+    let (line, value) = (line.or(begins), written.join(" / "));
     Item { line, what, value, meaning, mend: MEND }
 }

@@ -14,8 +14,8 @@ pub(super) enum Node {
     Scalar(u32, String),
     /// Values.
     Sequence(Vec<Node>),
-    /// Keys and values.
-    Mapping(Vec<(String, Node)>),
+    /// Keys and values, with the line of the first.
+    Mapping(u32, Vec<(String, Node)>),
     /// A reference to another node.
     Alias,
 }
@@ -23,7 +23,7 @@ pub(super) enum Node {
 impl Node {
     /// What a mapping has under a key.
     pub(super) fn get(&self, key: &str) -> Option<&Node> {
-        let Node::Mapping(entries) = self else { return None };
+        let Node::Mapping(_, entries) = self else { return None };
         entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
@@ -39,7 +39,7 @@ impl Node {
 /// What is being built.
 enum Open {
     Sequence(Vec<Node>),
-    Mapping(Vec<(String, Node)>, Option<String>),
+    Mapping(u32, Vec<(String, Node)>, Option<String>),
 }
 
 /// The documents of a stream.
@@ -61,12 +61,12 @@ pub(super) fn documents(text: &str) -> Result<Vec<Node>, ConfigError> {
                 continue;
             }
             Event::MappingStart(..) => {
-                open.push(Open::Mapping(Vec::new(), None));
+                open.push(Open::Mapping(line, Vec::new(), None));
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
                 Some(Open::Sequence(nodes)) => Node::Sequence(nodes),
-                Some(Open::Mapping(entries, _)) => Node::Mapping(entries),
+                Some(Open::Mapping(line, entries, _)) => Node::Mapping(line, entries),
                 None => continue,
             },
             Event::Scalar(text, ..) => Node::Scalar(line, text.into_owned()),
@@ -75,7 +75,7 @@ pub(super) fn documents(text: &str) -> Result<Vec<Node>, ConfigError> {
         };
         match open.last_mut() {
             Some(Open::Sequence(nodes)) => nodes.push(done),
-            Some(Open::Mapping(entries, key)) => match key.take() {
+            Some(Open::Mapping(_, entries, key)) => match key.take() {
                 Some(key) => entries.push((key, done)),
                 None => *key = Some(done.scalar().map(|(_, text)| text.to_owned()).unwrap_or_default()),
             },

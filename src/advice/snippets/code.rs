@@ -171,7 +171,7 @@ const RUST: Snippet = Snippet {
     aliases: &["socket2"],
     stacks: WITH_OPTIONS,
     language: Language::Rust,
-    place: "with any TcpStream, of std or tokio",
+    place: "with any connected stream, of std or tokio",
     means: Means::Keepalive(Shape::FREE),
     parameters: &[
         Parameter::new(
@@ -193,18 +193,6 @@ const RUST: Snippet = Snippet {
             Cell::verified("the system's", &[SOCKET2]).note("needs socket2's feature \"all\""),
         ),
     ],
-    text: "use std::net::TcpStream;
-use std::time::Duration;
-
-use socket2::{SockRef, TcpKeepalive};
-
-fn keep_alive(stream: &TcpStream) -> std::io::Result<()> {
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(@idle@))
-        .with_interval(Duration::from_secs(@interval@))
-        .with_retries(@count@);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
-}
-",
+    text: include_str!("texts/rust.txt"),
     note: "",
 };

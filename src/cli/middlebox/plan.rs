@@ -12,7 +12,6 @@ use crate::live::filter::Filter;
 use crate::live::idle::{self, Partner, PartnerError, Report};
 use crate::live::recording::Recording;
 use crate::live::system::{Need, Options as SystemOptions, System};
-use crate::live::target::Target;
 use crate::live::wire::{Connect, Wire};
 use crate::partner::client::Options as SessionOptions;
 use crate::partner::secret::Secret;
@@ -36,12 +35,12 @@ const LEAST_PRECISION: Span = Span::from_secs(1);
 const FRESH: (Span, Span) = (Span::from_millis(500), Span::from_secs(5));
 
 impl Arguments {
-    fn is_partner(&self, secret: &Secret) -> bool {
+    pub(super) fn is_partner(&self, secret: &Secret) -> bool {
         !self.no_partner && (self.partner || secret.is_some())
     }
 
     /// What is wrong with them beyond what each of them shows.
-    fn problem(&self, partner: bool) -> Option<String> {
+    pub(super) fn problem(&self, partner: bool) -> Option<String> {
         if !partner && matches!(self.direction, Some(Direction::In | Direction::Both)) {
             let how = "run 'keepscope respond' at the other end and give --partner or its secret";
             return Some(format!("--direction in takes a partner, who sends towards us: {how}"));
@@ -78,7 +77,7 @@ impl Arguments {
     }
 
     /// The questions.
-    fn directions(&self, partner: bool) -> Vec<Wanted> {
+    pub(super) fn directions(&self, partner: bool) -> Vec<Wanted> {
         let ways: &[Way] = match (self.direction, partner) {
             (Some(Direction::Both), _) => &[Way::Out, Way::In],
             (Some(Direction::Out), _) | (None, false) => &[Way::Out],
@@ -138,8 +137,8 @@ impl From<String> for Refused {
 }
 
 /// Does what was asked.
-pub(super) fn carry_out(arguments: &Arguments, target: &Target) -> io::Result<Exit> {
-    match prepare(arguments, target) {
+pub(super) fn carry_out(arguments: &Arguments) -> io::Result<Exit> {
+    match prepare(arguments) {
         Ok(Prepared::OnlyPlan) => Ok(Exit::Done),
         Ok(Prepared::Run(run)) => search(arguments, *run),
         Err(Refused::BadInput(problem)) => {
@@ -167,7 +166,7 @@ struct Run {
     journal: Option<JournalFile>,
 }
 
-fn prepare(arguments: &Arguments, target: &Target) -> Result<Prepared, Refused> {
+fn prepare(arguments: &Arguments) -> Result<Prepared, Refused> {
     let secret = if arguments.no_partner {
         Secret::none()
     } else {
@@ -181,6 +180,7 @@ fn prepare(arguments: &Arguments, target: &Target) -> Result<Prepared, Refused> 
     for wanted in &directions {
         wanted.check().map_err(|error| error.to_string())?;
     }
+    let Some(target) = &arguments.target else { return Err("HOST:PORT is missing".to_owned().into()) };
     let address = target.resolve(arguments.family())?;
     let mut asked = Asked {
         host: target.host.chars().filter(|letter| !letter.is_control()).collect(),
@@ -267,10 +267,15 @@ fn exit(arguments: &Arguments, report: &Report) -> Exit {
         return Exit::Interrupted;
     }
     let verdicts: Vec<Verdict> = report.findings.iter().map(|(_, finding)| finding.verdict).collect();
+    exit_of(arguments.mode, &verdicts)
+}
+
+/// What a search came to, as an exit code.
+pub(super) fn exit_of(mode: Mode, verdicts: &[Verdict]) -> Exit {
     let found = verdicts.contains(&Verdict::Found);
     let none = verdicts.contains(&Verdict::NoneBelowMax);
     let all_none = verdicts.iter().all(|verdict| *verdict == Verdict::NoneBelowMax);
-    match arguments.mode {
+    match mode {
         Mode::Confirm(_) if found => Exit::Failed,
         Mode::Confirm(_) if all_none => Exit::Done,
         Mode::Full | Mode::Quick if found || none => Exit::Done,

@@ -8,23 +8,28 @@ use crate::simulate::scenario::{Override, Plan, Scenario, built_in};
 use crate::stack::nearest;
 
 /// What the command line changes in it.
-pub(super) struct Given<'a> {
-    pub(super) seed: Option<u64>,
-    pub(super) set: &'a [Override],
+pub(in crate::cli) struct Given<'a> {
+    pub(in crate::cli) seed: Option<u64>,
+    pub(in crate::cli) set: &'a [Override],
 }
 
 /// The longest document that is read, and one octet more, so that a longer one is refused and not cut.
 const MOST_OCTETS: u64 = (1 << 20) + 1;
 
 /// Reads and checks it.
-pub(super) fn read(name: &str, given: &Given<'_>) -> Result<Plan, String> {
+pub(in crate::cli) fn read(name: &str, given: &Given<'_>) -> Result<Plan, String> {
     let text = document(name)?;
+    let place = if name == "-" { "standard input" } else { name };
+    read_text(&text, place, given)
+}
+
+/// Reads and checks a document that stands in that place.
+pub(super) fn read_text(text: &str, place: &str, given: &Given<'_>) -> Result<Plan, String> {
     let mut changes = given.set.to_vec();
     if let Some(seed) = given.seed {
         changes.push(format!("seed={seed}").parse()?);
     }
-    let place = if name == "-" { "standard input" } else { name };
-    Scenario::read(&text, &changes).map_err(|error| match error {
+    Scenario::read(text, &changes).map_err(|error| match error {
         crate::simulate::scenario::ScenarioError::Override { .. } => error.to_string(),
         error => format!("{place}: {error}"),
     })

@@ -7,6 +7,7 @@ use crate::frame::Frame;
 use crate::pipeline::Pipeline;
 use crate::report::CaptureReport;
 use crate::segment::Segment;
+use crate::time::Timestamp;
 use crate::track::event::{Answer, AnswerKind, Event, EventKind, Mark, Opened, Party, Start};
 use crate::track::looks::Looks;
 use crate::track::{Class, Observed};
@@ -51,6 +52,8 @@ pub struct Batch {
     pub records: Vec<(u32, Box<ConnectionRecord>)>,
     /// How far the source has been read.
     pub reading: Reading,
+    /// From when to when the source tells what happened, where that is known beside the packets.
+    pub covers: Option<(Timestamp, Timestamp)>,
     /// At the end: what was read of each capture.
     pub captures: Option<Vec<CaptureReport>>,
 }
@@ -186,6 +189,7 @@ impl Feed {
             events: Vec::with_capacity(self.batch.events.len()),
             records: Vec::with_capacity(self.batch.records.len()),
             reading,
+            covers: None,
             captures: None,
         };
         std::mem::replace(&mut self.batch, next)

@@ -1,9 +1,10 @@
 //! What leaves the screen: to the clipboard, and to new files.
 
+use super::simulate;
 use crate::analysis::ConnectionRecord;
 use crate::dashboard::effect::{Body, Effect};
 use crate::dashboard::message::Key;
-use crate::dashboard::model::{Model, Overlay, Panel};
+use crate::dashboard::model::{Model, Overlay, Panel, Screen};
 use crate::dashboard::{svg, view};
 use crate::report::text::Style;
 use crate::report::{json, text as report};
@@ -23,6 +24,9 @@ pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
 }
 
 pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
+    if model.screen == Screen::Simulate {
+        return simulate::on_export_key(model, key);
+    }
     let Some(session) = model.shown() else { return Vec::new() };
     let Some(id) = session.selected else { return Vec::new() };
     let of_table = |what: &str| format!("{}-{what}", view::file_stem(session));

@@ -1,17 +1,17 @@
 //! Keys.
 
-use super::{columns, export, live, prompt};
+use super::{columns, export, live, prompt, simulate};
 use crate::dashboard::columns::Column;
 use crate::dashboard::effect::Effect;
 use crate::dashboard::keymap::{self, Action};
 use crate::dashboard::live::Live;
 use crate::dashboard::message::Key;
-use crate::dashboard::model::{Asks, Model, Once, Overlay, Panel, Prompt, Screen, Session};
+use crate::dashboard::model::{Asks, Choices, Model, Once, Overlay, Panel, Prompt, Screen, Session};
 use crate::dashboard::theme::Palette;
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 
 /// Entries of the start screen: their names, what they do, and what is to be done.
-pub(in crate::dashboard) const ENTRIES: [(&str, &str, Action); 5] = [
+pub(in crate::dashboard) const ENTRIES: [(&str, &str, Action); 7] = [
     (
         "Probe a peer",
         "open a connection, leave it idle, and see whether it answers keepalive probes",
@@ -23,12 +23,22 @@ pub(in crate::dashboard) const ENTRIES: [(&str, &str, Action); 5] = [
         Action::Open,
     ),
     ("Watch", "every keepalive on the interfaces of this machine; sends nothing", Action::Watch),
+    (
+        "Simulate",
+        "choose stacks, settings, path and box, and see what would happen; sends nothing",
+        Action::Screen(Screen::Simulate),
+    ),
+    (
+        "Rehearse a search",
+        "after how much silence a product forgets a connection, and how that is found",
+        Action::Rehearse,
+    ),
     ("Keys", "what each key does", Action::Help),
     ("Quit", "back to the shell", Action::Quit),
 ];
 
 /// Lines that a page key goes by.
-const PAGE: isize = 10;
+pub(super) const PAGE: isize = 10;
 
 /// Zoom goes up to 2 to the power of this.
 const MOST_ZOOM: u8 = 12;
@@ -46,6 +56,7 @@ pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
             columns::on_key(model, line, key);
             return Vec::new();
         }
+        Some(Overlay::Scenarios(place)) => return simulate::on_list_key(model, place, key),
         Some(Overlay::Help(from)) => {
             on_help_key(model, from, key);
             return Vec::new();
@@ -96,7 +107,16 @@ fn perform(model: &mut Model, action: Action, asked: Option<Once>) -> Vec<Effect
             let why = model.no_live.clone();
             model.notice = Some(why.unwrap_or("nothing is live: p probes a peer, w watches".to_owned()));
         }
-        Action::Screen(screen) => model.screen = screen,
+        Action::Screen(Screen::Simulate) if model.simulation.is_none() => {
+            let effects = simulate::begin_plain(model);
+            model.overlay = Some(Overlay::Scenarios(0));
+            return effects;
+        }
+        Action::Screen(Screen::Middlebox) if model.middlebox.is_none() => {
+            model.overlay = Some(Overlay::Prompt(Prompt::new(Asks::Rehearse, "")));
+        }
+        Action::Rehearse => model.overlay = Some(Overlay::Prompt(Prompt::new(Asks::Rehearse, ""))),
+        Action::Screen(screen) => model.go(screen),
         Action::Theme => {
             let place = Palette::ALL.iter().position(|palette| *palette == model.choices.theme.palette);
             let next = place.map_or(0, |place| (place + 1) % Palette::ALL.len());
@@ -112,8 +132,14 @@ fn perform(model: &mut Model, action: Action, asked: Option<Once>) -> Vec<Effect
             });
             return vec![Effect::Mouse(model.choices.mouse)];
         }
-        _ if model.screen == Screen::Start => return on_start(model, action, asked),
-        _ => return on_replay(model, action),
+        _ => {
+            return match model.screen {
+                Screen::Start => on_start(model, action, asked),
+                Screen::Live | Screen::Replay => on_replay(model, action),
+                Screen::Middlebox => super::middlebox::on_action(model, action),
+                Screen::Simulate => simulate::perform(model, action),
+            };
+        }
     }
     Vec::new()
 }
@@ -128,8 +154,8 @@ fn on_start(model: &mut Model, action: Action, asked: Option<Once>) -> Vec<Effec
             let action = ENTRIES.get(model.start_entry).map(|entry| entry.2);
             return action.map(|action| perform(model, action, asked)).unwrap_or_default();
         }
-        Action::Back if model.live.is_some() => model.screen = Screen::Live,
-        Action::Back if model.session.is_some() => model.screen = Screen::Replay,
+        Action::Back if model.live.is_some() => model.go(Screen::Live),
+        Action::Back if model.session.is_some() => model.go(Screen::Replay),
         _ => {}
     }
     Vec::new()
@@ -144,9 +170,7 @@ fn on_replay(model: &mut Model, action: Action) -> Vec<Effect> {
     match action {
         Action::Play if shown == Screen::Live => live::on_play(session, tick),
         Action::End if shown == Screen::Live => live::to_now(session, tick),
-        Action::FocusNext => choices.focus = step_focus(choices.focus, 1),
-        Action::FocusBack => choices.focus = step_focus(choices.focus, -1),
-        Action::Enter | Action::Maximise => choices.maximised = !choices.maximised,
+        Action::Enter => choices.maximised = !choices.maximised,
         Action::Back => {
             if choices.maximised {
                 choices.maximised = false;
@@ -185,16 +209,6 @@ fn on_replay(model: &mut Model, action: Action) -> Vec<Effect> {
             session.table.all = !session.table.all;
             session.table.stale = true;
         }
-        Action::Zoom(step) => {
-            let zoom = isize::from(session.zoom).saturating_add(step).clamp(0, isize::from(MOST_ZOOM));
-            session.zoom = u8::try_from(zoom).unwrap_or(0);
-        }
-        Action::Fold => choices.fold = !choices.fold,
-        Action::Relative => choices.absolute = !choices.absolute,
-        Action::Times => {
-            choices.times = choices.times.next();
-            model.notice = Some(format!("times: {}", choices.times.name()));
-        }
         Action::Export => {
             if session.chosen.is_none() {
                 model.notice = Some("no connection is chosen".to_owned());
@@ -206,20 +220,50 @@ fn on_replay(model: &mut Model, action: Action) -> Vec<Effect> {
         }
         Action::Copy => return export::copy(model),
         Action::CopyPanel => return export::copy_panel(model),
-        _ => move_in_time(session, action),
+        _ => {
+            let notice = look(session, choices, Panel::on(Screen::Replay), action);
+            model.notice = notice.or(model.notice.take());
+        }
     }
     Vec::new()
 }
 
-fn step_focus(focus: Panel, step: isize) -> Panel {
-    let count = Panel::ALL.len();
-    let place = Panel::ALL.iter().position(|panel| *panel == focus).unwrap_or(0);
+/// What every screen with something that goes by in time does alike: another look at it, another moment of it.
+/// Returns what to say about that, if anything.
+pub(super) fn look(
+    session: &mut Session,
+    choices: &mut Choices,
+    panels: &[Panel],
+    action: Action,
+) -> Option<String> {
+    match action {
+        Action::FocusNext => choices.focus = step_focus(panels, choices.focus, 1),
+        Action::FocusBack => choices.focus = step_focus(panels, choices.focus, -1),
+        Action::Maximise => choices.maximised = !choices.maximised,
+        Action::Zoom(step) => {
+            let zoom = isize::from(session.zoom).saturating_add(step).clamp(0, isize::from(MOST_ZOOM));
+            session.zoom = u8::try_from(zoom).unwrap_or(0);
+        }
+        Action::Fold => choices.fold = !choices.fold,
+        Action::Relative => choices.absolute = !choices.absolute,
+        Action::Times => {
+            choices.times = choices.times.next();
+            return Some(format!("times: {}", choices.times.name()));
+        }
+        _ => move_in_time(session, action),
+    }
+    None
+}
+
+fn step_focus(panels: &[Panel], focus: Panel, step: isize) -> Panel {
+    let count = panels.len().max(1);
+    let place = panels.iter().position(|panel| *panel == focus).unwrap_or(0);
     let next = (place + count).saturating_add_signed(step) % count;
-    Panel::ALL.get(next).copied().unwrap_or(Panel::Connections)
+    panels.get(next).copied().unwrap_or(focus)
 }
 
 /// Moves in the panel that has the keys; positive is down.
-fn scroll(session: &mut Session, focus: Panel, lines: isize) {
+pub(super) fn scroll(session: &mut Session, focus: Panel, lines: isize) {
     let most = match focus {
         Panel::Connections => return select(session, lines),
         Panel::Ladder => {
@@ -279,31 +323,42 @@ fn move_in_time(session: &mut Session, action: Action) {
                 (None, false) => player.to_row(store, 1),
             }
         }
-        Action::Event(step) => {
-            let events =
-                session.selected.and_then(|id| store.connection(id)).map(|found| found.events.as_slice());
-            let here = player.at.rows;
-            let after =
-                |event: &u32| store.events().get(*event as usize).map_or(0, |told| told.after as usize);
-            let target = events.and_then(|events| {
-                if step > 0 {
-                    let place = events.partition_point(|event| after(event) <= here);
-                    events.get(place)
-                } else {
-                    let place = events.partition_point(|event| after(event) < here);
-                    events.get(place.checked_sub(1)?)
-                }
-            });
-            match (target.map(after), step > 0) {
-                (Some(rows), _) if rows <= store.rows().len() => player.to_row(store, rows),
-                (_, true) => player.to_end(store),
-                (_, false) => player.to_row(store, 1),
-            }
-        }
+        Action::Event(step) => to_event(session, step > 0),
         _ => return,
     }
     session.ladder_back = 0;
     session.player.pause();
+}
+
+/// Goes to the next event of the chosen connection, or the one before; of a simulation also to what happened
+/// without a packet.
+fn to_event(session: &mut Session, forward: bool) {
+    let Session { player, store, asides, selected, .. } = session;
+    let events = selected.and_then(|id| store.connection(id)).map(|found| found.events.as_slice());
+    let (here, now) = (player.at.rows, player.at.time);
+    let after = |event: &u32| store.events().get(*event as usize).map_or(0, |told| told.after as usize);
+    let target = events.and_then(|events| {
+        if forward {
+            let place = events.partition_point(|event| after(event) <= here);
+            events.get(place)
+        } else {
+            let place = events.partition_point(|event| after(event) < here);
+            events.get(place.checked_sub(1)?)
+        }
+    });
+    let rows = target.map(after);
+    let time = rows.and_then(|rows| store.clock_after(rows));
+    let note = match forward {
+        true => asides.notes_after(now).first(),
+        false => asides.notes_until(now).iter().rev().find(|note| note.time < now),
+    };
+    let nearer = |note: Timestamp| time.is_none_or(|time| if forward { note < time } else { note > time });
+    match (note.map(|note| note.time).filter(|note| nearer(*note)), rows) {
+        (Some(note), _) => player.to_time(store, note),
+        (None, Some(rows)) if rows <= store.rows().len() => player.to_row(store, rows),
+        _ if forward => player.to_end(store),
+        _ => player.to_row(store, 1),
+    }
 }
 
 /// After how many rows the next row of a connection, or the one before the last, has been read. A row of index

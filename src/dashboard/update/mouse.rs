@@ -8,7 +8,9 @@ use crate::dashboard::view::{connections, scrubber};
 use crate::track::event::ConnectionId;
 
 pub(super) fn on_mouse(model: &mut Model, mouse: Mouse) {
-    if model.screen == Screen::Start || matches!(model.overlay, Some(Overlay::Prompt(_) | Overlay::Export)) {
+    if model.screen == Screen::Start
+        || matches!(model.overlay, Some(Overlay::Prompt(_) | Overlay::Export | Overlay::Scenarios(_)))
+    {
         return;
     }
     let (column, row) = match mouse {
@@ -17,8 +19,10 @@ pub(super) fn on_mouse(model: &mut Model, mouse: Mouse) {
         }
     };
     let Some((place, area)) = layout::at(model, column, row) else { return };
-    let session = if model.screen == Screen::Live { model.live.as_mut() } else { model.session.as_mut() };
-    let Some(session) = session else { return };
+    if let (Mouse::Press(..), Place::Panel(panel)) = (mouse, place) {
+        model.choices.focus = panel;
+    }
+    let Some(session) = model.shown_mut() else { return };
     match (mouse, place) {
         (Mouse::Press(..), Place::Scrubber) => {
             let axis = scrubber::axis(session, area.width);
@@ -28,14 +32,12 @@ pub(super) fn on_mouse(model: &mut Model, mouse: Mouse) {
             session.player.pause();
         }
         (Mouse::Press(..), Place::Panel(Panel::Connections)) => {
-            model.choices.focus = Panel::Connections;
             if let Some(index) = connections::row_at(session, area, row) {
                 session.selected = Some(ConnectionId(u64::from(index) + 1));
                 session.chosen_by_hand = true;
                 session.ladder_back = 0;
             }
         }
-        (Mouse::Press(..), Place::Panel(panel)) => model.choices.focus = panel,
         (Mouse::WheelUp(..) | Mouse::WheelDown(..), Place::Panel(panel)) => {
             let step: isize = if matches!(mouse, Mouse::WheelUp(..)) { -3 } else { 3 };
             match panel {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::simulate;
 use crate::analysis::filter::{Filter, FilterError};
 use crate::dashboard::effect::Effect;
 use crate::dashboard::message::Key;
@@ -68,7 +69,10 @@ fn set_filter(model: &mut Model, text: &str) -> Result<(), FilterError> {
 fn accept(model: &mut Model, line: Prompt) -> Vec<Effect> {
     let text = line.content();
     let done = match line.asks {
-        Asks::Open if text.trim().is_empty() => Err("name a pcap or pcapng file".to_owned()),
+        Asks::Open if text.trim().is_empty() => Err("name a pcap or pcapng file, or a scenario".to_owned()),
+        Asks::Open if text.trim().ends_with(".toml") => {
+            return vec![Effect::ReadScenario(PathBuf::from(text.trim()))];
+        }
         Asks::Open => return super::open(model, vec![PathBuf::from(text.trim())]),
         Asks::Peer | Asks::Change(_) | Asks::Manner | Asks::Record => {
             match super::live::accept(model, line.asks, &text) {
@@ -76,6 +80,7 @@ fn accept(model: &mut Model, line: Prompt) -> Vec<Effect> {
                 Err(problem) => Err(problem),
             }
         }
+        Asks::Rehearse => super::middlebox::rehearse(model, &text),
         Asks::Filter => match set_filter(model, &text) {
             Ok(()) => {
                 if let Some(session) = model.shown_mut() {
@@ -86,6 +91,10 @@ fn accept(model: &mut Model, line: Prompt) -> Vec<Effect> {
             Err(error) => Err(error.problem),
         },
         Asks::GoTo => model.shown_mut().map_or(Ok(()), |session| go_to(session, text.trim())),
+        Asks::Setting => match simulate::set(model, &text) {
+            Ok(effects) => return effects,
+            Err(problem) => Err(problem),
+        },
     };
     if let Err(problem) = done {
         model.overlay = Some(Overlay::Prompt(Prompt { problem: Some(problem), ..line }));

@@ -8,16 +8,21 @@ use crate::dashboard::text::{self, brief, plural, seconds, utc};
 use crate::dashboard::theme::Role;
 
 pub(super) fn header(model: &Model, pen: &mut Pen<'_>) {
-    let mut x = 0;
-    for (number, screen) in (0..).zip(Screen::ALL) {
+    let mut x = 1;
+    for screen in Screen::ALL {
+        let (number, name) = (screen.number(), screen.name());
         let chosen = screen == model.screen;
-        let tab = if chosen {
-            format!("[{number} {}]", screen.name())
-        } else {
-            format!(" {number} {} ", screen.name())
-        };
+        let tab = if chosen { format!("[{number} {name}]") } else { format!("{number} {name}") };
         x = pen.put(x, 0, &tab, if chosen { Role::Selected } else { Role::Text });
         x += 1;
+    }
+    if let (Screen::Simulate, Some(simulation)) = (model.screen, model.simulation.as_ref()) {
+        super::simulate::badge(simulation, x, pen);
+        return;
+    }
+    if let (Screen::Middlebox, Some(hunt)) = (model.screen, model.middlebox.as_ref()) {
+        super::middlebox::badge(hunt, x, pen);
+        return;
     }
     let Some(session) = model.shown() else {
         pen.put_right(1, 0, "keepscope", Role::Faint);
@@ -31,7 +36,7 @@ pub(super) fn header(model: &Model, pen: &mut Pen<'_>) {
     let badge = if paused { "PAUSED  RECORDED" } else { "RECORDED" };
     let packets = plural(session.store.reading().packets, "packet");
     let right = format!("{packets}   {badge}");
-    let room = usize::from(pen.width()).saturating_sub(usize::from(x) + text::width(&right) + 5);
+    let room = usize::from(pen.width()).saturating_sub(usize::from(x) + text::width(&right) + 4);
     let name = text::shorten(&session.name, room, pen.theme().glyphs().cut);
     pen.put_right(1, 0, &format!("{name}   {right}"), Role::Strong);
 }

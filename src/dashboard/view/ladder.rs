@@ -6,6 +6,7 @@
 use super::pen::Pen;
 use crate::dashboard::live::{Link, Stage};
 use crate::dashboard::model::{Chosen, Meaning, Model, Panel, Session, TimeFormat};
+use crate::dashboard::simulation::asides::Note;
 use crate::dashboard::store::Connection;
 use crate::dashboard::store::row::{Row, SHOWN_OF_RUN};
 use crate::dashboard::text::{brief, fit, fit_right, plural, seconds, utc};
@@ -41,6 +42,8 @@ pub enum Line {
     Silence(Span, u64),
     /// Segments from one place up to another, which are not shown.
     Folded(usize, usize),
+    /// What happened without a packet, by its place among the notes of a simulation.
+    Note(usize),
 }
 
 /// The last lines of a connection of which so many segments have been read, `skip` lines before the end,
@@ -53,8 +56,10 @@ pub fn lines(session: &Session, connection: &Connection, fold: bool, skip: usize
     let wanted = skip.saturating_add(most);
     let mut found = Vec::with_capacity(most + 4);
     let mut after: Option<Timestamp> = None;
+    let mut notes = session.asides.notes_until(session.player.at.time);
     while place > 0 && found.len() < wanted {
         if let Some((begin, end)) = folded_around(connection, place) {
+            notes = take_notes(notes, time(begin), &mut found);
             found.push(Line::Folded(begin, end));
             after = None;
             place = begin;
@@ -62,6 +67,7 @@ pub fn lines(session: &Session, connection: &Connection, fold: bool, skip: usize
         }
         place -= 1;
         let Some(here) = time(place) else { break };
+        notes = take_notes(notes, Some(here), &mut found);
         let silence = after.map_or(Span::ZERO, |after| after.since(here));
         if silence >= MARKED_SILENCE {
             let seconds = silence.as_nanos().unsigned_abs() / 1_000_000_000;
@@ -71,12 +77,22 @@ pub fn lines(session: &Session, connection: &Connection, fold: bool, skip: usize
         found.push(Line::Row(place));
         after = Some(here);
     }
+    if place == 0 {
+        take_notes(notes, None, &mut found);
+    }
     // Scrolled back beyond the first line, the first ones stay.
     let skip = skip.min(found.len().saturating_sub(most));
     found.drain(..skip);
     found.truncate(most);
     found.reverse();
     found
+}
+
+/// Adds the notes from a time on, last one first, and leaves those before; all of them where there is no time.
+fn take_notes<'a>(notes: &'a [Note], from: Option<Timestamp>, found: &mut Vec<Line>) -> &'a [Note] {
+    let before = from.map_or(0, |from| notes.partition_point(|note| note.time < from));
+    found.extend((before..notes.len()).rev().map(Line::Note));
+    notes.get(..before).unwrap_or_default()
 }
 
 /// The folded middle of a run of ordinary segments that ends right before a place.
@@ -109,9 +125,12 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     let heading = writer.heading();
     pen.put(0, 0, &heading, Role::Faint);
     let height = usize::from(pen.height()).saturating_sub(1);
-    let tail = if session.ladder_back == 0 { writer.tail() } else { Vec::new() };
+    let latest = session.ladder_back == 0;
+    let ahead = if latest && session.asides.foreseen { writer.ahead(height / 2) } else { Vec::new() };
+    let tail = if latest && !session.asides.foreseen { writer.tail() } else { Vec::new() };
     let tail = tail.get(..tail.len().min(height / 3)).unwrap_or_default();
-    let room = height.saturating_sub(tail.len());
+    let taken = tail.len() + ahead.len() + usize::from(!ahead.is_empty());
+    let room = height.saturating_sub(taken);
     let lines = lines(session, connection, model.choices.fold, session.ladder_back, room);
     let mut y = 1;
     for line in &lines {
@@ -120,6 +139,15 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     }
     for words in tail {
         pen.put(0, y, words, Role::Faint);
+        y += 1;
+    }
+    if !ahead.is_empty() {
+        pen.put(0, y, "-- now; what follows is predicted --", Role::Now);
+        y += 1;
+    }
+    for line in &ahead {
+        writer.write(line, y, &mut pen);
+        pen.mark_line(y, Role::Faint);
         y += 1;
     }
 }
@@ -184,6 +212,13 @@ impl Writer<'_> {
                 let words = format!("... {}{octets} of data ...", plural((end - begin) as u64, "segment"));
                 pen.put(indent, y, &words, Role::Faint);
             }
+            Line::Note(place) => {
+                let Some(note) = self.session.asides.notes.get(*place) else { return };
+                let time = self.time(note.time, None);
+                let frame = if self.wide { 7 } else { 5 };
+                let x = pen.put(0, y, &format!("{:frame$} {time:>12} ", ""), Role::Text);
+                pen.put(x, y, &format!("!! {}", note.words), note.role);
+            }
             Line::Row(place) => {
                 let Some(row) = self.row(*place) else { return };
                 let before = place.checked_sub(1).and_then(|place| self.row(place)).map(|row| row.time);
@@ -209,16 +244,52 @@ impl Writer<'_> {
             x = pen.put(x, y, &fit_right(client, 24, glyphs.cut), Role::Text);
             x = pen.put(x + 1, y, &arrow(glyphs, row.sender, &told, 8), role);
             x = pen.put(x + 1, y, &fit(server, 19, glyphs.cut), Role::Text);
-            pen.put(x + 1, y, &told.note, role);
+            x = pen.put(x + 1, y, &told.note, role);
+            self.write_remark(row, x, y, pen);
             return;
         }
         let mut x = pen.put(0, y, &format!("{frame:>5} {time:>12} "), Role::Text);
         x = pen.put(x, y, &fit(&told.what, 8, glyphs.cut), role);
         x = pen.put(x + 1, y, &arrow(glyphs, row.sender, &told, 4), role);
         x = pen.put(x + 1, y, &numbers, Role::Text);
-        if !told.note.is_empty() {
-            pen.put(x + 1, y, &told.note, role);
+        // Where there is little room the arrow alone says that there was no answer.
+        let remarked = told.lost && self.session.asides.remarks.contains_key(&row.frame());
+        if !told.note.is_empty() && !remarked {
+            x = pen.put(x + 1, y, &told.note, role);
         }
+        self.write_remark(row, x, y, pen);
+    }
+
+    /// What a simulation knows of a packet beside what it is.
+    fn write_remark(&self, row: &Row, x: u16, y: u16, pen: &mut Pen<'_>) {
+        if let Some(remark) = self.session.asides.remarks.get(&row.frame()) {
+            pen.put(x + 1, y, remark, Role::Faint);
+        }
+    }
+
+    /// What comes next in a simulation, as many lines at most.
+    fn ahead(&self, most: usize) -> Vec<Line> {
+        let read = self.session.standing.rows();
+        let mut place = self.connection.rows.partition_point(|row| (*row as usize) < read);
+        let asides = &self.session.asides;
+        let mut note = asides.notes_until(self.session.player.at.time).len();
+        let mut lines = Vec::new();
+        while lines.len() < most {
+            let row = self.row(place).map(|row| row.time);
+            let told = asides.notes.get(note).map(|note| note.time);
+            match (row, told) {
+                (Some(row), told) if told.is_none_or(|told| row <= told) => {
+                    lines.push(Line::Row(place));
+                    place += 1;
+                }
+                (_, Some(_)) => {
+                    lines.push(Line::Note(note));
+                    note += 1;
+                }
+                _ => break,
+            }
+        }
+        lines
     }
 
     fn time(&self, time: Timestamp, before: Option<Timestamp>) -> String {

@@ -24,6 +24,8 @@ pub enum Place {
     Panel(Panel),
     /// The bar of all time.
     Scrubber,
+    /// How a simulation stands.
+    State,
 }
 
 /// The steps of size.
@@ -131,6 +133,11 @@ pub fn places(model: &Model, size: Size, area: Rect) -> Vec<(Place, Rect)> {
 pub fn at(model: &Model, column: u16, row: u16) -> Option<(Place, Rect)> {
     let (width, height) = model.size;
     let area = Rect { x: 0, y: 0, width, height };
-    let size = Size::of(width, height).filter(|_| model.screen != Screen::Start)?;
-    places(model, size, area).into_iter().find(|(_, rect)| rect.contains((column, row).into()))
+    let size = Size::of(width, height)?;
+    let places = match model.screen {
+        Screen::Live | Screen::Replay => places(model, size, area),
+        Screen::Simulate => super::simulate::places(model, size, area),
+        Screen::Start | Screen::Middlebox => return None,
+    };
+    places.into_iter().find(|(_, rect)| rect.contains((column, row).into()))
 }

@@ -4,6 +4,8 @@ use super::pen::Pen;
 use crate::dashboard::columns::Column;
 use crate::dashboard::keymap;
 use crate::dashboard::model::{Asks, Model, Prompt, Screen, Session};
+use crate::dashboard::simulation::field::hint;
+use crate::dashboard::simulation::{choice, choices};
 use crate::dashboard::text;
 use crate::dashboard::theme::Role;
 
@@ -28,8 +30,8 @@ pub(super) fn help(screen: Screen, from: usize, pen: &mut Pen<'_>) {
     }
 }
 
-pub(super) fn export(pen: &mut Pen<'_>) {
-    let lines = [
+pub(super) fn export(screen: Screen, pen: &mut Pen<'_>) {
+    let all = [
         ("j", "JSON, as analyze --format json has it"),
         ("p", "pcapng: its packets, with what each is as comments"),
         ("l", "the ladder as SVG"),
@@ -39,6 +41,10 @@ pub(super) fn export(pen: &mut Pen<'_>) {
         ("J", "JSON of all connections of the table"),
         ("Esc", "nothing"),
     ];
+    let [_, _, ladder, timeline, whole, panel, _, nothing] = all;
+    let simulated =
+        [("j", "JSON, as simulate --format json has it"), ladder, timeline, whole, panel, nothing];
+    let lines: &[(&str, &str)] = if screen == Screen::Simulate { &simulated } else { &all };
     let (width, height) = (60.min(pen.width()), lines.len() as u16 + 2);
     let (x, y) = ((pen.width() - width) / 2, pen.height().saturating_sub(height) / 2);
     let mut part = pen.part(x, y, width, height);
@@ -47,6 +53,31 @@ pub(super) fn export(pen: &mut Pen<'_>) {
     for (y, (key, words)) in (0..).zip(lines) {
         inner.put(1, y, key, Role::Strong);
         inner.put(6, y, words, Role::Text);
+    }
+}
+
+/// The scenarios to begin with, and the question that the chosen one answers.
+pub(super) fn scenarios(chosen: usize, pen: &mut Pen<'_>) {
+    let (width, height) = (pen.width().min(84), pen.height().saturating_sub(2).min(28));
+    let x = (pen.width() - width) / 2;
+    let mut part = pen.part(x, 1, width, height);
+    part.clear();
+    let mut inner = part.panel("Begin with", "Enter takes it, Esc stays", true);
+    let plan = choices().nth(chosen).and_then(choice);
+    let about = plan.map(|plan| [plan.scenario.title, plan.scenario.question]).unwrap_or_default();
+    let room = usize::from(inner.width()).saturating_sub(2);
+    let words: Vec<String> = about.iter().flat_map(|words| text::wrap(words, room)).collect();
+    let lines = inner.height().saturating_sub(5);
+    let first = (chosen + 1).saturating_sub(usize::from(lines));
+    let glyphs = inner.theme().glyphs();
+    for (y, (place, name)) in (0..lines).zip(choices().enumerate().skip(first)) {
+        let (pointer, role) =
+            if place == chosen { (glyphs.pointer, Role::Selected) } else { (" ", Role::Text) };
+        inner.put(0, y, &format!("{pointer} {name}"), role);
+    }
+    let below = inner.height().saturating_sub(4);
+    for (y, words) in (below..).zip(&words) {
+        inner.put(1, y, words, Role::Text);
     }
 }
 
@@ -85,14 +116,17 @@ pub(super) fn prompt(model: &Model, line: &Prompt, pen: &mut Pen<'_>) {
     let height = pen.height();
     let mut part = pen.part(0, height.saturating_sub(2), pen.width(), 2);
     part.clear();
-    let label = match line.asks {
+    let field = model.simulation.as_ref().map(|simulation| simulation.field);
+    let label: &str = match line.asks {
         Asks::Filter => "filter /",
         Asks::GoTo => "go to :",
         Asks::Open => "open ",
+        Asks::Setting => &field.map_or(String::new(), |field| format!("{} ", field.name())),
         Asks::Peer => "probe ",
         Asks::Change(_) => "probe it by ",
         Asks::Manner => "probe others by ",
         Asks::Record => "record to ",
+        Asks::Rehearse => "rehearse a search through ",
     };
     let x = part.put(1, 0, label, Role::Strong);
     // A long line shows its end around the cursor.
@@ -138,8 +172,13 @@ pub(super) fn prompt(model: &Model, line: &Prompt, pen: &mut Pen<'_>) {
             "a new file, .pcapng or .pcap, packet by packet   Enter begins, Esc does not".to_owned(),
             Role::Faint,
         ),
-        (None, Asks::Open) => {
-            ("pcap or pcapng, plain or compressed   Enter opens, Esc stays".to_owned(), Role::Faint)
+        (None, Asks::Open) => (
+            "pcap or pcapng, plain or compressed; or a scenario, .toml   Enter opens".to_owned(),
+            Role::Faint,
+        ),
+        (None, Asks::Setting) => (field.map_or("", hint).to_owned(), Role::Faint),
+        (None, Asks::Rehearse) => {
+            (format!("{}   Enter, Esc", crate::dashboard::middlebox::rehearse::FORMS), Role::Faint)
         }
     };
     part.put(1, 1, &words, role);

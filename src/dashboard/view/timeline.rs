@@ -1,6 +1,8 @@
 //! The timeline of the chosen connection: idle times and intervals as bands, probes and answers, and when each
 //! probe was due beside when it came.
 
+mod aside;
+
 use super::ladder::is_waiting;
 use super::pen::Pen;
 use crate::analysis::verification::Due;
@@ -49,6 +51,9 @@ pub fn window(session: &Session) -> Option<(Timestamp, Timestamp)> {
     let now = session.player.at.time;
     let first = connection.opened.first.time;
     let last = last.max(if session.zoom == 0 { last } else { now });
+    // What a simulation knows goes on after the last packet.
+    let covered = session.store.span().filter(|_| session.asides.foreseen);
+    let last = covered.map_or(last, |(_, covered)| last.max(covered));
     let last = next_due(session).filter(|due| due.probe.is_none()).map_or(last, |due| last.max(due.window.1));
     if session.zoom == 0 {
         return Some((first, last.max(first.plus(Span::from_millis(1)))));
@@ -99,19 +104,34 @@ fn live_window(session: &Session, connection: &Connection) -> Option<(Timestamp,
 /// The axis of a timeline of so many columns.
 pub fn axis(session: &Session, columns: u16) -> Option<Axis> {
     let (from, to) = window(session)?;
-    let (party, prober) = prober(session)?;
+    let shown = prober(session);
+    if shown.is_none() && !session.asides.foreseen {
+        return None;
+    }
     // Of all probes where they are known, so that the axis stands still while time goes on.
     let whole = session.selected.and_then(|id| session.store.connection(id)?.record.as_ref());
-    let prober = whole.map_or(prober, |(_, record)| record.prober(party));
-    let mut times: Vec<Timestamp> = prober.probes.iter().map(|probe| probe.segment.at.time).collect();
-    let first = prober.probes.first().and_then(begin_of_silence);
+    let prober = match (whole, shown) {
+        (Some((_, record)), Some((party, _))) => Some(record.prober(party)),
+        (Some((_, record)), None) => {
+            record.probers().max_by_key(|(_, prober)| prober.probes.len()).map(|(_, prober)| prober)
+        }
+        (None, shown) => shown.map(|(_, prober)| prober),
+    };
+    let probes = || prober.iter().flat_map(|prober| &prober.probes);
+    let mut times: Vec<Timestamp> = probes().map(|probe| probe.segment.at.time).collect();
+    let first = probes().next().and_then(begin_of_silence);
     times.extend(first);
     times.extend([from, to]);
     times.retain(|time| *time >= from && *time <= to);
     times.sort_unstable();
     let gaps: Vec<(Timestamp, Timestamp)> =
         times.iter().copied().zip(times.iter().skip(1).copied()).collect();
-    Some(Axis::folding(from, to, &gaps, columns))
+    let axis = Axis::folding(from, to, &gaps, columns);
+    // In a simulation the silences are the matter; they are folded only where nothing else could be seen.
+    let folded = axis.pieces().iter().filter(|piece| piece.folded);
+    let silent: i128 = folded.map(|piece| i128::from(piece.to.since(piece.from).as_nanos())).sum();
+    let is_most = silent * 10 >= i128::from(to.since(from).as_nanos()) * 9;
+    Some(if session.asides.foreseen && !is_most { Axis::plain(from, to, columns) } else { axis })
 }
 
 /// When the silence before a probe began.
@@ -135,7 +155,9 @@ pub fn bands(prober: &ProberRecord) -> impl Iterator<Item = (Timestamp, Timestam
 pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     let title = session.selected.map_or("Timeline".to_owned(), |id| format!("Timeline #{id}"));
     let zoom = if session.zoom > 0 { format!("   zoom {}x", 1_u32 << session.zoom) } else { String::new() };
-    let legend = if session.live.is_some() {
+    let legend = if session.asides.foreseen {
+        "i idle n intvl K probe a answer x lost ! event r re-armed X forgotten"
+    } else if session.live.is_some() {
         "i idle n intvl K probe a answer x lost o due D given up"
     } else if pen.width() >= 100 {
         "i idle  n interval  K probe  a answer  x lost  [ ] due  ! not in time"
@@ -144,13 +166,19 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     };
     let right = format!("{legend}{zoom}");
     let mut pen = pen.panel(&title, &right, model.choices.focus == Panel::Timeline);
-    let Some((_, prober)) = prober(session) else { return };
+    let none = ProberRecord::default();
+    let prober = prober(session).map_or(&none, |(_, prober)| prober);
     let columns = pen.width().saturating_sub(NAMES);
     let Some(axis) = axis(session, columns).filter(|_| columns >= 10) else { return };
     let base = session.store.span().map(|(first, _)| first).unwrap_or_default();
     let now = session.player.at.time;
     // Of few lines the axis goes first.
+    let simulated;
     let lines: &[Line] = match pen.height() {
+        height if session.asides.foreseen => {
+            simulated = lines_of_simulation(usize::from(height), session.asides.boxes.len());
+            &simulated
+        }
         0 => &[],
         1 => &[Line::Bands],
         2 => &[Line::Bands, Line::Probes],
@@ -159,7 +187,13 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
         _ => &[Line::Axis, Line::Bands, Line::Probes, Line::Answers, Line::Due],
     };
     for (y, line) in (0..).zip(lines) {
-        pen.put(0, y, line.name(), Role::Faint);
+        let name = match line {
+            Line::Box(place) if session.asides.boxes.len() > 1 => {
+                session.asides.boxes.get(*place).map_or("", |found| found.name.as_str())
+            }
+            line => line.name(),
+        };
+        pen.part(0, y, NAMES - 1, 1).put(0, 0, name, Role::Faint);
         let mut part = pen.part(NAMES, y, columns, 1);
         match line {
             Line::Axis => draw_axis(&axis, base, &mut part),
@@ -167,6 +201,8 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
             Line::Probes => draw_probes(&axis, session, prober, &mut part),
             Line::Answers => draw_answers(&axis, session, prober, &mut part),
             Line::Due => draw_due(&axis, session, &mut part),
+            Line::Script => aside::script(&axis, session, &mut part),
+            Line::Box(place) => aside::of_box(&axis, session, *place, &mut part),
         }
         for piece in axis.pieces().iter().filter(|piece| piece.folded) {
             part.put(piece.column, 0, "//", Role::Faint);
@@ -184,6 +220,21 @@ enum Line {
     Probes,
     Answers,
     Due,
+    /// What befell hosts in a simulation.
+    Script,
+    /// What a box knew in it.
+    Box(usize),
+}
+
+/// The lines for a simulation: of few the most telling ones.
+fn lines_of_simulation(height: usize, boxes: usize) -> Vec<Line> {
+    let mut wanted = vec![Line::Bands, Line::Probes, Line::Script, Line::Answers, Line::Axis];
+    let first = boxes.min(1);
+    wanted.splice(2..2, (0..first).map(Line::Box));
+    wanted.extend((first..boxes).map(Line::Box));
+    wanted.truncate(height);
+    wanted.sort_by_key(|line| line.place());
+    wanted
 }
 
 impl Line {
@@ -194,6 +245,21 @@ impl Line {
             Line::Probes => "probe",
             Line::Answers => "back",
             Line::Due => "due",
+            Line::Script => "event",
+            Line::Box(_) => "box",
+        }
+    }
+
+    /// From above to below.
+    const fn place(self) -> usize {
+        match self {
+            Line::Axis => 0,
+            Line::Bands => 1,
+            Line::Probes => 2,
+            Line::Answers => 3,
+            Line::Due => 4,
+            Line::Script => 5,
+            Line::Box(place) => 6 + place,
         }
     }
 }

@@ -124,7 +124,22 @@ pub fn summary(out: &mut dyn Write, asked: &Asked, result: &Result, style: Style
     if let Some(path) = &asked.recording {
         writeln!(out, "packets in {path}")?;
     }
+    if let Some(safe) = safe(result) {
+        let safe = spoken(safe);
+        writeln!(
+            out,
+            "what to set, and where: keepscope recommend --timeout {safe} (or --from the JSON of this run)"
+        )?;
+    }
     Ok(())
+}
+
+/// The longest silence, in whole seconds, that is safe in each direction in which a timeout was found.
+fn safe(result: &Result) -> Option<Span> {
+    let found = result.findings.iter().map(|(_, finding)| finding).filter(|one| one.shortest_dead.is_some());
+    let least = found.filter_map(Finding::interval).map(|(low, high)| low.min(high)).min()?;
+    let seconds = least.as_nanos() / 1_000_000_000;
+    (seconds > 0).then(|| Span::from_secs(seconds))
 }
 
 fn direction(
@@ -188,8 +203,8 @@ fn fits(products: &[(&'static Product, Span)]) -> String {
     shown.join(", ") + &more
 }
 
-/// The answer: at what silence, which direction, what happens, who.
-fn sentence(wanted: &Wanted, finding: &Finding) -> String {
+/// The answer in a sentence: at what silence, which direction, what happens, who.
+pub fn sentence(wanted: &Wanted, finding: &Finding) -> String {
     let up_to = |span: Option<Span>| span.map_or("any length".to_owned(), spoken);
     let seen = match (finding.way, finding.form) {
         (Way::In, _) => "a packet from the far end",
@@ -307,7 +322,7 @@ fn who(finding: &Finding) -> String {
 }
 
 /// A caveat with its numbers.
-fn caution(caveat: &Confounder) -> String {
+pub fn caution(caveat: &Confounder) -> String {
     let text = caveat.sentence();
     match caveat {
         Confounder::Loss { lost, tries } => format!("{text} ({lost} of {tries})"),
@@ -336,7 +351,7 @@ const PORT: u16 = crate::partner::PORT;
 
 /// What would tell more, and what follows.
 /// `inward`: the other direction was searched too.
-fn advice(wanted: &Wanted, finding: &Finding, inward: bool) -> Vec<String> {
+pub fn advice(wanted: &Wanted, finding: &Finding, inward: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let partner = || {
         format!(

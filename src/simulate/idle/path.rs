@@ -90,6 +90,32 @@ impl Path {
         path
     }
 
+    /// The path through a product of the catalogue or of a scenario that comes with the program, with what it is
+    /// called.
+    ///
+    /// # Errors
+    /// If there is neither, or the product has no timeout until somebody sets one; in words.
+    #[cfg(feature = "scenario")]
+    pub fn named(name: &str) -> Result<(String, Self), String> {
+        use crate::product::Product;
+        use crate::simulate::scenario::{Scenario, built_in};
+
+        if let Some(found) = built_in::named(name) {
+            let plan = Scenario::read(found.text, &[]).map_err(|error| error.to_string())?;
+            return Ok((plan.scenario.title.clone(), Self::of(&plan)));
+        }
+        let product = Product::named(name).map_err(|unknown| unknown.to_string())?;
+        let document = format!(
+            "title = \"a search\"\nlength = \"1h\"\npath = [\"lan\", \"box\", \"core\"]\n\
+             [link.lan]\ndelay = \"1ms\"\n[link.core]\ndelay = \"10ms\"\n[box.box]\nproduct = \"{}\"\n",
+            product.name
+        );
+        let plan = Scenario::read(&document, &[]).map_err(|_| {
+            format!("{} has no timeout until somebody sets one; write a scenario that does", product.title)
+        })?;
+        Ok((product.title.to_owned(), Self::of(&plan)))
+    }
+
     /// The world, with a tap at either host.
     pub(super) fn build(&self, seed: u64) -> Result<World, PathError> {
         let mut spec = self.world.clone();

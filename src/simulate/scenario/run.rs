@@ -32,6 +32,9 @@ const CONNECTION: usize = 0;
 /// Most events of a simulation; what is simulated by mistake, as data every nanosecond, ends there.
 pub const MOST_EVENTS: u64 = 500_000;
 
+/// Events between two looks at whether anybody still wants to know.
+const LOOK: u64 = 1024;
+
 /// A simulation that is over.
 #[derive(Debug)]
 pub struct Run {
@@ -103,17 +106,32 @@ impl Plan {
     /// # Errors
     /// If the hosts and the boxes cannot be put together; with the key.
     pub fn run(&self, taps: &[usize]) -> Result<Run, Wrong> {
+        self.run_while(taps, &|| true)
+    }
+
+    /// The same, but only for as long as `goes_on` says so: for who may no longer want to know. A run that was
+    /// left says that it was cut short.
+    ///
+    /// # Errors
+    /// As [`Plan::run`].
+    pub fn run_while(&self, taps: &[usize], goes_on: &dyn Fn() -> bool) -> Result<Run, Wrong> {
         let mut wanted: Vec<usize> = taps.to_vec();
         let expected = |tap: &Tap| self.scenario.expect.capture.contains_key(&tap.name);
         wanted.extend((0..).zip(&self.taps).filter(|(_, tap)| expected(tap)).map(|(index, _)| index));
         wanted.sort_unstable();
         wanted.dedup();
-        self.run_with(self.scenario.seed, None, &wanted)
+        self.run_with(self.scenario.seed, None, &wanted, goes_on)
     }
 
     /// The same with another seed, with the client's timer in a phase of its own, and with captures at no other
     /// taps than these.
-    fn run_with(&self, seed: u64, uptime: Option<Span>, taps: &[usize]) -> Result<Run, Wrong> {
+    fn run_with(
+        &self,
+        seed: u64,
+        uptime: Option<Span>,
+        taps: &[usize],
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Run, Wrong> {
         let taps: Vec<Tap> = taps.iter().filter_map(|index| self.taps.get(*index)).cloned().collect();
         let mut world = self.build(seed, uptime, &taps)?;
         let end = world.start().plus(self.scenario.length);
@@ -121,7 +139,12 @@ impl Plan {
         let mut happenings = Vec::new();
         let mut settings = [None, None];
         let mut told = 0;
+        let mut left = false;
         while world.next_time().is_some_and(|next| next <= end) && world.steps() < MOST_EVENTS {
+            left = world.steps().is_multiple_of(LOOK) && !goes_on();
+            if left {
+                break;
+            }
             world.step();
             while let Some(frame) = world.poll_frame() {
                 frames.entry(frame.tap).or_default().push(frame);
@@ -133,7 +156,7 @@ impl Plan {
                 *settings = world.settings(side, CONNECTION).or(*settings);
             }
         }
-        let cut_short = world.steps() >= MOST_EVENTS;
+        let cut_short = left || world.steps() >= MOST_EVENTS;
         let captures = (0..).zip(taps).map(|(index, tap)| {
             let frames = frames.remove(&index).unwrap_or_default();
             let mut captured = Captured { tap, frames, records: Vec::new() };

@@ -46,7 +46,8 @@ pub struct Summary {
 const LONGEST_WAY: Span = Span::from_secs(1);
 
 impl Summary {
-    fn of(run: &Run) -> Self {
+    /// What a run comes to.
+    pub fn of(run: &Run) -> Self {
         let first = |kind: EventKind, by: &str| {
             run.happenings
                 .iter()
@@ -127,12 +128,12 @@ impl Plan {
     pub fn run_of_many(&self, spread: Spread, index: u64, runs: u64) -> Result<Summary, Wrong> {
         let first = self.scenario.seed;
         let run = match spread {
-            Spread::Seeds => self.run_with(first.wrapping_add(index), None, &[])?,
+            Spread::Seeds => self.run_with(first.wrapping_add(index), None, &[], &|| true)?,
             Spread::Phases { period } => {
                 let part = i128::from(period.as_nanos()) * (2 * i128::from(index) + 1)
                     / (2 * i128::from(runs.max(1)));
                 let uptime = Span::from_nanos(i64::try_from(part).unwrap_or(i64::MAX));
-                self.run_with(first, Some(uptime), &[])?
+                self.run_with(first, Some(uptime), &[], &|| true)?
             }
         };
         match run.trouble() {
