@@ -2,9 +2,11 @@
 //!
 //! Owns [`Collector`], which gathers the events of a connection into a [`ConnectionRecord`], the outcome drawn
 //! from it, the settings that explain its probes ([`inference`]), the settings it was promised to have
-//! ([`verification`]), and what two captures have in common ([`comparison`]). Pure. Uses [`crate::track`] (its
+//! ([`verification`]), what two captures have in common ([`comparison`]), and what captures show of idle timeouts on
+//! paths ([`bounds`]). Pure. Uses [`crate::track`] (its
 //! events), [`crate::stack`], [`crate::keepalive`], [`crate::segment`] and [`crate::time`].
 
+pub mod bounds;
 pub mod comparison;
 pub mod confounder;
 pub mod filter;

@@ -9,6 +9,7 @@ pub mod advice;
 pub mod annotate;
 #[cfg(feature = "advice")]
 pub mod audit;
+pub mod bounds;
 #[cfg(all(feature = "advice", feature = "live"))]
 pub mod check;
 pub mod csv;

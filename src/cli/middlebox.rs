@@ -1,5 +1,6 @@
 //! `keepscope middlebox`: after how much silence the path to a host forgets a connection.
 
+mod from;
 mod journal;
 mod output;
 mod plan;
@@ -29,6 +30,8 @@ Examples:
   keepscope middlebox --simulate aws-nlb --partner    a rehearsal through a known product
   keepscope middlebox --partner --journal run.jsonl --resume 198.51.100.2:7440
                                                       goes on where it was interrupted
+  keepscope middlebox --from day.pcapng               nothing is sent: what captures show
+  tcpdump -U -w - tcp | keepscope middlebox --min 30s --from -
   keepscope middlebox --partner --format json 198.51.100.2:7440 | jq .directions
 
 HOST:PORT is a partner where --partner or a secret is given (--token-file, KEEPSCOPE_TOKEN);
@@ -43,20 +46,52 @@ opening ends at the first refusal. It takes CAP_NET_RAW; without it the command 
 named. Ctrl-C ends with the result so far.
 
 Exit codes:
-  0    a timeout was found, or there is none up to --max; confirm: connections survive so long
+  0    a timeout was found, or there is none up to --max; confirm: connections survive so long;
+       --from: the captures bound one
   1    confirm: they do not
-  2    wrong usage, no such host, no such partner
+  2    wrong usage, no such host, no such partner; --from: a damaged capture (what was read is shown)
   3    rights missing
-  4    it was not found or cannot be known
+  4    it was not found or cannot be known; --from: the captures show nothing of it
   130  interrupted (the result so far is written)";
+
+/// What makes no sense where nothing is sent.
+const LIVE_ONLY: [&str; 22] = [
+    "target",
+    "simulate",
+    "seed",
+    "partner",
+    "no_partner",
+    "token_file",
+    "token",
+    "direction",
+    "max",
+    "precision",
+    "connections",
+    "mode",
+    "own_target",
+    "plan",
+    "connect_timeout",
+    "source",
+    "interface",
+    "ipv4",
+    "ipv6",
+    "netns",
+    "write",
+    "journal",
+];
 
 /// What to search, and how.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The other end of the path: a name or an address with a port, IPv6 addresses in brackets
-    #[arg(value_name = "HOST:PORT", required_unless_present = "simulate")]
+    #[arg(value_name = "HOST:PORT", required_unless_present_any = ["simulate", "from"])]
     target: Option<Target>,
+
+    /// Send nothing: read pcap or pcapng files, and say for each path in them which silences were survived and which
+    /// were not; - is standard input
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = LIVE_ONLY)]
+    from: Vec<PathBuf>,
 
     /// Rehearse it in the simulator, through a product (keepscope products) or a scenario (keepscope simulate --list,
     /// or a TOML file): what would be found, how long it takes, how many packets; nothing is sent
@@ -69,7 +104,7 @@ pub(super) struct Arguments {
 
     /// Play the rehearsal on the screen (? shows the keys)
     #[cfg(feature = "dashboard")]
-    #[arg(long, conflicts_with = "target")]
+    #[arg(long, conflicts_with_all = ["target", "from"])]
     tui: bool,
 
     /// HOST:PORT is 'keepscope respond'
@@ -88,7 +123,7 @@ pub(super) struct Arguments {
     #[arg(long, value_enum)]
     direction: Option<Direction>,
 
-    /// Shortest silence to try
+    /// Shortest silence to try, or with --from to count
     #[arg(long, value_name = "D", default_value = "10s", value_parser = duration::parse)]
     min: Span,
 
@@ -178,7 +213,7 @@ enum Direction {
 enum Format {
     /// For people: what is done, what came of it and what that means
     Text,
-    /// One document at the end, schema keepscope.middlebox/1
+    /// One document at the end, schema keepscope.middlebox/1, with --from keepscope.bounds/1
     Json,
     /// A line for each silence as it ends, then the document of --format json as the last line
     Jsonl,
@@ -217,6 +252,7 @@ fn mode(text: &str) -> Result<Mode, String> {
 /// Searches and writes what came of it.
 pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
     match &arguments.simulate {
+        _ if !arguments.from.is_empty() => from::run(arguments),
         Some(name) => rehearsal::run(arguments, name),
         None => plan::carry_out(arguments),
     }
