@@ -365,11 +365,15 @@ impl Run<'_> {
     }
 
     fn report(self, begun: Timestamp, broken: Option<WireError>) -> Report {
-        let findings = self.core.searches().iter().map(Search::finding);
+        let findings: Vec<Finding> = self.core.searches().iter().map(Search::finding).collect();
+        let mut examined = self.core.experiment.as_ref().map(Experiment::outcome);
+        if let Some(outcome) = &mut examined {
+            findings.iter().for_each(|finding| outcome.learn_from(&finding.trials));
+        }
         let wanted = self.core.directions.iter().map(|direction| direction.wanted.clone());
         Report {
             findings: wanted.zip(findings).collect(),
-            examined: self.core.experiment.as_ref().map(Experiment::outcome),
+            examined,
             not_examined: self.core.not_examined,
             packets: self.core.packets,
             wall: self.wire.now().since(begun),

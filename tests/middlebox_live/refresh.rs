@@ -157,13 +157,18 @@ fn no_timeout() {
 
 /// A firewall that does not take part in what it did not see begin.
 fn strict(lab: &Lab, number: usize, seconds: u32) {
+    strict_with(lab, number, seconds, "drop");
+}
+
+/// The same, which does `otherwise` with what it does not know.
+fn strict_with(lab: &Lab, number: usize, seconds: u32, otherwise: &str) {
     run(&lab.boxes[number], "sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0");
     lab.rules(
         number,
         &[
             "add table inet f",
             "add chain inet f forward { type filter hook forward priority 0 ; }",
-            "add rule inet f forward ct state invalid drop",
+            &format!("add rule inet f forward ct state invalid {otherwise}"),
             "add rule inet f forward iifname right ct state new drop",
         ],
     );
@@ -211,6 +216,23 @@ fn located_at(hop: usize, version: usize) {
     assert!(run.document.get("refresh").is_none_or(Value::is_null), "it was not asked");
 }
 
+/// The box tells itself by its RST as well, seen without a partner.
+fn located_by_its_reset() {
+    let Some(lab) = Lab::new(2) else { return };
+    strict_with(&lab, 0, 30, "drop");
+    strict_with(&lab, 1, 6, "meta l4proto tcp reject with tcp reset");
+    let server = Server::that_holds(&lab);
+    let run = until(
+        "located_by_its_reset",
+        || search(&lab, &at(0, server.port), &["--own-target", "--locate", "--timeout", "6s"]),
+        |run| run.document["locate"]["verdict"] == "located" && run.code == 0,
+    );
+    let locate = &run.document["locate"];
+    assert_eq!((&locate["hop"], &locate["sender"]["hop"]), (&2.into(), &2.into()), "{locate:#}");
+    let ttl = |name: &str| locate["sender"][name].as_u64();
+    assert!(ttl("ttl") > ttl("usual_ttl"), "it is nearer than the far end: {locate:#}");
+}
+
 #[test]
 fn what_keeps_a_connection_open_is_found() {
     let cases: &[Case] = &[
@@ -231,6 +253,7 @@ fn the_box_that_forgets_is_located() {
         ("far_v4", || located_at(2, 0)),
         ("near_v6", || located_at(1, 1)),
         ("far_v6", || located_at(2, 1)),
+        ("located_by_its_reset", located_by_its_reset),
     ];
     side_by_side(cases);
 }

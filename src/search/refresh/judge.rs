@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::{Connection, Course, Experiment, Fate, Form, Question};
 use crate::search::message::{Cue, Origin};
+use crate::search::trial::{Death, Outcome as Tried, Trial};
 
 /// Whether a form counts for the box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,7 +95,8 @@ impl Verdict {
         match self {
             Verdict::KeepalivesCount => "Keepalives count here: set their idle time below the timeout.",
             Verdict::OctetNeeded => {
-                "Keepalives with one octet count here, those without data do not: set nothing shorter, send data."
+                "Keepalives with one octet count here, those without data, as most systems send them, do not: a shorter \
+                 idle time does not help; a heartbeat of the application does."
             }
             Verdict::OnlyData => {
                 "Keepalives do not count here, data does: a shorter idle time does not help; a heartbeat of the \
@@ -392,6 +394,22 @@ fn along(hops: &[Counts], all_the_way: Counts) -> Located {
 }
 
 impl Outcome {
+    /// Takes who ended connections of the search that went before, where none of these showed it.
+    pub fn learn_from(&mut self, trials: &[Trial]) {
+        let cue = trials.iter().find_map(|trial| match trial.result {
+            Tried::Died(Death::Ended(_, origin) | Death::Unasked(_, origin)) => match origin {
+                Origin::Path(cue) | Origin::Peer(cue) if cue.ttl.is_some() => Some(cue),
+                _ => None,
+            },
+            _ => None,
+        });
+        if let Some(location) = &mut self.location
+            && location.sender.is_none()
+        {
+            location.sender = cue.map(Sender::of);
+        }
+    }
+
     /// Whether all that was asked is answered.
     pub fn is_answer(&self) -> bool {
         let refresh = self.refresh.as_ref().is_none_or(|(verdict, ..)| verdict.is_answer());
