@@ -31,6 +31,7 @@ mod propose;
 pub mod recommend;
 mod shape;
 pub mod snippets;
+pub mod socket;
 mod trial;
 
 pub use phases::Phases;

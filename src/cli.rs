@@ -6,6 +6,8 @@
 mod advice_input;
 mod analyze;
 mod audit;
+#[cfg(feature = "live")]
+mod check;
 #[cfg(feature = "dashboard")]
 mod dashboard;
 mod diff;
@@ -88,6 +90,7 @@ A live peer:
                                                   (in a terminal both open a screen; --plain does not)
   keepscope middlebox example.net:443             after how much silence the path forgets a connection
   keepscope respond --listen 0.0.0.0:7440         the partner behind a middlebox, for who knows its secret
+  keepscope check                                 connections this host has, and whether they still live
   keepscope doctor                                whether this machine allows probing, and what mends it
 What would happen:
   keepscope predict --idle 340s --interval 75s    when Linux will probe, and when it gives up
@@ -108,12 +111,12 @@ Exit codes:
        is dead (silent, reset, refused, unreachable, closed by the peer); simulate: something
        expected did not come about; doctor: probing is not possible, for other reasons than rights;
        middlebox --mode confirm: connections do not survive so long; recommend: nothing holds;
-       audit: something is unsafe
+       audit: something is unsafe; check --test: a connection is dead
   2    wrong usage, or input that cannot be read or is damaged (what could be read is reported)
   3    rights are missing (doctor: and so probing does not work)
   4    verify: nothing that was promised could be seen; diff: nothing in common to compare;
        probe: what happened does not tell; middlebox: no timeout was found, or it cannot be known;
-       audit: nothing could be judged
+       audit: nothing could be judged; check --test: nothing came back, which tells nothing
   130  interrupted (the result so far is reported)";
 
 /// When text is coloured.
@@ -150,6 +153,9 @@ enum Command {
     Analyze(analyze::Arguments),
     /// Judge existing configuration: whether its keepalives hold on a path that forgets silent connections.
     Audit(audit::Arguments),
+    /// List the connections this host has, how long they have been silent, and test whether they are still alive.
+    #[cfg(feature = "live")]
+    Check(check::Arguments),
     /// Open the screen: with a capture to replay it, with a peer to probe it, without to choose.
     #[cfg(feature = "dashboard")]
     Dashboard(dashboard::DashboardArguments),
@@ -196,6 +202,8 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Some(Command::Analyze(arguments)) => analyze::run(arguments),
         Some(Command::Audit(arguments)) => audit::run(&arguments),
+        #[cfg(feature = "live")]
+        Some(Command::Check(arguments)) => check::run(&arguments),
         #[cfg(feature = "dashboard")]
         Some(Command::Dashboard(arguments)) => dashboard::dashboard(arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),

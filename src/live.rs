@@ -7,6 +7,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("the feature `live` is for Linux; build with --no-default-features --features cli");
 
+pub mod check;
 pub mod clock;
 pub mod doctor;
 pub mod engine;

@@ -9,6 +9,8 @@ pub mod advice;
 pub mod annotate;
 #[cfg(feature = "advice")]
 pub mod audit;
+#[cfg(all(feature = "advice", feature = "live"))]
+pub mod check;
 pub mod csv;
 pub mod diff;
 #[cfg(feature = "live")]

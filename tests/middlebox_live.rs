@@ -20,9 +20,9 @@ mod servers;
 mod usage;
 
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use lab::{Lab, Running, SERVER, until_listening};
+use lab::{Lab, Running, SERVER, clock, until_listening};
 use serde_json::Value;
 
 /// The secret of all partners here.
@@ -87,14 +87,14 @@ fn read(output: &Output, took: Duration) -> Run {
 
 /// Searches.
 pub fn search(lab: &Lab, target: &str, arguments: &[&str]) -> Run {
-    let begun = Instant::now();
+    let begun = clock();
     let output = command(lab, target, arguments).args(["--format", "json"]).output().expect("keepscope runs");
     read(&output, begun.elapsed())
 }
 
 /// Searches with a partner.
 pub fn search_with_partner(lab: &Lab, target: &str, arguments: &[&str]) -> Run {
-    let begun = Instant::now();
+    let begun = clock();
     let mut command = command(lab, target, arguments);
     let output = command.env("KEEPSCOPE_TOKEN", TOKEN).args(["--format", "json"]).output();
     read(&output.expect("keepscope runs"), begun.elapsed())

@@ -141,8 +141,13 @@ impl Auditor {
         }
     }
 
+    /// The path that is judged for.
+    pub const fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Keepalives, where nobody counts them.
-    fn beside_the_point(&self) -> (Verdict, String, Option<Settings>) {
+    pub(super) fn beside_the_point(&self) -> (Verdict, String, Option<Settings>) {
         let who = match self.path.owner {
             Owner::Peer => "the application at the other end closes, and never sees a keepalive",
             _ => "a proxy answers keepalives itself and counts data only",
@@ -202,7 +207,8 @@ impl Auditor {
         )
     }
 
-    fn settings(&mut self, settings: Settings) -> (Verdict, String) {
+    /// Judges settings that are in force.
+    pub fn settings(&mut self, settings: Settings) -> (Verdict, String) {
         if let Some((_, verdict, reason)) = self.known.iter().find(|(known, ..)| *known == settings) {
             return (*verdict, reason.clone());
         }

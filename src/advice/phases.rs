@@ -58,11 +58,13 @@ fn wheel(hz: u32, settings: &Settings, rtt: Span) -> (i64, Vec<i64>) {
     let [idle, interval] = [settings.idle, settings.interval].map(|span| wheel.to_jiffies(span));
     let (fine, coarse) = (Wheel::granule(idle), Wheel::granule(idle).max(Wheel::granule(interval)));
     let period = wheel.time_at(coarse).as_nanos();
+    // As many whole periods more as make the uptime one.
+    let more = wheel.to_jiffies(rtt).div_euclid(coarse).saturating_add(1).saturating_mul(coarse);
     let edges = (0..coarse / fine).flat_map(|multiple| {
-        let crossing = (multiple * fine - idle).rem_euclid(coarse);
-        let uptime = wheel.time_at(crossing).as_nanos() - rtt.as_nanos();
+        let crossing = (multiple * fine - idle).rem_euclid(coarse).saturating_add(more);
+        let uptime = wheel.time_at(crossing).as_nanos().saturating_sub(rtt.as_nanos());
         // The counter has just reached the crossing, and is just about to.
-        [uptime, uptime - 1].map(|uptime| uptime.rem_euclid(period))
+        [uptime, uptime.saturating_sub(1)]
     });
     (period, edges.collect())
 }

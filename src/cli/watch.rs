@@ -116,7 +116,8 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
         interfaces: arguments.interface.clone(),
         netns: arguments.netns.clone(),
         sniff: Need::Required,
-        send: Need::No,
+        // On the screen a peer can be probed beside the watch, if somebody asks for that.
+        send: if on_screen { Need::IfAllowed } else { Need::No },
         filter: packets.clone(),
         signals: !on_screen,
     };

@@ -59,7 +59,7 @@ impl Screen {
             Screen::Live => "Live",
             Screen::Replay => "Replay",
             Screen::Simulate => "Simulate",
-            Screen::Middlebox => "Middlebox",
+            Screen::Middlebox => "Search",
         }
     }
 }

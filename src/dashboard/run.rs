@@ -189,7 +189,8 @@ impl Runner<'_> {
     /// The next message; nothing if a frame is due first.
     fn wait(&self, model: &Model) -> Option<Message> {
         let playing = model.shown().is_some_and(|session| session.player.runs(&session.store));
-        let hunt = model.middlebox.as_ref().filter(|hunt| hunt.runs());
+        let seen = model.screen == model::Screen::Middlebox;
+        let hunt = model.middlebox.as_ref().filter(|hunt| seen && hunt.runs());
         let playing = playing || hunt.is_some_and(|hunt| hunt.simulated);
         if !model.dirty && !playing {
             // A live search moves by the second.

@@ -286,7 +286,8 @@ fn interfaces() -> io::Result<Vec<InterfaceState>> {
 }
 
 impl Settings {
-    fn read() -> Self {
+    /// Those of the calling thread's network namespace.
+    pub fn read() -> Self {
         let read = |name: &str| {
             // What stands under /proc/sys/net is that of the reader's network namespace.
             let text = std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).ok()?;

@@ -241,6 +241,12 @@ impl<C: Clock> System<C> {
         self.connections.closing()
     }
 
+    /// Raw packets to this link-local address leave through the interface of that number, as they do where a
+    /// connection was opened to it.
+    pub fn reach_through(&mut self, address: Ipv6Addr, interface: u32) {
+        self.scopes.insert(address, interface);
+    }
+
     /// What becomes readable when there is something to be told, for who has other things to wait for.
     pub fn readiness(&self) -> BorrowedFd<'_> {
         self.waiter.readiness()

@@ -167,6 +167,7 @@ def nginx(snippet):
 def haproxy(snippet):
     port = free_port()
     with socket.create_server(("127.0.0.1", 0)) as backend:
+        backend.settimeout(PATIENCE)
         config = SCRATCH / "haproxy.cfg"
         config.write_text(
             f"{snippet}    mode tcp\n    timeout connect 5s\n    timeout client 1h\n    timeout server 1h\n"

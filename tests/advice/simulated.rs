@@ -38,7 +38,7 @@ fn scenario(stack: &str, hz: Option<u32>, settings: &Settings, silence: i64, los
          [client]\nstack = \"{stack}\"\n{hz}\nidle = \"{idle}\"\ninterval = \"{interval}\"\ncount = {count}\n\
          [link.lan]\ndelay = \"5ms\"\nup = {{ lose_probes = [{lost}] }}\n\
          [box.box]\nproduct = \"aws-nlb\"\nestablished = \"{silence}s\"\n[link.core]\ndelay = \"10ms\"\n",
-        length = duration::format(Span::from_secs(silence * 8)),
+        length = duration::format(Span::from_secs((silence * 8).max(3600))),
         idle = duration::format(settings.idle),
         interval = duration::format(settings.interval),
         count = settings.count,
@@ -75,7 +75,7 @@ fn recommendations_survive_for_each_stack_and_silence() {
                 assert!(kept.always(), "{} {silence} {hz:?}: {kept:?}", stack.name);
                 for lost in [&[][..], &[1, 3, 5, 7], &[2, 4, 6, 8]] {
                     let plan = scenario(stack.name, *hz, &advice.settings, silence, lost);
-                    let runs = over_phases(&plan, 24);
+                    let runs = over_phases(&plan, 12);
                     assert_eq!(
                         runs.survived, runs.runs,
                         "{} at {hz:?} behind {silence} s with {:?}, lost {lost:?}",
@@ -86,7 +86,7 @@ fn recommendations_survive_for_each_stack_and_silence() {
             }
         }
     }
-    assert!(tried > 5000, "{tried}");
+    assert!(tried > 2500, "{tried}");
 }
 
 #[test]
@@ -215,12 +215,15 @@ fn the_edges_of_the_phases_are_enough() {
             };
             // How long a silence a box may see at all.
             let edges = longest(Phases::Edges, 3600);
-            let even = longest(Phases::Even(257), 3600);
+            let even = longest(Phases::Even(67), 3600);
             assert!(edges.always() && even.always());
-            assert!(edges.longest_silence >= even.longest_silence, "{hz} {idle}/{interval}");
+            assert!(
+                edges.longest_silence >= even.longest_silence,
+                "{hz} {idle}/{interval} {edges:?} {even:?}"
+            );
             let (least, most) = edges.first_probe.expect("a probe");
             let (even_least, even_most) = even.first_probe.expect("a probe");
-            assert!(least <= even_least && most >= even_most, "{hz} {idle}/{interval}");
+            assert!(least <= even_least && most >= even_most, "{hz} {idle}/{interval} {edges:?} {even:?}");
             held += 1;
         }
     }

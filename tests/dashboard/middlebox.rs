@@ -10,7 +10,7 @@ use keepscope::dashboard::update::show_search;
 use keepscope::search::{Phase, Verdict};
 use keepscope::time::Span;
 
-use crate::common::{scratch, text};
+use crate::common::scratch;
 use crate::harness::{ASCII, COLOR, MONO, Screen};
 use crate::screens::{SIZES, THEMES, all_same, differs};
 use crate::terminal::Terminal;
@@ -115,9 +115,9 @@ fn panels_are_chosen_scrolled_and_filled() {
         screen.text()
     );
     screen.keys("\\");
-    assert!(screen.shows("[Log]") && !screen.shows("Search"), "{}", screen.text());
+    assert!(screen.shows("[Log]") && !screen.shows("Search ("), "{}", screen.text());
     screen.key(Key::Esc);
-    assert!(screen.shows("Search"));
+    assert!(screen.shows("Search ("));
     screen.keys("y");
     let Some(Effect::Copy(copied)) = screen.effects.last() else { panic!("{:?}", screen.effects) };
     assert!(copied.contains("SIMULATED: nothing was sent") && copied.contains("The path"), "{copied}");
@@ -149,7 +149,7 @@ fn what_is_typed_says_the_path_and_the_question() {
         assert!(screen.model.middlebox.is_none());
     }
     let mut screen = Screen::start(100, 30, COLOR);
-    for _ in 0..3 {
+    for _ in 0..4 {
         screen.key(Key::Down);
     }
     screen.key(Key::Enter);
@@ -162,7 +162,10 @@ fn a_live_search_is_shown_as_it_is_now() {
     let whole = by_words("aws-nlb").expect("a rehearsal");
     let course = whole.courses[0].clone();
     let mut screen = Screen::start(120, 40, COLOR);
-    show_search(&mut screen.model, Hunt::new("example.net:7440", false, &[course.wanted.clone()]));
+    show_search(
+        &mut screen.model,
+        Hunt::new("example.net:7440", false, std::slice::from_ref(&course.wanted)),
+    );
     assert!(screen.shows("LIVE") && screen.shows("nothing was told yet"), "{}", screen.text());
     screen.tick(Span::from_secs(5));
     let half = course.moments.len() / 2;
@@ -258,7 +261,8 @@ fn no_size_and_no_moment_makes_drawing_fail() {
 fn a_rehearsal_in_a_terminal_is_played_and_its_result_stays() {
     let folder = scratch("rehearsal");
     let arguments = ["middlebox", "--simulate", "aws-nlb", "--partner", "--tui"];
-    let mut terminal = Terminal::keepscope(&arguments, 100, 30, &folder);
+    // High enough for the summary and what stty says below it.
+    let mut terminal = Terminal::keepscope(&arguments, 110, 60, &folder);
     terminal.wait_for("SIMULATED: nothing is sent");
     terminal.wait_for("lived");
     terminal.send(" ");
@@ -272,5 +276,4 @@ fn a_rehearsal_in_a_terminal_is_played_and_its_result_stays() {
     terminal.expect_sane();
     let screen = terminal.contents();
     assert!(screen.contains("SIMULATED, nothing was sent") && screen.contains("bracket"), "{screen}");
-    let _ = text(&folder);
 }

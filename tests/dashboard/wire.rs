@@ -183,6 +183,23 @@ fn a_watch_begun_on_the_start_screen_sees_others_and_has_no_rights_left() {
     assert!(left.contains("keepalives in 2 of 2 connections") && left.contains("exit=0"), "{left}");
 }
 
+#[test]
+fn a_peer_is_probed_beside_a_watch_whose_filter_leaves_it_out() {
+    let Some(lab) = Lab::new() else { return };
+    let server = Server::on(&lab);
+    let folder = scratch("dashboard_live_beside");
+    let words = ["watch", "--netns", &lab.client, "--filter", "port:9"];
+    let mut terminal = Terminal::keepscope(&words, 140, 44, &folder);
+    terminal.wait_for("for TCP of port:9");
+    terminal.send("p");
+    terminal.wait_for("HOST:PORT, then how");
+    terminal.send(&format!("{}\r", server.target(0)));
+    terminal.wait_for("* ALIVE");
+    terminal.send("qq");
+    terminal.expect_sane();
+    assert!(terminal.contents().contains("exit=0"), "{}", terminal.contents());
+}
+
 /// Another program's connection with its kernel's keepalives.
 fn kept_alive(lab: &Lab, server: &Server) -> TcpStream {
     let client = NetNs::Name(lab.client.clone());

@@ -140,7 +140,7 @@ impl World {
     }
 
     /// Our end sends; true if it arrives.
-    fn from_us(&mut self, index: usize, time: Timestamp, flags: Flags, data: &[u8]) -> bool {
+    fn we_send(&mut self, index: usize, time: Timestamp, flags: Flags, data: &[u8]) -> bool {
         let connection = &mut self.connections[index];
         let (seq, ack) = (connection.next[0], connection.next[1]);
         connection.next[0] = seq.plus(length(flags, data));
@@ -150,7 +150,7 @@ impl World {
     }
 
     /// The far end sends at this time; true if it arrives.
-    fn from_there(&mut self, index: usize, time: Timestamp, flags: Flags, data: &[u8]) -> bool {
+    fn they_send(&mut self, index: usize, time: Timestamp, flags: Flags, data: &[u8]) -> bool {
         if !self.passes(index, true, time.plus(HALF)) {
             return false;
         }
@@ -164,11 +164,11 @@ impl World {
 
     /// The far end says something; our kernel acknowledges it. True if it arrives.
     fn says(&mut self, index: usize, time: Timestamp, octets: &[u8]) -> bool {
-        let arrives = self.from_there(index, time, Flags::ACK.with(Flags::PSH), octets);
+        let arrives = self.they_send(index, time, Flags::ACK.with(Flags::PSH), octets);
         if arrives {
             let there = time.plus(HALF);
             self.at(there, Item::Octets(index, octets.to_vec()));
-            self.from_us(index, there.plus(Span::from_micros(30)), Flags::ACK, &[]);
+            self.we_send(index, there.plus(Span::from_micros(30)), Flags::ACK, &[]);
         }
         arrives
     }
@@ -194,7 +194,7 @@ impl World {
                 Action::Close { token, .. } => {
                     let index = token.0 as usize;
                     if self.connections[index].open
-                        && self.from_there(index, now, Flags::FIN.with(Flags::ACK), &[])
+                        && self.they_send(index, now, Flags::FIN.with(Flags::ACK), &[])
                     {
                         self.at(now.plus(HALF), Item::Ended(index));
                     }
@@ -252,9 +252,9 @@ impl Wire for World {
         let next = [SeqNum(1_000 * index as u32), SeqNum(7)];
         self.connections.push(Connection { local, next, seen: now, open: true });
         self.most = self.most.max(self.open());
-        self.from_us(index, now, Flags::SYN, &[]);
-        self.from_there(index, now.plus(HALF), Flags::SYN.with(Flags::ACK), &[]);
-        self.from_us(index, now.plus(RTT), Flags::ACK, &[]);
+        self.we_send(index, now, Flags::SYN, &[]);
+        self.they_send(index, now.plus(HALF), Flags::SYN.with(Flags::ACK), &[]);
+        self.we_send(index, now.plus(RTT), Flags::ACK, &[]);
         // The system may tell before the packets are read.
         self.at(now.plus(RTT), Item::Opened(index));
         let seen = Tuple { local: server(), remote: local };
@@ -268,8 +268,8 @@ impl Wire for World {
 
     fn write(&mut self, handle: Handle, octets: &[u8]) -> Result<(), WireError> {
         let (index, now) = (handle.0 as usize, self.now);
-        if self.from_us(index, now, Flags::ACK.with(Flags::PSH), octets) && !self.dead {
-            self.from_there(index, now.plus(HALF), Flags::ACK, &[]);
+        if self.we_send(index, now, Flags::ACK.with(Flags::PSH), octets) && !self.dead {
+            self.they_send(index, now.plus(HALF), Flags::ACK, &[]);
             self.at(now.plus(HALF).plus(Span::from_micros(50)), Item::There(index, octets.to_vec()));
         }
         Ok(())
@@ -284,7 +284,7 @@ impl Wire for World {
         segment.packet(&mut octets).expect("a packet");
         self.at(now, Item::Frame(octets));
         if self.passes(index, false, now) {
-            self.from_there(index, now.plus(HALF), Flags::ACK, &[]);
+            self.they_send(index, now.plus(HALF), Flags::ACK, &[]);
         }
         Ok(())
     }
@@ -295,9 +295,9 @@ impl Wire for World {
             return;
         }
         let fin = Flags::FIN.with(Flags::ACK);
-        if self.from_us(index, now, fin, &[]) {
-            self.from_there(index, now.plus(HALF), fin, &[]);
-            self.from_us(index, now.plus(RTT), Flags::ACK, &[]);
+        if self.we_send(index, now, fin, &[]) {
+            self.they_send(index, now.plus(HALF), fin, &[]);
+            self.we_send(index, now.plus(RTT), Flags::ACK, &[]);
             self.at(now.plus(RTT), Item::Ended(index));
         }
         self.partner.on_ended(now.plus(HALF), Token(index as u64), Ending::Fin, Span::ZERO);

@@ -171,10 +171,16 @@ fn ip(arguments: &str) {
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// The time, by which other programs run.
+#[expect(clippy::disallowed_methods, reason = "other programs take real time")]
+pub fn clock() -> Instant {
+    Instant::now()
+}
+
 /// Waits until something is so.
 #[expect(clippy::disallowed_methods, reason = "waiting for other programs")]
 pub fn until(what: &str, mut so: impl FnMut() -> bool) {
-    let begun = Instant::now();
+    let begun = clock();
     while !so() {
         assert!(begun.elapsed() < PATIENCE, "{what}: not in {PATIENCE:?}");
         std::thread::sleep(Duration::from_millis(20));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::lab::{Lab, Running, until};
+use crate::lab::{Lab, Running, clock, until};
 use crate::servers::Server;
 use crate::{Case, PORT, Run, TOKEN, at, command, partner, search, search_with_partner, side_by_side};
 
@@ -73,7 +73,7 @@ fn one_that_stops() {
         open.lines().filter(|line| line.contains(&name)).count() > 10
     });
     drop::<Running>(partner);
-    let begun = std::time::Instant::now();
+    let begun = clock();
     let output = child.wait_with_output().expect("it ends");
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     let complaint = String::from_utf8_lossy(&output.stderr);

@@ -18,7 +18,7 @@ pub struct Server {
 impl Server {
     /// Accepts connections and holds them until the client closes them.
     pub fn that_holds(lab: &Lab) -> Server {
-        Self::on(lab, |stream| hold(stream))
+        Self::on(lab, hold)
     }
 
     /// Greets, as mail and SSH servers do, and holds.

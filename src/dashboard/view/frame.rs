@@ -8,15 +8,11 @@ use crate::dashboard::text::{self, brief, plural, seconds, utc};
 use crate::dashboard::theme::Role;
 
 pub(super) fn header(model: &Model, pen: &mut Pen<'_>) {
-    let mut x = 0;
+    let mut x = 1;
     for screen in Screen::ALL {
-        let number = screen.number();
+        let (number, name) = (screen.number(), screen.name());
         let chosen = screen == model.screen;
-        let tab = if chosen {
-            format!("[{number} {}]", screen.name())
-        } else {
-            format!(" {number} {} ", screen.name())
-        };
+        let tab = if chosen { format!("[{number} {name}]") } else { format!("{number} {name}") };
         x = pen.put(x, 0, &tab, if chosen { Role::Selected } else { Role::Text });
         x += 1;
     }
@@ -40,7 +36,7 @@ pub(super) fn header(model: &Model, pen: &mut Pen<'_>) {
     let badge = if paused { "PAUSED  RECORDED" } else { "RECORDED" };
     let packets = plural(session.store.reading().packets, "packet");
     let right = format!("{packets}   {badge}");
-    let room = usize::from(pen.width()).saturating_sub(usize::from(x) + text::width(&right) + 5);
+    let room = usize::from(pen.width()).saturating_sub(usize::from(x) + text::width(&right) + 4);
     let name = text::shorten(&session.name, room, pen.theme().glyphs().cut);
     pen.put_right(1, 0, &format!("{name}   {right}"), Role::Strong);
 }

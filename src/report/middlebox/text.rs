@@ -135,7 +135,22 @@ pub fn summary(out: &mut dyn Write, asked: &Asked, result: &Result, style: Style
     if let Some(path) = &asked.recording {
         writeln!(out, "packets in {path}")?;
     }
+    if let Some(safe) = safe(result) {
+        let safe = spoken(safe);
+        writeln!(
+            out,
+            "what to set, and where: keepscope recommend --timeout {safe} (or --from the JSON of this run)"
+        )?;
+    }
     Ok(())
+}
+
+/// The longest silence, in whole seconds, that is safe in each direction in which a timeout was found.
+fn safe(result: &Result) -> Option<Span> {
+    let found = result.findings.iter().map(|(_, finding)| finding).filter(|one| one.shortest_dead.is_some());
+    let least = found.filter_map(Finding::interval).map(|(low, high)| low.min(high)).min()?;
+    let seconds = least.as_nanos() / 1_000_000_000;
+    (seconds > 0).then(|| Span::from_secs(seconds))
 }
 
 fn direction(

@@ -149,17 +149,16 @@ impl Far {
         let ends =
             if left { (segment.source, segment.destination) } else { (segment.destination, segment.source) };
         let mut noticed = Noticed::default();
-        if !self.known.contains_key(&ends) {
-            if segment.flags.syn() && !left {
-                let line = Line::new(ends.0);
-                self.known.insert(ends, Known { line, id: None, ordered: None, ended: false });
-                noticed.new = Some(ends);
-            } else {
-                noticed.moved = self.on_stranger(segment, left);
-                return noticed;
-            }
+        let is_new = !self.known.contains_key(&ends);
+        if is_new && (left || !segment.flags.syn()) {
+            noticed.moved = self.on_stranger(segment, left);
+            return noticed;
         }
-        let Some(known) = self.known.get_mut(&ends) else { return noticed };
+        noticed.new = is_new.then_some(ends);
+        let known = self.known.entry(ends).or_insert_with(|| {
+            let line = Line::new(ends.0);
+            Known { line, id: None, ordered: None, ended: false }
+        });
         let seen = known.line.on_segment(segment);
         let Some(id) = known.id else { return noticed };
         let mut letter = None;

@@ -52,9 +52,8 @@ pub(super) fn draw(hunt: &Hunt, standing: &Standing<'_>, pen: &mut Pen<'_>) {
         (least, most) if roughly(least) == roughly(most) => format!("{} left", roughly(most)),
         (least, most) => format!("{}..{} left", roughly(least), roughly(most)),
     };
-    let title = format!("Search: {}", view.phase.name());
+    let title = format!("Search ({}): {}", view.phase.name(), hunt.subject);
     let mut pen = pen.panel(&title, &left, false);
-    let _ = hunt;
     let scale = Scale::new(standing, pen.width());
     labels(&scale, &mut pen);
     marks(&scale, standing, &mut pen);
