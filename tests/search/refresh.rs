@@ -98,6 +98,8 @@ fn each_kind_of_box_is_told() {
     assert_eq!(verdict(&data), (Verdict::OnlyData, Counts::No, Located::OneWay));
     let nothing = Forgetful { counts: |_| false, ..Forgetful::PLAIN };
     assert_eq!(verdict(&nothing), (Verdict::Nothing, Counts::No, Located::OneWay));
+    let behind = Forgetful { hop: 2, ..Forgetful::PLAIN };
+    assert_eq!(verdict(&behind), (Verdict::KeepalivesCount, Counts::Yes, Located::Beyond));
     let proxy = Forgetful { hops: 0, ..data };
     assert_eq!(verdict(&proxy), (Verdict::OnlyData, Counts::No, Located::NoHops));
 }
