@@ -288,7 +288,7 @@ impl Experiment {
         for (form, course) in self.wanted(hops.min(MOST_HOPS)) {
             if self.connections.len() < usize::from(self.question.most) {
                 self.add(form, course);
-            } else if !self.left_out.contains(&form) {
+            } else if !self.connections.iter().any(|one| one.form == form) && !self.left_out.contains(&form) {
                 self.left_out.push(form);
             }
         }
@@ -306,8 +306,13 @@ impl Experiment {
             if hops > 0 {
                 forms.push(Form::Limited(hops));
             }
-            for course in [Course::Kept, Course::Kept, Course::Once] {
-                wanted.extend(forms.iter().map(|form| (*form, course)));
+            // Two of each before a third of one: what has no room for two is left out.
+            let room = usize::from(self.question.most).saturating_sub(2) / 2;
+            let (first, last) = forms.split_at(room.min(forms.len()));
+            for forms in [first, last] {
+                for course in [Course::Kept, Course::Kept, Course::Once] {
+                    wanted.extend(forms.iter().map(|form| (*form, course)));
+                }
             }
         }
         if locate {
