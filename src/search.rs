@@ -90,6 +90,7 @@ mod pool;
 mod probing;
 mod record;
 mod refine;
+pub mod refresh;
 mod trial;
 mod view;
 mod wanted;

@@ -48,6 +48,7 @@ fn search(world: &mut World, wanted: &[Wanted]) -> (Report, Notes) {
         connect: Connect { peer: world::SERVER.parse().expect("an address"), source: None },
         directions: wanted.to_vec(),
         partner: partner.then(|| Partner { secret: secret(), random: [7; 32], options: Options::default() }),
+        examine: None,
         open_within: Span::from_secs(10),
         interfaces: vec!["eth0".to_owned()],
         hash_seed: 1,

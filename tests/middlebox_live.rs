@@ -12,6 +12,8 @@ mod lab;
 mod partners;
 #[path = "middlebox_live/peers.rs"]
 mod peers;
+#[path = "middlebox_live/refresh.rs"]
+mod refresh;
 #[path = "middlebox_live/servers.rs"]
 mod servers;
 #[path = "middlebox_live/usage.rs"]

@@ -9,3 +9,5 @@ mod limits;
 mod path;
 #[path = "search/properties.rs"]
 mod properties;
+#[path = "search/refresh.rs"]
+mod refresh;

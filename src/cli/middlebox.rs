@@ -27,6 +27,8 @@ Examples:
   keepscope middlebox --partner --mode confirm=350s 198.51.100.2:7440   are 350 s survived?
   keepscope middlebox example.net:443                 no partner: what packets from here show
   keepscope middlebox --plan example.net:443          what would be done, and nothing else
+  keepscope middlebox --partner --refresh --locate --timeout 350s 198.51.100.2:7440
+                                                      what keeps it open there, and where is it?
   keepscope middlebox --simulate aws-nlb --partner    a rehearsal through a known product
   keepscope middlebox --partner --journal run.jsonl --resume 198.51.100.2:7440
                                                       goes on where it was interrupted
@@ -48,6 +50,7 @@ named. Ctrl-C ends with the result so far.
 Exit codes:
   0    a timeout was found, or there is none up to --max; confirm: connections survive so long;
        --from: the captures bound one
+       what --refresh and --locate ask is answered
   1    confirm: they do not
   2    wrong usage, no such host, no such partner; --from: a damaged capture (what was read is shown)
   3    rights missing
@@ -55,7 +58,7 @@ Exit codes:
   130  interrupted (the result so far is written)";
 
 /// What makes no sense where nothing is sent.
-const LIVE_ONLY: [&str; 22] = [
+const LIVE_ONLY: [&str; 25] = [
     "target",
     "simulate",
     "seed",
@@ -78,6 +81,9 @@ const LIVE_ONLY: [&str; 22] = [
     "netns",
     "write",
     "journal",
+    "refresh",
+    "locate",
+    "timeout",
 ];
 
 /// What to search, and how.
@@ -144,6 +150,19 @@ pub(super) struct Arguments {
     /// whether connections survive so long
     #[arg(long, value_name = "full|quick|confirm=D", default_value = "full", value_parser = mode)]
     mode: Mode,
+
+    /// Once the timeout is known: what keeps a connection open? Keepalive probes without data and with an octet, pure
+    /// ACKs and data, each on connections of its own, every 0.6 timeouts for 2.5 timeouts
+    #[arg(long, conflicts_with = "simulate")]
+    refresh: bool,
+
+    /// Once the timeout is known: at which hop is the box? Probes whose TTL ends at each hop, all at once
+    #[arg(long, conflicts_with = "simulate")]
+    locate: bool,
+
+    /// The timeout, for --refresh and --locate: nothing is searched
+    #[arg(long, value_name = "D", value_parser = duration::parse, conflicts_with_all = ["simulate", "journal", "direction", "mode"])]
+    timeout: Option<Span>,
 
     /// The target is your own: as many connections and as long as you say, without a partner too
     #[arg(long)]

@@ -17,6 +17,7 @@ use self::core::{Command, Core, Probe, Whose};
 use crate::frame::Frame;
 use crate::live::wire::{Arrival, Connect, Handle, Received, Wire, WireError};
 use crate::partner::message::Welcome;
+use crate::search::refresh::{Experiment, Outcome, QuestionError};
 use crate::search::{self, Finding, Search, View, Wanted, WantedError};
 use crate::segment::encode::Outbound;
 use crate::segment::{Endpoint, Flags, Options, TcpTimestamps};
@@ -31,12 +32,51 @@ pub struct Plan {
     pub directions: Vec<Wanted>,
     /// Who is at the other end, if it is a partner.
     pub partner: Option<Partner>,
+    /// What is examined once a timeout is known.
+    pub examine: Option<Examine>,
     /// How long a connection may take to open.
     pub open_within: Span,
     /// The interfaces that are listened to, as a frame's interface counts them.
     pub interfaces: Vec<String>,
     /// Unpredictable, so that no packets can be made to collide; results do not depend on it.
     pub hash_seed: u64,
+}
+
+/// What is examined once a timeout is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Examine {
+    /// What keeps a connection open?
+    pub refresh: bool,
+    /// Where is the box?
+    pub locate: bool,
+    /// The timeout; none if the searches are to find it.
+    pub timeout: Option<Span>,
+    /// Connections at once, at most.
+    pub most: u16,
+    /// How long it may take.
+    pub budget: Option<Span>,
+}
+
+/// Why nothing was examined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotExamined {
+    /// No timeout was found.
+    #[error("no timeout was found; --timeout gives one that is known")]
+    NoTimeout,
+    /// It would take too long.
+    #[error(
+        "it would take {takes} s, longer than the {longest} s that a target may be held; if it is your own: --own-target"
+    )]
+    TooLong {
+        /// So long.
+        takes: Span,
+        /// So long it may take.
+        longest: Span,
+    },
+    /// It cannot be done.
+    #[error(transparent)]
+    Cannot(#[from] QuestionError),
 }
 
 /// Whether somebody on the way translates our end of the connections.
@@ -138,6 +178,10 @@ pub struct Direction {
 pub struct Report {
     /// What was found, for each direction that was begun.
     pub findings: Vec<(Wanted, Finding)>,
+    /// What was examined after that.
+    pub examined: Option<Outcome>,
+    /// Why nothing was, if it was to be.
+    pub not_examined: Option<NotExamined>,
     /// Packets of our connections, either way.
     pub packets: u64,
     /// How long it took.
@@ -176,7 +220,7 @@ const SLEPT: Span = Span::from_secs(5);
 /// # Errors
 /// If the plan cannot be begun; whatever happens later stands in the report.
 pub fn run(wire: &mut dyn Wire, plan: Plan, listener: &mut dyn Listener) -> Result<Report, PlanError> {
-    if plan.directions.is_empty() {
+    if plan.directions.is_empty() && plan.examine.is_none_or(|examine| examine.timeout.is_none()) {
         return Err(PlanError::Nothing);
     }
     plan.directions.iter().try_for_each(Wanted::check)?;
@@ -321,10 +365,16 @@ impl Run<'_> {
     }
 
     fn report(self, begun: Timestamp, broken: Option<WireError>) -> Report {
-        let findings = self.core.searches().iter().map(Search::finding);
+        let findings: Vec<Finding> = self.core.searches().iter().map(Search::finding).collect();
+        let mut examined = self.core.experiment.as_ref().map(Experiment::outcome);
+        if let Some(outcome) = &mut examined {
+            findings.iter().for_each(|finding| outcome.learn_from(&finding.trials));
+        }
         let wanted = self.core.directions.iter().map(|direction| direction.wanted.clone());
         Report {
             findings: wanted.zip(findings).collect(),
+            examined,
+            not_examined: self.core.not_examined,
             packets: self.core.packets,
             wall: self.wire.now().since(begun),
             received: self.wire.received(),
@@ -337,9 +387,9 @@ impl Run<'_> {
     }
 }
 
-/// Sends a keepalive probe without data in the dress of the kernel's own segments.
+/// Sends a keepalive probe, or an acknowledgment, in the dress of the kernel's own segments.
 fn send(wire: &mut dyn Wire, probe: &Probe) -> Result<(), WireError> {
-    let Probe { tuple: (source, destination), seq, ack, echo, dress } = *probe;
+    let Probe { tuple: (source, destination), seq, ack, echo, dress, octet } = *probe;
     let stamps = dress.tsval.zip(echo).map(|(value, echo)| TcpTimestamps { value, echo });
     wire.send(&Outbound {
         source,
@@ -349,7 +399,7 @@ fn send(wire: &mut dyn Wire, probe: &Probe) -> Result<(), WireError> {
         flags: Flags::ACK,
         window: dress.window,
         options: Options { timestamps: stamps, ..Options::default() },
-        payload: &[],
+        payload: if octet { &[0] } else { &[] },
         ttl: dress.ttl,
         ip_id: dress.ip_id,
         dont_fragment: dress.dont_fragment,

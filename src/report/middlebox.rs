@@ -4,6 +4,7 @@
 //! or simulated, hands in the same.
 
 mod document;
+mod examined;
 mod text;
 mod trial;
 
@@ -13,11 +14,13 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 pub use document::{json, jsonl_begin, jsonl_end, jsonl_trial};
+pub use examined::Examination;
 pub use text::{advice, announce, caution, progress, sentence, summary};
 pub use trial::{Journal, JournalError};
 
 use crate::product::Product;
 use crate::product::value::Class;
+use crate::search::refresh::Outcome;
 use crate::search::{Finding, Mode, Owner, Wanted};
 use crate::segment::Endpoint;
 use crate::time::Span;
@@ -31,6 +34,8 @@ pub struct Asked {
     pub address: SocketAddr,
     /// The questions, one for each direction.
     pub directions: Vec<Wanted>,
+    /// What is examined once a timeout is known.
+    pub examination: Option<Examination>,
     /// The connections are simulated, with this on the path.
     pub simulated: Option<String>,
     /// The file in which the packets are.
@@ -50,6 +55,7 @@ impl Asked {
     /// Whether there is a partner.
     pub(super) fn has_partner(&self) -> bool {
         self.directions.iter().any(|wanted| wanted.partner)
+            || self.examination.is_some_and(|examination| examination.partner)
     }
 
     /// Connections at once, those that are never probed included.
@@ -72,6 +78,10 @@ fn connections(wanted: &Wanted) -> u32 {
 pub struct Result {
     /// What was found, with what was asked in the end.
     pub findings: Vec<(Wanted, Finding)>,
+    /// What keeps a connection open, and where the box is, if that was asked.
+    pub examined: Option<Outcome>,
+    /// Why that was not examined, if it was asked.
+    pub not_examined: Option<String>,
     /// Packets either way.
     pub packets: u64,
     /// How long it took.

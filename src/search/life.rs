@@ -26,20 +26,11 @@ impl Search {
     pub(super) fn lacks_sign_of_life(&self) -> bool {
         let alive = self.record.estimate().alive;
         let deaths = || self.record.dead().filter(|trial| Some(trial.idle) > alive);
-        if deaths().any(|trial| trial.death().is_some_and(|death| self.is_of_path(death))) {
+        if deaths().any(|trial| trial.death().is_some_and(is_of_path)) {
             return false;
         }
         let Some(first) = deaths().map(|trial| self.asked_at(trial)).min() else { return false };
         self.record.last_sign.is_none_or(|sign| sign < first)
-    }
-
-    /// A death that nobody but a box on the way brings about.
-    fn is_of_path(&self, death: Death) -> bool {
-        match death {
-            Death::NewPort | Death::Ended(End::Icmp, _) | Death::Ended(_, Origin::Path(_)) => true,
-            Death::Ended(..) => self.wanted.partner,
-            Death::Silent | Death::Unasked(..) => false,
-        }
     }
 
     /// When its first try left, or a little before.
@@ -95,4 +86,9 @@ impl Search {
         self.commands.push_back(Command::Open(id));
         Some(id)
     }
+}
+
+/// A death that nobody but a box on the way brings about.
+const fn is_of_path(death: Death) -> bool {
+    matches!(death, Death::NewPort | Death::Ended(End::Icmp, _) | Death::Ended(_, Origin::Path(_)))
 }

@@ -8,7 +8,7 @@ use crate::servers::Server;
 use crate::{Case, PORT, at, partner, search, search_with_partner, side_by_side};
 
 /// HAProxy on the box, which forgets after so many seconds; none, with a word about it, where there is none.
-fn proxy(lab: &Lab, to: u16, seconds: u32, name: &str) -> Option<Running> {
+pub fn proxy(lab: &Lab, to: u16, seconds: u32, name: &str) -> Option<Running> {
     if !has("haproxy") {
         return None;
     }

@@ -71,11 +71,15 @@ impl Output {
         self.clear();
         self.finish_recording(now, report.received);
         // Where there was no partner at all there is nothing to be said but that.
-        if report.findings.is_empty() && self.format == Format::Text {
+        let nothing =
+            report.findings.is_empty() && report.examined.is_none() && report.not_examined.is_none();
+        if nothing && self.format == Format::Text {
             return Ok(());
         }
         let result = middlebox::Result {
             findings: report.findings.clone(),
+            examined: report.examined.clone(),
+            not_examined: report.not_examined.as_ref().map(ToString::to_string),
             packets: report.packets,
             wall: report.wall,
             translation: report.translation.map(|translation| (translation.ours, translation.seen)),

@@ -9,13 +9,14 @@ use super::output::Output;
 use super::{Arguments, Direction, Percent};
 use crate::cli::{Exit, complain};
 use crate::live::filter::Filter;
-use crate::live::idle::{self, Partner, PartnerError, Report};
+use crate::live::idle::{self, Examine, Partner, PartnerError, Report};
 use crate::live::recording::Recording;
 use crate::live::system::{Need, Options as SystemOptions, System};
 use crate::live::wire::{Connect, Wire};
 use crate::partner::client::Options as SessionOptions;
 use crate::partner::secret::Secret;
-use crate::report::middlebox::{Asked, announce};
+use crate::report::middlebox::{Asked, Examination, announce, spoken};
+use crate::search::refresh::Question;
 use crate::search::{Mode, Precision, SENTINELS, Verdict, Wanted, Way};
 use crate::time::Span;
 
@@ -54,6 +55,30 @@ impl Arguments {
                  {MOST_TO_STRANGERS}, too many for a target that may not be yours; if it is: --own-target"
             ));
         }
+        let examines = self.refresh || self.locate;
+        if self.timeout.is_some() && !examines {
+            return Some("--timeout says what --refresh and --locate are to examine".to_owned());
+        }
+        if let (Some(timeout), Some(examine)) = (self.timeout, self.examine(partner)) {
+            let question = Question {
+                alive: timeout,
+                dead: timeout,
+                partner,
+                refresh: self.refresh,
+                locate: self.locate,
+                most: examine.most,
+            };
+            if let Err(error) = question.check() {
+                return Some(format!("--timeout: {error}"));
+            }
+            if let Some(longest) = examine.budget.filter(|longest| question.takes() > *longest) {
+                let (takes, longest) = (spoken(question.takes()), spoken(longest));
+                return Some(format!(
+                    "that takes {takes}, more than {longest}, too long for a target that may not be yours; if it is: \
+                     --own-target"
+                ));
+            }
+        }
         if self.connections == Some(1) && self.direction == Some(Direction::Both) {
             return Some("both directions take two connections at least".to_owned());
         }
@@ -78,6 +103,9 @@ impl Arguments {
 
     /// The questions.
     pub(super) fn directions(&self, partner: bool) -> Vec<Wanted> {
+        if self.timeout.is_some() {
+            return Vec::new();
+        }
         let ways: &[Way] = match (self.direction, partner) {
             (Some(Direction::Both), _) => &[Way::Out, Way::In],
             (Some(Direction::Out), _) | (None, false) => &[Way::Out],
@@ -100,11 +128,24 @@ impl Arguments {
         ways.iter().map(wanted).collect()
     }
 
+    /// What is examined once a timeout is known.
+    fn examine(&self, partner: bool) -> Option<Examine> {
+        let ours = self.own_target || partner;
+        let usual = if ours { TO_PARTNERS + SENTINELS } else { MOST_TO_STRANGERS };
+        (self.refresh || self.locate).then(|| Examine {
+            refresh: self.refresh,
+            locate: self.locate,
+            timeout: self.timeout,
+            most: self.connections.unwrap_or(usual),
+            budget: (!ours).then_some(LONGEST_AT_STRANGERS),
+        })
+    }
+
     /// A session that is pinged often enough to be no victim of what is looked for.
     fn session(&self) -> SessionOptions {
-        let shortest = match self.mode {
-            Mode::Confirm(idle) => idle,
-            Mode::Full | Mode::Quick => self.min,
+        let shortest = match (self.timeout, self.mode) {
+            (Some(idle), _) | (None, Mode::Confirm(idle)) => idle,
+            (None, Mode::Full | Mode::Quick) => self.min,
         };
         let third = Span::from_nanos(shortest.as_nanos() / 3);
         SessionOptions { fresh: third.max(FRESH.0).min(FRESH.1), ..SessionOptions::default() }
@@ -180,12 +221,20 @@ fn prepare(arguments: &Arguments) -> Result<Prepared, Refused> {
     for wanted in &directions {
         wanted.check().map_err(|error| error.to_string())?;
     }
+    let examine = arguments.examine(partner);
     let Some(target) = &arguments.target else { return Err("HOST:PORT is missing".to_owned().into()) };
     let address = target.resolve(arguments.family())?;
     let mut asked = Asked {
         host: target.host.chars().filter(|letter| !letter.is_control()).collect(),
         address,
         directions,
+        examination: examine.map(|examine| Examination {
+            refresh: examine.refresh,
+            locate: examine.locate,
+            timeout: examine.timeout,
+            partner,
+            most: examine.most,
+        }),
         simulated: None,
         recording: arguments.write.as_ref().map(|path| path.display().to_string()),
     };
@@ -225,6 +274,7 @@ fn search(arguments: &Arguments, run: Run) -> io::Result<Exit> {
         connect: Connect { peer: asked.address, source: arguments.source },
         directions: asked.directions.clone(),
         partner,
+        examine: arguments.examine(asked.examination.is_some_and(|examination| examination.partner)),
         open_within: arguments.connect_timeout,
         interfaces: wire.listening().map(|interface| interface.name().to_owned()).collect(),
         hash_seed: RandomState::new().hash_one(0),
@@ -254,7 +304,7 @@ fn exit(arguments: &Arguments, report: &Report) -> Exit {
     }
     if let Some(error) = &report.partner_failed {
         complain(&format!("error: {error}"));
-        if report.findings.is_empty() {
+        if report.findings.is_empty() && report.examined.is_none() {
             if matches!(error, PartnerError::Session(_)) && !arguments.partner {
                 complain(
                     "note: a secret was given, so a partner was expected there; --no-partner asks any server",
@@ -265,6 +315,12 @@ fn exit(arguments: &Arguments, report: &Report) -> Exit {
     }
     if report.interrupted {
         return Exit::Interrupted;
+    }
+    let unanswered = report.not_examined.is_some()
+        || report.examined.as_ref().is_some_and(|outcome| !outcome.is_answer())
+        || (arguments.timeout.is_some() && report.examined.is_none());
+    if arguments.timeout.is_some() || unanswered {
+        return if unanswered { Exit::Inconclusive } else { Exit::Done };
     }
     let verdicts: Vec<Verdict> = report.findings.iter().map(|(_, finding)| finding.verdict).collect();
     exit_of(arguments.mode, &verdicts)

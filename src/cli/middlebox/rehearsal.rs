@@ -56,7 +56,7 @@ fn prepare(arguments: &Arguments, name: &str) -> Result<(Asked, Path), String> {
         });
     let host = address.ip().to_string();
     let simulated = Some(subject.chars().filter(|letter| !letter.is_control()).collect());
-    Ok((Asked { host, address, directions, simulated, recording: None }, path))
+    Ok((Asked { host, address, directions, examination: None, simulated, recording: None }, path))
 }
 
 fn carry_out(arguments: &Arguments, asked: &Asked, path: &Path) -> io::Result<Exit> {
@@ -84,6 +84,8 @@ fn carry_out(arguments: &Arguments, asked: &Asked, path: &Path) -> io::Result<Ex
 fn search(arguments: &Arguments, asked: &Asked, path: &Path) -> Result<middlebox::Result, String> {
     let mut result = middlebox::Result {
         findings: Vec::new(),
+        examined: None,
+        not_examined: None,
         packets: 0,
         wall: Span::ZERO,
         translation: None,
@@ -152,6 +154,8 @@ fn on_screen(arguments: &Arguments, asked: &Asked, path: &Path) -> io::Result<Ex
     });
     let result = middlebox::Result {
         findings: findings.collect(),
+        examined: None,
+        not_examined: None,
         packets,
         wall,
         translation: None,

@@ -6,16 +6,18 @@
 
 mod packets;
 mod partner;
+mod refresh;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::control::{Control, PartnerError};
 use super::flow::{Flow, Step};
 use super::trace::{Trace, Tuple};
-use super::{Direction, News, Plan, Translation};
+use super::{Direction, News, NotExamined, Plan, Translation};
 use crate::live::engine::learn::Dress;
 use crate::live::wire::{Ended, Handle};
 use crate::pipeline::Pipeline;
+use crate::search::refresh::Experiment;
 use crate::search::{Command as Order, Id, Input, NotOpened, SENTINELS, Search};
 use crate::segment::SeqNum;
 use crate::time::{Span, Timestamp};
@@ -25,6 +27,9 @@ const LINGER: Span = Span::from_millis(1_500);
 
 /// Within this the last packets are seen.
 const LAST: Span = Span::from_millis(100);
+
+/// The experiment in the place of a search's number.
+const EXPERIMENT: usize = usize::MAX;
 
 /// A connection of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +49,8 @@ pub(super) struct Probe {
     /// TSecr, where timestamps go with it.
     pub(super) echo: Option<u32>,
     pub(super) dress: Dress,
+    /// It carries one octet of no meaning.
+    pub(super) octet: bool,
 }
 
 /// What is to be done in the world.
@@ -82,6 +89,10 @@ pub(super) struct Core {
     searches: Vec<Search>,
     /// What was asked in the end, the partner's limits minded.
     pub(super) directions: Vec<Direction>,
+    /// What follows the searches, once it has begun.
+    pub(super) experiment: Option<Experiment>,
+    /// Why it did not.
+    pub(super) not_examined: Option<NotExamined>,
     flows: BTreeMap<u32, Flow>,
     ids: HashMap<(usize, Id), u32>,
     next: u32,
@@ -115,6 +126,8 @@ impl Core {
             control: None,
             searches: Vec::new(),
             directions: Vec::new(),
+            experiment: None,
+            not_examined: None,
             flows: BTreeMap::new(),
             ids: HashMap::new(),
             next: 0,
@@ -194,7 +207,8 @@ impl Core {
             Phase::Closing { until, .. } => Some(until),
             _ => None,
         };
-        searches.chain(flows).chain(control).chain(closing).min()
+        let experiment = self.experiment.as_ref().and_then(Experiment::next_timeout);
+        searches.chain(experiment).chain(flows).chain(control).chain(closing).min()
     }
 
     /// Time has passed.
@@ -219,6 +233,9 @@ impl Core {
             if search.next_timeout().is_some_and(|due| due <= now) {
                 search.on_timeout(now);
             }
+        }
+        if let Some(experiment) = &mut self.experiment {
+            experiment.on_timeout(now);
         }
         self.pump();
     }
@@ -246,6 +263,8 @@ impl Core {
         let Some(flow) = self.flows.get_mut(&number) else { return };
         let (index, id) = flow.key;
         match step {
+            Step::Tell(input) if index == EXPERIMENT => self.tell_experiment(number, id, input),
+            Step::Refresh(form) => self.refresh(number, form),
             Step::Tell(input) => {
                 if let Some(search) = self.searches.get_mut(index) {
                     search.on(now, id, input);
@@ -258,7 +277,10 @@ impl Core {
             }
             Step::Probe => match flow.tuple.zip(flow.trace.and_then(|trace| trace.keepalive(now))) {
                 Some((tuple, (seq, ack, echo, dress))) => {
-                    self.commands.push_back(Command::Send(number, Probe { tuple, seq, ack, echo, dress }));
+                    self.commands.push_back(Command::Send(
+                        number,
+                        Probe { tuple, seq, ack, echo, dress, octet: false },
+                    ));
                 }
                 None => self.with_flow(number, Flow::on_not_sent),
             },
@@ -299,6 +321,7 @@ impl Core {
                     self.news.push_back(News::Search { index, news });
                 }
             }
+            any |= self.pump_experiment();
             if !any {
                 break;
             }
@@ -335,6 +358,8 @@ impl Core {
         if self.plan.partner.is_some() && test.is_none() {
             if let Some(search) = self.searches.get_mut(key.0) {
                 search.on(self.now, key.1, Input::NotOpened(NotOpened::Partner));
+            } else {
+                self.tell_experiment(number, key.1, Input::NotOpened(NotOpened::Partner));
             }
             return;
         }
@@ -456,7 +481,9 @@ impl Core {
 
     fn look_whether_over(&mut self) {
         match self.phase {
-            Phase::Searching if self.searches.iter().all(Search::is_done) => self.begin_closing(),
+            Phase::Searching if self.searches.iter().all(Search::is_done) && !self.is_examining() => {
+                if self.begin_experiment() { self.pump() } else { self.begin_closing() }
+            }
             Phase::Closing { from, until, goodbye: false }
                 if (self.flows.is_empty() && self.now >= from) || self.now >= until =>
             {
@@ -491,17 +518,24 @@ impl Core {
     pub(super) fn interrupt(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
         self.interrupted = true;
-        self.searches.iter_mut().for_each(|search| search.interrupt(now));
+        self.end_all(now);
         if self.phase == Phase::Greeting {
             self.begin_closing();
         }
         self.pump();
     }
 
+    /// Ends what is under way.
+    fn end_all(&mut self, now: Timestamp) {
+        self.searches.iter_mut().for_each(|search| search.interrupt(now));
+        self.experiment.iter_mut().for_each(|experiment| experiment.interrupt(now));
+    }
+
     /// The machine slept: what was silent meanwhile tells nothing.
     pub(super) fn on_gap(&mut self, now: Timestamp, gap: Span) {
         self.now = self.now.max(now);
         self.searches.iter_mut().for_each(|search| search.on_clock_gap(now, gap));
+        self.experiment.iter_mut().for_each(|experiment| experiment.on_clock_gap(now));
         self.pump();
     }
 

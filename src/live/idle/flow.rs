@@ -4,11 +4,14 @@
 //! is told to the search rests on packets with the kernel's time stamps. Every packet that nobody asked for ends a
 //! silence; what follows one that was asked for, such as our kernel's acknowledgment, only moves its beginning.
 
+mod refresh;
+
 use super::origin;
 use super::trace::{FromPeer, FromUs, Trace, Tuple};
 use crate::live::wire::{Ended, Handle};
 use crate::partner::client::test::Test;
 use crate::partner::message::{Ending, Joined};
+use crate::search::refresh::Form;
 use crate::search::{Cue, Disturbance, End, Id, Input, NotOpened, Origin, Sign, Way};
 use crate::segment::{IcmpError, IcmpKind, Segment};
 use crate::time::{Span, Timestamp};
@@ -43,6 +46,8 @@ pub(super) enum Step {
     Say(Vec<u8>),
     /// Send a keepalive probe beside the kernel.
     Probe,
+    /// Send what may keep it open.
+    Refresh(Form),
     /// Ask the partner to send an octet.
     Ask,
     /// Close it, or give up opening it.
@@ -385,7 +390,8 @@ impl Flow {
             FromPeer::Data | FromPeer::Again => Disturbance::PeerData,
             FromPeer::Bare | FromPeer::Acknowledges if self.owed > 0 => {
                 self.owed -= 1;
-                return;
+                let sign = Sign::default();
+                return steps.push(Step::Tell(Input::Answered { attempt: 0, at, sign }));
             }
             FromPeer::Handshake | FromPeer::Fin | FromPeer::Reset => return,
             FromPeer::Bare | FromPeer::Acknowledges => Disturbance::PeerOther,

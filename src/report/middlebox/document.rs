@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::examined::{LocateModel, RefreshModel, locate_model, refresh_model};
 use super::trial::TrialLine;
 use super::{Asked, Result, Rounded, fitting};
 use crate::report::number::Seconds;
@@ -32,6 +33,12 @@ struct Document {
     translation: Option<TranslationModel>,
     directions: Vec<DirectionModel>,
     products: Vec<ProductModel>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh: Option<RefreshModel>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locate: Option<LocateModel>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_examined: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -199,13 +206,16 @@ fn products(findings: &[(Wanted, Finding)]) -> Vec<ProductModel> {
 
 fn document(asked: &Asked, result: &Result) -> Document {
     let used = result.findings.iter().map(|(wanted, _)| super::connections(wanted));
+    let used: u32 = used.sum();
+    let examined = result.examined.as_ref().map_or(0, |outcome| outcome.connections);
+    let used = used.max(u32::try_from(examined).unwrap_or(u32::MAX));
     Document {
         schema: SCHEMA,
         target: asked.target(),
         address: asked.address.to_string(),
         partner: asked.has_partner(),
         simulated: asked.simulated.clone(),
-        connections: if result.findings.is_empty() { asked.connections() } else { used.sum() },
+        connections: if used == 0 { asked.connections() } else { used },
         wall_s: result.wall.into(),
         packets: result.packets,
         dropped: result.dropped,
@@ -219,6 +229,9 @@ fn document(asked: &Asked, result: &Result) -> Document {
         }),
         directions: result.findings.iter().map(|(_, finding)| finding.into()).collect(),
         products: products(&result.findings),
+        refresh: result.examined.as_ref().and_then(refresh_model),
+        locate: result.examined.as_ref().and_then(locate_model),
+        not_examined: result.not_examined.clone(),
     }
 }
 

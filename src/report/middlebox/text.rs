@@ -28,6 +28,9 @@ pub fn announce(out: &mut dyn Write, asked: &Asked) -> io::Result<()> {
     for wanted in &asked.directions {
         writeln!(out, "plan    {}", plan(wanted))?;
     }
+    if let Some(examination) = &asked.examination {
+        writeln!(out, "plan    {}", super::examined::plan(examination))?;
+    }
     Ok(())
 }
 
@@ -101,6 +104,12 @@ pub fn summary(out: &mut dyn Write, asked: &Asked, result: &Result, style: Style
         writeln!(out)?;
         direction(out, wanted, finding, result, style)?;
     }
+    if let Some(outcome) = &result.examined {
+        super::examined::text(out, outcome)?;
+    }
+    if let Some(why) = &result.not_examined {
+        writeln!(out, "\nnot examined: {why}")?;
+    }
     writeln!(out)?;
     if let Some((ours, seen)) = result.translation {
         let text = match (ours == seen, ours.port == seen.port) {
@@ -111,6 +120,8 @@ pub fn summary(out: &mut dyn Write, asked: &Asked, result: &Result, style: Style
         writeln!(out, "{text}")?;
     }
     let used: u32 = result.findings.iter().map(|(wanted, _)| connections(wanted)).sum();
+    let examined = result.examined.as_ref().map_or(0, |outcome| outcome.connections);
+    let used = used.max(u32::try_from(examined).unwrap_or(u32::MAX));
     writeln!(
         out,
         "{} at once, {}, {}",

@@ -84,6 +84,7 @@ impl Core {
         self.packets += 1;
         let number = self.owners.get(&(error.source, error.destination)).copied();
         if let Some(number) = number {
+            self.on_expired(number, error);
             self.with_flow(number, |flow, steps| flow.on_icmp(error, steps));
         }
     }

@@ -81,8 +81,8 @@ impl Core {
         }
         self.partner_failed = Some(why.clone());
         let now = self.now;
-        self.searches.iter_mut().for_each(|search| search.interrupt(now));
-        if self.searches.is_empty() {
+        self.end_all(now);
+        if self.searches.is_empty() && self.experiment.is_none() {
             self.begin_closing();
         } else {
             self.pump();
