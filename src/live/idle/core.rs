@@ -490,7 +490,8 @@ impl Core {
     /// The user wants an end.
     pub(super) fn interrupt(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
-        self.interrupted = true;
+        // Where only the connections are still being closed, nothing is cut short.
+        self.interrupted |= matches!(self.phase, Phase::Greeting | Phase::Searching);
         self.searches.iter_mut().for_each(|search| search.interrupt(now));
         if self.phase == Phase::Greeting {
             self.begin_closing();
