@@ -179,6 +179,11 @@ impl Standing<'_> {
     pub fn packets(&self) -> u64 {
         self.core.packets
     }
+
+    /// All connections are closed, and nothing more will come.
+    pub fn is_over(&self) -> bool {
+        self.core.is_done()
+    }
 }
 
 /// What was asked, in the end.

@@ -99,10 +99,15 @@ fn a_timeout_is_found_on_the_screen_and_what_it_came_to_stays() {
     terminal.wait("a bracket", |screen| screen.contains("survived ") && screen.contains("died of "));
     terminal.wait_for("DONE");
     assert!(terminal.contents().contains("The path keeps an idle connection"), "{}", terminal.contents());
+    // What the line below says of packets is what the summary says.
+    let shown = terminal.contents();
+    let words: Vec<&str> = shown.split_whitespace().collect();
+    let packets = words.windows(2).find(|pair| pair[1] == "packets").expect("packets").join(" ");
     // Nothing goes on, so once will do.
     terminal.send("q");
     terminal.expect_sane();
     let left = terminal.contents();
+    assert!(left.contains(&packets), "{packets}:\n{left}");
     for words in ["bracket", "cannot be known", "exit=0"] {
         assert!(left.contains(words), "{words} does not stay:\n{left}");
     }

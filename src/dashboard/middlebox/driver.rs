@@ -260,6 +260,8 @@ impl Listener for Tap {
     fn standing(&mut self, now: Timestamp, standing: &Standing<'_>) -> io::Result<()> {
         let packets = standing.packets();
         for (index, (kept, view)) in self.courses.iter_mut().zip(standing.views()).enumerate() {
+            // The last packets count, too.
+            kept.heard |= standing.is_over();
             kept.keep(now, view, packets, || standing.finding(index));
         }
         self.hand_over();
