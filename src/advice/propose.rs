@@ -179,18 +179,29 @@ impl Wish {
             && self.notice_within.is_none_or(|within| dead <= within || !counts(self.stack))
     }
 
-    /// Settings, those that probe least first.
+    /// Settings, those that probe least first; those that leave room for more losses than must be survived, in number
+    /// and in time, come before the others.
     fn proposals(&self, shape: Shape) -> impl Iterator<Item = Settings> {
+        let least = self.lost + 1;
+        let roomy = self.proposals_with(shape, least + 1, 16);
+        roomy.chain(self.proposals_with(shape, least, i64::MAX))
+    }
+
+    /// Settings with at least that count, and an interval of at least that part of the idle time.
+    fn proposals_with(&self, shape: Shape, least: u32, part: i64) -> impl Iterator<Item = Settings> {
         let half = self.silence.as_nanos() / 2 / 1_000_000_000;
         let longest = round(half.min(LONGEST_IDLE)).max(1);
-        let least = self.lost + 1;
         let counts: Vec<u32> = match shape.count {
-            CountOf::Choice => (least..=COUNT.max(least + 1)).rev().collect(),
+            CountOf::Choice => (least..=COUNT.max(least)).rev().collect(),
             CountOf::Fixed(count) => vec![count],
         };
         falling(longest).flat_map(move |idle| {
             let intervals: Vec<i64> = match shape.interval {
-                IntervalOf::Choice => falling(round((idle / 4).clamp(1, LONGEST_INTERVAL))).collect(),
+                IntervalOf::Choice => {
+                    let from = round((idle / 4).clamp(1, LONGEST_INTERVAL));
+                    let to = (idle / part).clamp(1, from);
+                    falling(from).filter(|interval| *interval >= to).collect()
+                }
                 IntervalOf::Share(_) | IntervalOf::Fixed(_) => vec![1],
             };
             let counts = counts.clone();
