@@ -164,6 +164,7 @@ const DASHBOARD_OUTSIDE: &[&str] = &[
     "dashboard/replay/reader.rs",
     "dashboard/simulation/worker.rs",
     "dashboard/live/driver.rs",
+    "dashboard/middlebox/driver.rs",
 ];
 
 /// What only those may name, beside what is impure.

@@ -4,6 +4,9 @@ mod common;
 
 #[path = "dashboard/harness.rs"]
 mod harness;
+#[cfg(feature = "live")]
+#[path = "dashboard/hunt.rs"]
+mod hunt;
 #[path = "dashboard/keys.rs"]
 mod keys;
 #[cfg(feature = "live")]

@@ -5,11 +5,11 @@
 mod world;
 
 use keepscope::frame::Frame;
-use keepscope::live::idle::{Listener, News, Partner, Plan, Report, run};
+use keepscope::live::idle::{Listener, News, Partner, Plan, Report, Standing, run};
 use keepscope::live::wire::Connect;
 use keepscope::partner::client::Options;
 use keepscope::partner::secret::Secret;
-use keepscope::search::{Confounder, Finding, Mode, Verdict, View, Wanted, Way, Why};
+use keepscope::search::{Confounder, Finding, Mode, Verdict, Wanted, Way, Why};
 use keepscope::time::{Span, Timestamp};
 use world::{Path, World};
 
@@ -32,8 +32,8 @@ impl Listener for Notes {
         Ok(())
     }
 
-    fn views(&mut self, _now: Timestamp, views: &dyn Fn() -> Vec<View>) -> std::io::Result<()> {
-        assert!(views().iter().all(|view| view.left.0 <= view.left.1));
+    fn standing(&mut self, _now: Timestamp, standing: &Standing<'_>) -> std::io::Result<()> {
+        assert!(standing.views().iter().all(|view| view.left.0 <= view.left.1));
         Ok(())
     }
 }

@@ -213,7 +213,7 @@ fn open(looks: &Looks) -> io::Result<Exit> {
     #[cfg(feature = "live")]
     if is_possible() {
         let (standby, why) = match super::live_screen::standby() {
-            Ok(Ok(start)) => (Some(start), None),
+            Ok(Ok(start)) => (Some(Standby::Live(Box::new(start))), None),
             Ok(Err(why)) => (None, Some(why)),
             Err(problem) => {
                 complain(&format!("error: {problem}"));

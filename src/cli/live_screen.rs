@@ -15,7 +15,7 @@ use crate::dashboard::live::Manner;
 use crate::dashboard::live::driver::{Ended, Start};
 use crate::dashboard::model::Model;
 use crate::dashboard::replay::Speed;
-use crate::dashboard::run::{self, Start as Screen};
+use crate::dashboard::run::{self, Standby, Start as Screen};
 use crate::dashboard::theme::Theme;
 use crate::live::engine::plan::{Octets, Order, Until};
 use crate::live::filter::Filter;
@@ -77,7 +77,7 @@ pub(super) fn show(start: Start, manner: Manner, theme: Theme) -> io::Result<Exi
     let hash_seed = start.hash_seed;
     let screen =
         Screen { paths: Vec::new(), scenario: None, live: true, hash_seed, folder: PathBuf::from(".") };
-    let ended = run::run(model, &screen, Some(start))?;
+    let ended = run::run(model, &screen, Some(Standby::Live(Box::new(start))))?;
     match ended.live {
         Some(live) => conclude(live, ended.interrupted),
         // Its thread panicked, and said so.

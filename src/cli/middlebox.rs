@@ -5,6 +5,8 @@ mod journal;
 mod output;
 mod plan;
 mod rehearsal;
+#[cfg(feature = "dashboard")]
+mod screen;
 
 use std::io;
 use std::net::IpAddr;
@@ -26,6 +28,7 @@ Examples:
   keepscope middlebox --partner --direction both --write run.pcapng 198.51.100.2:7440
   keepscope middlebox --partner --mode confirm=350s 198.51.100.2:7440   are 350 s survived?
   keepscope middlebox example.net:443                 no partner: what packets from here show
+  keepscope middlebox --plain example.net:443         no screen in a terminal
   keepscope middlebox --plan example.net:443          what would be done, and nothing else
   keepscope middlebox --partner --refresh --locate --timeout 350s 198.51.100.2:7440
                                                       what keeps it open there, and where is it?
@@ -47,10 +50,12 @@ partner there are at most 8, for 15 minutes at most, unless the target is your o
 opening ends at the first refusal. It takes CAP_NET_RAW; without it the command that grants it is
 named. Ctrl-C ends with the result so far.
 
+In a terminal it opens a screen, which shows the search as it goes; ? shows its keys, and q twice ends it with the
+result so far. With --plain, --format, --refresh or --locate, and elsewhere, it writes lines.
+
 Exit codes:
   0    a timeout was found, or there is none up to --max; confirm: connections survive so long;
-       --from: the captures bound one
-       what --refresh and --locate ask is answered
+       what --refresh and --locate ask is answered; --from: the captures bound one
   1    confirm: they do not
   2    wrong usage, no such host, no such partner; --from: a damaged capture (what was read is shown)
   3    rights missing
@@ -110,7 +115,7 @@ pub(super) struct Arguments {
 
     /// Play the rehearsal on the screen (? shows the keys)
     #[cfg(feature = "dashboard")]
-    #[arg(long, conflicts_with_all = ["target", "from"])]
+    #[arg(long, conflicts_with_all = ["target", "from", "plain"])]
     tui: bool,
 
     /// HOST:PORT is 'keepscope respond'
@@ -212,9 +217,13 @@ pub(super) struct Arguments {
     #[arg(long, requires = "journal")]
     resume: bool,
 
-    /// How to show the result
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    /// Text on standard output, with a line of progress; no screen
+    #[arg(long, conflicts_with = "format")]
+    plain: bool,
+
+    /// How to show the result [default: a screen in a terminal that ends with text, text elsewhere]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 
     /// Colour the result
     #[arg(long, value_enum, default_value_t = Color::Auto)]

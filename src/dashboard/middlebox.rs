@@ -1,9 +1,11 @@
 //! A search for an idle timeout as the screen has it: what it told, moment by moment, and which moment is shown.
 //!
 //! Owns [`Hunt`]. It is fed by [`crate::search::View`] and [`crate::search::News`], whoever runs the search: the
-//! wire, or the simulator ([`rehearse`]). A live one is shown as it is now; a rehearsal is over before it is shown,
-//! and played. Pure.
+//! wire (`driver`), or the simulator ([`rehearse`]). A live one is shown as it is now; a rehearsal is over before it
+//! is shown, and played. Pure.
 
+#[cfg(feature = "live")]
+pub mod driver;
 pub mod rehearse;
 pub mod words;
 
@@ -180,6 +182,8 @@ pub struct Hunt {
     pub speed: i64,
     /// The clock outside when it was last looked at.
     ticked: Option<Span>,
+    /// Now, of what is live: as late as what was told last, and as the clock outside says since then.
+    now: Timestamp,
     /// The panel that keys go to.
     pub pane: Pane,
     /// It fills the screen.
@@ -200,6 +204,7 @@ impl Hunt {
             playing: true,
             speed: 1,
             ticked: None,
+            now: Timestamp::default(),
             pane: Pane::Trials,
             maximised: false,
             scrolled: [0; 4],
@@ -220,8 +225,26 @@ impl Hunt {
                 let speed = SPEEDS.iter().copied().find(|speed| *speed >= wanted);
                 self.speed = speed.unwrap_or(SPEEDS.last().copied().unwrap_or(1));
             }
-        } else if let Some(latest) = latest.filter(|_| self.playing) {
-            self.at = self.at.max(latest);
+        } else if let Some(latest) = latest {
+            self.now = self.now.max(latest);
+            if self.playing {
+                self.at = self.now;
+            } else if is_first {
+                self.at = latest;
+            }
+        }
+    }
+
+    /// Whether a search goes on outside.
+    pub fn goes_on(&self) -> bool {
+        !self.simulated && !self.is_done()
+    }
+
+    /// Goes to the end of what is over, or to now and on with it.
+    pub fn to_end(&mut self) {
+        self.playing = true;
+        if let Some((_, last)) = self.span() {
+            self.at = if self.goes_on() { self.now.max(last) } else { last };
         }
     }
 
@@ -265,6 +288,9 @@ impl Hunt {
     pub fn tick(&mut self, now: Span) -> bool {
         let before = self.ticked.replace(now);
         let gone = now.plus(Span::from_nanos(-before.unwrap_or(now).as_nanos())).max(Span::ZERO);
+        if self.goes_on() && self.span().is_some() {
+            self.now = self.now.plus(gone);
+        }
         let Some((_, last)) = self.span().filter(|_| self.runs() && gone > Span::ZERO) else { return false };
         let was = self.at;
         self.at = was.plus(gone.times(if self.simulated { self.speed } else { 1 }));
@@ -278,7 +304,7 @@ impl Hunt {
     /// Goes to a time.
     pub fn go(&mut self, at: Timestamp) {
         if let Some((first, last)) = self.span() {
-            self.at = at.clamp(first, last);
+            self.at = at.clamp(first, if self.goes_on() { last.max(self.now) } else { last });
         }
     }
 

@@ -22,6 +22,8 @@ use super::live::Ask;
 #[cfg(feature = "live")]
 use super::live::driver::{self, Driver};
 use super::message::Message;
+#[cfg(feature = "live")]
+use super::middlebox::driver as search;
 use super::model::{self, Model};
 use super::replay::reader;
 use super::simulation::worker;
@@ -53,11 +55,20 @@ pub struct Ended {
     /// How the live source ended, if there was one.
     #[cfg(feature = "live")]
     pub live: Option<driver::Ended>,
+    /// How the search on a real path ended, if there was one.
+    #[cfg(feature = "live")]
+    pub search: Option<search::Ended>,
 }
 
-/// A live source that can be begun, with open sockets.
+/// What has open sockets.
 #[cfg(feature = "live")]
-pub type Standby = driver::Start;
+#[derive(Debug)]
+pub enum Standby {
+    /// A live source that can be begun.
+    Live(Box<driver::Start>),
+    /// A search that is begun at once.
+    Search(Box<search::Start>),
+}
 
 /// There is no live source in this build.
 #[cfg(not(feature = "live"))]
@@ -102,6 +113,8 @@ pub fn run(mut model: Model, start: &Start, standby: Option<Standby>) -> io::Res
         standby,
         #[cfg(feature = "live")]
         live: None,
+        #[cfg(feature = "live")]
+        search: None,
         began: Instant::now(),
         drawn: None,
     };
@@ -115,6 +128,7 @@ pub fn run(mut model: Model, start: &Start, standby: Option<Standby>) -> io::Res
         let effects = update::begin(&mut model, name, scenario.clone());
         runner.perform(&mut model, &mut screen, effects)?;
     }
+    runner.begin_search()?;
     if start.live {
         let effects = update::begin_live(&mut model);
         runner.perform(&mut model, &mut screen, effects)?;
@@ -128,11 +142,15 @@ pub fn run(mut model: Model, start: &Start, standby: Option<Standby>) -> io::Res
     drop(runner.receiver);
     #[cfg(feature = "live")]
     let live = runner.live.and_then(|live| live.end(*interrupted.as_ref().unwrap_or(&true)));
+    #[cfg(feature = "live")]
+    let search = runner.search.and_then(search::Driver::end);
     Ok(Ended {
         model,
         interrupted: interrupted?,
         #[cfg(feature = "live")]
         live,
+        #[cfg(feature = "live")]
+        search,
     })
 }
 
@@ -149,6 +167,8 @@ struct Runner<'a> {
     standby: Option<Standby>,
     #[cfg(feature = "live")]
     live: Option<Driver>,
+    #[cfg(feature = "live")]
+    search: Option<search::Driver>,
     began: Instant,
     drawn: Option<Instant>,
 }
@@ -297,8 +317,20 @@ impl Runner<'_> {
 impl Runner<'_> {
     fn begin_live(&mut self, model: &mut Model, source: u64) -> io::Result<()> {
         match self.standby.take() {
-            Some(start) => self.live = Some(Driver::begin(start, source, self.sender.clone())?),
-            None => model.notice = Some("no sockets were opened for a live source".to_owned()),
+            Some(Standby::Live(start)) => {
+                self.live = Some(Driver::begin(*start, source, self.sender.clone())?);
+            }
+            _ => model.notice = Some("no sockets were opened for a live source".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn begin_search(&mut self) -> io::Result<()> {
+        match self.standby.take() {
+            Some(Standby::Search(start)) => {
+                self.search = Some(search::Driver::begin(*start, self.sender.clone())?);
+            }
+            other => self.standby = other,
         }
         Ok(())
     }
@@ -316,6 +348,10 @@ impl Runner<'_> {
             Some(never) => match never {},
             None => model.notice = Some("this build has no sockets".to_owned()),
         }
+        Ok(())
+    }
+
+    fn begin_search(&self) -> io::Result<()> {
         Ok(())
     }
 

@@ -135,6 +135,33 @@ pub enum News {
     },
 }
 
+impl News {
+    /// What a person is to be told of it in passing; nothing of what the searches themselves tell.
+    pub fn remark(&self) -> Option<String> {
+        Some(match self {
+            News::Search { .. } | News::Partner(_) | News::Translation(_) => return None,
+            News::Fewer { wanted, allowed } => {
+                format!("the partner allows {allowed} connections instead of {wanted}")
+            }
+            News::Strange => "what came on a test connection was not the partner's".to_owned(),
+            News::NotSent { error } => error.clone(),
+            News::InterfaceLost { name, ours: true } => {
+                format!("the interface {name} was lost: silence tells nothing any more")
+            }
+            News::InterfaceLost { name, ours: false } => {
+                format!("the interface {name} was lost, over which nothing went")
+            }
+            News::ClockStepped { nanos } => {
+                let span = Span::from_nanos(*nanos);
+                format!("the clock was set by {span} s; times here go on without a step")
+            }
+            News::Slept { gap } => {
+                format!("nothing ran for {gap} s; silences under way then do not count")
+            }
+        })
+    }
+}
+
 /// Who wants to know what happens.
 pub trait Listener {
     /// A packet; its number counts all packets of the run.
@@ -149,18 +176,53 @@ pub trait Listener {
     /// If it cannot be told; the run then ends in order.
     fn news(&mut self, news: &News, now: Timestamp) -> std::io::Result<()>;
 
-    /// How the searches stand; called when something happened, and as often as [`Listener::tick`] asks.
+    /// How the searches stand; called when something happened, as often as [`Listener::tick`] asks, and when
+    /// everything is over.
     ///
     /// # Errors
     /// If it cannot be told; the run then ends in order.
-    fn views(&mut self, now: Timestamp, views: &dyn Fn() -> Vec<View>) -> std::io::Result<()> {
-        let _ = (now, views);
+    fn standing(&mut self, now: Timestamp, standing: &Standing<'_>) -> std::io::Result<()> {
+        let _ = (now, standing);
         Ok(())
     }
 
-    /// How often [`Listener::views`] is to be called while nothing happens.
+    /// How often [`Listener::standing`] is to be called while nothing happens.
     fn tick(&self) -> Option<Span> {
         None
+    }
+
+    /// Whether the run is to end with what is known; asked once after each time the wire was woken.
+    fn wants_end(&mut self) -> bool {
+        false
+    }
+}
+
+/// How a run stands.
+#[derive(Debug)]
+pub struct Standing<'a> {
+    core: &'a Core,
+    now: Timestamp,
+}
+
+impl Standing<'_> {
+    /// Each search, in the order of the plan; none before a partner is known to be one.
+    pub fn views(&self) -> Vec<View> {
+        self.core.searches().iter().map(|search| search.view(self.now)).collect()
+    }
+
+    /// What a search would come to if it ended now.
+    pub fn finding(&self, index: usize) -> Option<Finding> {
+        self.core.searches().get(index).map(Search::finding)
+    }
+
+    /// Packets of our connections so far, either way.
+    pub fn packets(&self) -> u64 {
+        self.core.packets
+    }
+
+    /// All connections are closed, and nothing more will come.
+    pub fn is_over(&self) -> bool {
+        self.core.is_done()
     }
 }
 
@@ -288,7 +350,12 @@ impl Run<'_> {
                     self.core.on_interface_lost(now, name);
                 }
                 Arrival::ClockStepped { nanos } => self.core.note(News::ClockStepped { nanos }),
-                Arrival::Woken => {}
+                Arrival::Woken => {
+                    if self.listener.wants_end() {
+                        let now = self.wire.now();
+                        self.core.interrupt(now);
+                    }
+                }
                 Arrival::Interrupted => {
                     let now = self.wire.now();
                     self.core.interrupt(now);
@@ -344,11 +411,9 @@ impl Run<'_> {
             }
         }
         let due = self.listener.tick().is_some_and(|every| now.since(self.ticked) >= every);
-        if (any || due) && self.unheard.is_none() {
+        if (any || due || self.core.is_done()) && self.unheard.is_none() {
             self.ticked = now;
-            let searches = self.core.searches();
-            let views = || searches.iter().map(|search| search.view(now)).collect();
-            let told = self.listener.views(now, &views);
+            let told = self.listener.standing(now, &Standing { core: &self.core, now });
             self.heard(told);
         }
     }

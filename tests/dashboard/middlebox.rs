@@ -203,6 +203,100 @@ fn a_live_search_is_shown_as_it_is_now() {
     assert_eq!(hunt(&screen).courses[0].trials, course.trials);
 }
 
+/// A live search of which the first half was told, 5 s after the program began.
+fn half_told() -> Screen {
+    let whole = by_words("aws-nlb").expect("a rehearsal");
+    let course = &whole.courses[0];
+    let mut screen = Screen::start(120, 40, COLOR);
+    show_search(
+        &mut screen.model,
+        Hunt::new("example.net:7440", false, std::slice::from_ref(&course.wanted)),
+    );
+    screen.tick(Span::from_secs(5));
+    let half = course.moments.len() / 2;
+    let (trials, news) = (course.moments[half - 1].trials, course.moments[half - 1].news);
+    let told = Told {
+        course: 0,
+        moments: course.moments[..half].to_vec(),
+        trials: course.trials[..trials].to_vec(),
+        news: course.news[..news].to_vec(),
+        done: false,
+    };
+    screen.send(Message::Searched(Box::new(told)));
+    screen
+}
+
+#[test]
+fn a_live_search_is_left_by_asking_twice_or_by_ctrl_c() {
+    let mut screen = half_told();
+    screen.keys("q");
+    assert!(screen.effects.is_empty() && screen.shows("q again to quit"), "{}", screen.text());
+    screen.keys("0q");
+    assert!(screen.effects.is_empty(), "another key between, and another screen: it is asked for anew");
+    screen.keys("q");
+    assert_eq!(screen.effects, [Effect::Quit(false)]);
+    screen.effects.clear();
+    screen.key(Key::Ctrl('c'));
+    assert_eq!(screen.effects, [Effect::Quit(true)]);
+    // When it is over, once will do.
+    let mut screen = half_told();
+    screen.send(Message::Searched(Box::new(Told { done: true, ..Told::default() })));
+    screen.keys("q");
+    assert_eq!(screen.effects, [Effect::Quit(false)]);
+}
+
+#[test]
+fn who_paused_comes_back_to_now_and_not_to_what_was_told_last() {
+    for back in [Key::Char(' '), Key::End] {
+        let mut screen = half_told();
+        let told = hunt(&screen).at;
+        screen.keys(" ");
+        screen.model.dirty = false;
+        screen.tick(Span::from_secs(65));
+        assert!(!screen.model.dirty && hunt(&screen).at == told, "who paused sees nothing move");
+        screen.key(back);
+        assert_eq!(hunt(&screen).at.since(told), Span::from_secs(60));
+        assert!(!screen.shows("PAUSE"), "{}", screen.text());
+    }
+    // Going on by hand ends at now, too.
+    let mut screen = half_told();
+    let told = hunt(&screen).at;
+    screen.tick(Span::from_secs(12));
+    for _ in 0..9 {
+        screen.key(Key::Right);
+    }
+    assert_eq!(hunt(&screen).at.since(told), Span::from_secs(7));
+}
+
+#[test]
+fn what_is_over_or_not_seen_is_not_drawn() {
+    let mut screen = half_told();
+    screen.keys("0");
+    screen.model.dirty = false;
+    screen.tick(Span::from_secs(9));
+    assert!(!screen.model.dirty);
+    screen.keys("4");
+    screen.send(Message::Searched(Box::new(Told { done: true, ..Told::default() })));
+    screen.tick(Span::from_secs(10));
+    screen.model.dirty = false;
+    screen.tick(Span::from_secs(20));
+    assert!(!screen.model.dirty && !hunt(&screen).runs());
+}
+
+#[test]
+fn no_rehearsal_takes_the_place_of_a_search_on_a_real_path() {
+    let mut screen = half_told();
+    screen.keys("0");
+    for _ in 0..4 {
+        screen.key(Key::Down);
+    }
+    screen.key(Key::Enter);
+    screen.keys("aws-nlb");
+    screen.key(Key::Enter);
+    assert!(screen.shows("taken by a search on a real path"), "{}", screen.text());
+    assert!(!hunt(&screen).simulated);
+}
+
 #[test]
 fn the_search_at_every_size_and_in_every_theme() {
     let mut wrong = Vec::new();

@@ -28,7 +28,7 @@ fn instead(terminal: &mut Terminal, line: &str) {
     terminal.send(&format!("\x15{line}\r"));
 }
 
-fn signal(name: &str, process: &str) {
+pub fn signal(name: &str, process: &str) {
     assert!(Command::new("kill").args([name, process]).status().expect("kill").success());
 }
 
@@ -216,7 +216,7 @@ fn kept_alive(lab: &Lab, server: &Server) -> TcpStream {
 }
 
 /// What the kernel says of each thread of the programs in a namespace that are ours.
-fn threads_of(namespace: &str) -> Vec<String> {
+pub fn threads_of(namespace: &str) -> Vec<String> {
     let listed = Command::new("ip").args(["netns", "pids", namespace]).output().expect("ip");
     let listed = String::from_utf8(listed.stdout).expect("numbers");
     let mut found = Vec::new();

@@ -78,7 +78,7 @@ impl<'a> Reading<'a> {
     }
 
     fn read(&mut self, interrupted: &AtomicBool) -> io::Result<()> {
-        if self.arguments.format == Format::Jsonl {
+        if self.arguments.format == Some(Format::Jsonl) {
             bounds::jsonl_begin(&mut self.out)?;
         }
         while let Some(frame) = self.captures.next_frame() {
@@ -105,7 +105,7 @@ impl<'a> Reading<'a> {
         }
         let mut any = false;
         while let Some(silence) = self.bounds.poll_silence() {
-            if self.arguments.format == Format::Jsonl {
+            if self.arguments.format == Some(Format::Jsonl) {
                 bounds::jsonl_silence(&mut self.out, &silence)?;
                 any = true;
             }
@@ -123,7 +123,7 @@ impl<'a> Reading<'a> {
             connections: self.pipeline.connections(),
             paths: &paths,
         };
-        match self.arguments.format {
+        match self.arguments.format() {
             Format::Text => bounds::write(&mut self.out, &found, self.arguments.color.style())?,
             Format::Json => bounds::json(&mut self.out, &found)?,
             Format::Jsonl => bounds::jsonl_end(&mut self.out, &found)?,

@@ -7,12 +7,12 @@ use super::journal::JournalFile;
 use super::{Arguments, Format};
 use crate::cli::complain;
 use crate::frame::Frame;
-use crate::live::idle::{Listener, News, Report};
+use crate::live::idle::{Listener, News, Report, Standing};
 use crate::live::recording::Recording;
 use crate::live::wire::Received;
 use crate::report::middlebox::{self, Asked};
 use crate::report::text::Style;
-use crate::search::{self, View};
+use crate::search;
 use crate::time::{Span, Timestamp};
 
 /// How often the line with the progress is written over.
@@ -42,7 +42,7 @@ impl Output {
         journal: Option<JournalFile>,
     ) -> io::Result<Self> {
         let mut output = Self {
-            format: arguments.format,
+            format: arguments.format(),
             style: arguments.color.style(),
             out: BufWriter::new(io::stdout()),
             recording,
@@ -132,42 +132,23 @@ impl Listener for Output {
     }
 
     fn news(&mut self, news: &News, _now: Timestamp) -> io::Result<()> {
-        match news {
-            News::Search { news: search::News::Trial(trial), .. } => self.trial(trial)?,
-            News::Search { .. } | News::Partner(_) | News::Translation(_) => {}
-            News::Fewer { wanted, allowed } => {
-                self.note(&format!("the partner allows {allowed} connections instead of {wanted}"));
-            }
-            News::Strange => {
-                if !std::mem::replace(&mut self.strange, true) {
-                    self.note("what came on a test connection was not the partner's");
-                }
-            }
-            News::NotSent { error } => {
-                if !std::mem::replace(&mut self.not_sent, true) {
-                    self.note(error);
-                }
-            }
-            News::InterfaceLost { name, ours: true } => {
-                self.note(&format!("the interface {name} was lost: silence tells nothing any more"));
-            }
-            News::InterfaceLost { name, ours: false } => {
-                self.note(&format!("the interface {name} was lost, over which nothing went"));
-            }
-            News::ClockStepped { nanos } => {
-                let span = Span::from_nanos(*nanos);
-                self.note(&format!("the clock was set by {span} s; times here go on without a step"));
-            }
-            News::Slept { gap } => {
-                self.note(&format!("nothing ran for {gap} s; silences under way then do not count"));
-            }
+        if let News::Search { news: search::News::Trial(trial), .. } = news {
+            return self.trial(trial);
+        }
+        let said = match news {
+            News::Strange => std::mem::replace(&mut self.strange, true),
+            News::NotSent { .. } => std::mem::replace(&mut self.not_sent, true),
+            _ => false,
+        };
+        if let Some(remark) = news.remark().filter(|_| !said) {
+            self.note(&remark);
         }
         Ok(())
     }
 
-    fn views(&mut self, _now: Timestamp, views: &dyn Fn() -> Vec<View>) -> io::Result<()> {
+    fn standing(&mut self, _now: Timestamp, standing: &Standing<'_>) -> io::Result<()> {
         if self.progress {
-            let line = middlebox::progress(&views());
+            let line = middlebox::progress(&standing.views());
             self.shown = true;
             let _ = write!(io::stderr().lock(), "\r{line}\x1b[K");
         }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use super::journal::JournalFile;
 use super::output::Output;
-use super::{Arguments, Direction, Percent};
+use super::{Arguments, Direction, Format, Percent};
 use crate::cli::{Exit, complain};
 use crate::live::filter::Filter;
 use crate::live::idle::{self, Examine, Partner, PartnerError, Report};
@@ -151,6 +151,24 @@ impl Arguments {
         SessionOptions { fresh: third.max(FRESH.0).min(FRESH.1), ..SessionOptions::default() }
     }
 
+    /// How the result is shown.
+    pub(super) fn format(&self) -> Format {
+        self.format.unwrap_or(Format::Text)
+    }
+
+    /// Whether it is shown on a screen, which has no place for what follows a search.
+    #[cfg(feature = "dashboard")]
+    fn wants_screen(&self) -> bool {
+        let lines = self.plain || self.format.is_some() || self.refresh || self.locate;
+        crate::cli::live_screen::is_wanted(lines)
+    }
+
+    /// Whether it is shown on a screen: never in a build without one.
+    #[cfg(not(feature = "dashboard"))]
+    const fn wants_screen(&self) -> bool {
+        false
+    }
+
     fn system(&self, address: SocketAddr) -> SystemOptions {
         SystemOptions {
             interfaces: self.interface.iter().cloned().collect(),
@@ -158,7 +176,8 @@ impl Arguments {
             sniff: Need::Required,
             send: Need::Required,
             filter: Filter::Peers(vec![address]),
-            signals: true,
+            // A screen hears them itself.
+            signals: !self.wants_screen(),
         }
     }
 }
@@ -279,6 +298,10 @@ fn search(arguments: &Arguments, run: Run) -> io::Result<Exit> {
         interfaces: wire.listening().map(|interface| interface.name().to_owned()).collect(),
         hash_seed: RandomState::new().hash_one(0),
     };
+    #[cfg(feature = "dashboard")]
+    if arguments.wants_screen() {
+        return super::screen::show(arguments, &asked, wire, plan, recording, journal);
+    }
     let mut output = Output::begin(arguments, &asked, recording, journal)?;
     let mut report = match idle::run(&mut wire, plan, &mut output) {
         Ok(report) => report,
@@ -298,7 +321,7 @@ fn search(arguments: &Arguments, run: Run) -> io::Result<Exit> {
 }
 
 /// How it went.
-fn exit(arguments: &Arguments, report: &Report) -> Exit {
+pub(super) fn exit(arguments: &Arguments, report: &Report) -> Exit {
     if let Some(error) = &report.broken {
         complain(&format!("error: {error}"));
     }

@@ -106,7 +106,7 @@ fn search(arguments: &Arguments, asked: &Asked, path: &Path) -> Result<middlebox
 
 fn write(arguments: &Arguments, asked: &Asked, result: &middlebox::Result) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout());
-    match arguments.format {
+    match arguments.format() {
         Format::Text => {
             let subject = asked.simulated.as_deref().unwrap_or_default();
             writeln!(out, "SIMULATED, nothing was sent: {subject}")?;

@@ -6,6 +6,7 @@ use crate::dashboard::effect::Effect;
 use crate::dashboard::keymap::{self, Action};
 use crate::dashboard::live::Live;
 use crate::dashboard::message::Key;
+use crate::dashboard::middlebox::Hunt;
 use crate::dashboard::model::{Asks, Choices, Model, Once, Overlay, Panel, Prompt, Screen, Session};
 use crate::dashboard::theme::Palette;
 use crate::time::{Span, Timestamp};
@@ -69,12 +70,17 @@ pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
 
 /// Leaves, if nothing goes on or if it was asked for twice.
 fn quit(model: &mut Model, asked: Option<Once>) -> Vec<Effect> {
-    let goes_on = model.live.as_ref().and_then(|session| session.live.as_ref()).is_some_and(Live::goes_on);
-    if !goes_on || asked == Some(Once::Quit) {
+    let live = model.live.as_ref().and_then(|session| session.live.as_ref()).is_some_and(Live::goes_on);
+    let search = model.middlebox.as_ref().is_some_and(Hunt::goes_on);
+    if !(live || search) || asked == Some(Once::Quit) {
         return vec![Effect::Quit(false)];
     }
     model.asked_once = Some(Once::Quit);
-    model.notice = Some("this ends what goes on live: q again to quit".to_owned());
+    model.notice = Some(if search {
+        "this ends the search with what it knows so far: q again to quit".to_owned()
+    } else {
+        "this ends what goes on live: q again to quit".to_owned()
+    });
     Vec::new()
 }
 

@@ -16,6 +16,12 @@ pub fn show(model: &mut Model, hunt: Hunt) {
 
 /// Rehearses what was typed.
 pub(super) fn rehearse(model: &mut Model, text: &str) -> Result<(), String> {
+    // What was found is not to be lost for a rehearsal.
+    if model.middlebox.as_ref().is_some_and(|hunt| !hunt.simulated) {
+        return Err(
+            "this screen is taken by a search on a real path; rehearse in another terminal".to_owned()
+        );
+    }
     show(model, rehearse::by_words(text)?);
     Ok(())
 }
@@ -36,12 +42,7 @@ pub(super) fn on_action(model: &mut Model, action: Action) -> Vec<Effect> {
                 hunt.at = first;
             }
         }
-        Action::End => {
-            hunt.playing = true;
-            if let Some((_, last)) = hunt.span() {
-                hunt.at = hunt.at.max(last);
-            }
-        }
+        Action::End => hunt.to_end(),
         Action::Speed(step) if hunt.simulated => hunt.change_speed(step),
         Action::Direction => hunt.course = (hunt.course + 1) % hunt.courses.len().max(1),
         Action::FocusNext => hunt.pane = step_pane(hunt.pane, 1),
@@ -65,6 +66,8 @@ fn play(hunt: &mut Hunt) {
             hunt.at = first;
         }
         hunt.playing = true;
+    } else if !hunt.simulated && !hunt.playing {
+        hunt.to_end();
     } else {
         hunt.playing = !hunt.playing;
     }

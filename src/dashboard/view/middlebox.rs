@@ -83,10 +83,10 @@ pub(super) fn badge(hunt: &Hunt, x: u16, pen: &mut Pen<'_>) {
         (false, false) => "LIVE",
     };
     let role = if hunt.simulated { Role::Doubt } else { Role::Good };
+    let fits = |badge: &&str| usize::from(x) + width(badge) + 2 <= usize::from(pen.width());
+    let short = badge.split(':').next().unwrap_or(badge);
+    let Some(badge) = [badge, short].into_iter().find(fits) else { return };
     let wide = width(badge) as u16;
-    if x + wide + 2 > pen.width() {
-        return;
-    }
     pen.put_right(1, 0, badge, role);
     let room = usize::from(pen.width().saturating_sub(x + wide + 4));
     let name = crate::dashboard::text::shorten(&hunt.subject, room, pen.theme().glyphs().cut);

@@ -517,7 +517,8 @@ impl Core {
     /// The user wants an end.
     pub(super) fn interrupt(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
-        self.interrupted = true;
+        // Where only the connections are still being closed, nothing is cut short.
+        self.interrupted |= matches!(self.phase, Phase::Greeting | Phase::Searching);
         self.end_all(now);
         if self.phase == Phase::Greeting {
             self.begin_closing();

@@ -2,7 +2,7 @@
 
 use crate::dashboard::middlebox::words::{news, result, roughly, silence};
 use crate::dashboard::middlebox::{Hunt, Pane, Standing};
-use crate::dashboard::text::{fit, fit_right, plural};
+use crate::dashboard::text::{fit, fit_right, plural, shorten, width};
 use crate::dashboard::theme::Role;
 use crate::dashboard::view::pen::Pen;
 use crate::search::Outcome;
@@ -16,7 +16,7 @@ fn first_of(lines: usize, height: u16, back: usize) -> usize {
 pub(super) fn trials(hunt: &Hunt, standing: &Standing<'_>, pen: &mut Pen<'_>) {
     let count = plural(standing.trials.len() as u64, "trial");
     let mut pen = pen.panel("Trials", &count, hunt.pane == Pane::Trials);
-    pen.put(1, 0, "   #       silence  tries  result   evidence", Role::Faint);
+    pen.put(1, 0, "   #  silence  tries  result  evidence", Role::Faint);
     let height = pen.height().saturating_sub(1);
     let first = first_of(standing.trials.len(), height, hunt.scrolled(Pane::Trials));
     let cut = pen.theme().glyphs().cut;
@@ -28,11 +28,15 @@ pub(super) fn trials(hunt: &Hunt, standing: &Standing<'_>, pen: &mut Pen<'_>) {
             Outcome::Void(_) => Role::Faint,
         };
         let number = fit_right(&(index + 1).to_string(), 4, cut);
-        let idle = fit_right(&silence(trial.last_idle), 12, cut);
+        let idle = fit_right(&silence(trial.last_idle), 8, cut);
         let tries = fit_right(&trial.attempts.to_string(), 5, cut);
-        let x = pen.put(1, y, &format!("{number}  {idle}  {tries}  "), Role::Text);
-        let x = pen.put(x, y, &fit(&format!("{sign} {word}"), 9, cut), role);
-        pen.put(x, y, &how, Role::Text);
+        let x = pen.put(1, y, &format!("{number} {idle}  {tries}  "), Role::Text);
+        let x = pen.put(x, y, &fit(&format!("{sign} {word}"), 8, cut), role);
+        // The round trip only where it has room.
+        let room = usize::from(pen.width().saturating_sub(x));
+        let short =
+            how.split_once(',').filter(|_| width(&how) > room).map_or(how.as_str(), |(first, _)| first);
+        pen.put(x, y, &shorten(short, room, cut), Role::Text);
     }
 }
 
