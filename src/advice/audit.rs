@@ -1,7 +1,7 @@
 //! Existing configuration, judged by the rules of a recommendation.
 //!
 //! Owns [`Auditor`], which holds each item of a configuration against a path in the simulator, and [`Judgement`]. Uses
-//! [`super::config`] for what is set and [`super::propose`] for what would hold.
+//! [`super::config`] for what is set and `super::propose` for what would hold.
 
 use super::config::{Asked, ConfigError, Item, Kind, Meaning};
 use super::path::{Owner, Path};

@@ -2,7 +2,7 @@
 //!
 //! Owns [`Kind`] (which files are understood, and how to tell), [`Item`] (one thing that is set, or that is not) and how
 //! each is mended. A reader takes any text and never fails but where the text is no document of its kind at all. Uses
-//! [`super::shape`] for what follows from what.
+//! `super::shape` for what follows from what.
 
 mod database;
 mod haproxy;

@@ -1,7 +1,7 @@
 //! A recommendation: what to set on a path, and why.
 //!
 //! Owns [`Recommendation`]: the settings, the naive ones for comparison, and each snippet that was asked for, with
-//! settings of its own where it cannot have the others. Uses [`super::propose`] and [`super::snippets`].
+//! settings of its own where it cannot have the others. Uses `super::propose` and [`super::snippets`].
 
 use super::path::{Owner, Path};
 use super::propose::{Advice, Evidence, NoAdvice, Wish};

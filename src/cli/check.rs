@@ -63,7 +63,7 @@ const MOST_PATIENCE: Span = Span::from_secs(30);
 #[command(after_help = HELP, after_long_help = HELP)]
 #[command(group(ArgGroup::new("selection").args(["pid", "port", "tuples"]).multiple(true)))]
 pub(super) struct Arguments {
-    /// Only these: LOCAL-REMOTE, as 192.0.2.1:40000-198.51.100.2:443 or [2001:db8::1]:40000-[2001:db8::2]:443
+    /// Only these: LOCAL-REMOTE, as 192.0.2.1:40000-198.51.100.2:443 or `[2001:db8::1]:40000-[2001:db8::2]:443`
     #[arg(value_name = "LOCAL-REMOTE", value_parser = tuple)]
     tuples: Vec<(Endpoint, Endpoint)>,
 

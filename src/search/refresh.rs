@@ -2,7 +2,7 @@
 //!
 //! Owns [`Experiment`]. Pure: what happened to connections goes in, what is to be done comes out. Once a timeout T is
 //! known, connections of their own are left silent but for one [`Form`] of packet, and then it is tested whether they
-//! are still known. What they came to is judged in [`judge`].
+//! are still known. What they came to is judged in `judge`.
 //!
 //! Two courses. *Once*: one packet at 0.6 T, the test between T and 1.6 T. There was no silence of T that ended with a
 //! packet from here, so nothing can have been made anew: who lives was refreshed. *Kept*: a packet every 0.6 T for

@@ -1,6 +1,6 @@
 //! The table of a live source: ours with their state, settings and losses, and what else is seen.
 //!
-//! Only the lines that are visible are made. Columns go in the order of [`COLUMNS`]'s last number as it narrows.
+//! Only the lines that are visible are made. Columns go in the order of `COLUMNS`'s last number as it narrows.
 
 use super::connections::top;
 use super::pen::Pen;

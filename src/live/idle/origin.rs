@@ -1,7 +1,7 @@
 //! Who ended a connection: the far end, or something on the way.
 //!
 //! Owns the judgement of a RST, a FIN or an ICMP error against what the peer's packets looked like before. Pure. The
-//! rules are those by which captures are judged ([`crate::analysis::reset`]): another TTL is another sender; what
+//! rules are those by which captures are judged (`analysis::reset`): another TTL is another sender; what
 //! comes sooner than the peer can answer comes from nearer; where the two disagree, nobody knows.
 
 use std::net::IpAddr;
