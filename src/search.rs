@@ -253,7 +253,8 @@ impl Search {
             false => None,
         };
         let pin = self.plan.pin_by.map(|by| self.started.plus(by)).filter(|by| *by > self.now);
-        let budget = self.wanted.budget.map(|budget| self.started.plus(budget));
+        // Beyond it only a sign of life is waited for.
+        let budget = self.wanted.budget.map(|budget| self.started.plus(budget)).filter(|at| *at > self.now);
         let settles = self.settles().filter(|at| *at > self.now);
         let due = [self.pool.due(), opening, pin, budget, settles].into_iter().flatten().min();
         // With nothing due at all a second is soon enough to see that it is over.
