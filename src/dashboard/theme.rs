@@ -128,14 +128,14 @@ impl Theme {
     }
 
     /// The same of the 16 colours that every terminal has. On white, green, cyan and yellow cannot be read, and
-    /// neither can dark red and blue on black.
+    /// neither can dark red and blue on black; pure red and magenta are too dark there for high contrast.
     fn basic_color(&self, role: Role) -> Option<Color> {
         let (on_dark, on_light, on_black) = match role {
             Role::Good => (Color::Green, None, Color::LightGreen),
             Role::Doubt => (Color::Yellow, Some(Color::Red), Color::LightYellow),
-            Role::Bad => (Color::LightRed, Some(Color::Red), Color::LightRed),
+            Role::Bad => (Color::LightRed, Some(Color::Red), Color::White),
             Role::Idle | Role::Focus => (Color::Cyan, Some(Color::Blue), Color::LightCyan),
-            Role::Interval => (Color::Magenta, Some(Color::Magenta), Color::LightMagenta),
+            Role::Interval => (Color::Magenta, Some(Color::Magenta), Color::White),
             _ => return None,
         };
         match self.palette {
