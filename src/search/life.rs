@@ -24,6 +24,10 @@ pub(super) struct Seeking {
 impl Search {
     /// Whether the deaths could as well be those of the far end.
     pub(super) fn lacks_sign_of_life(&self) -> bool {
+        // A partner gives one all the time, on its control connection.
+        if self.wanted.partner {
+            return false;
+        }
         let alive = self.record.estimate().alive;
         let deaths = || self.record.dead().filter(|trial| Some(trial.idle) > alive);
         if deaths().any(|trial| trial.death().is_some_and(is_of_path)) {
