@@ -326,6 +326,7 @@ impl Core {
                 break;
             }
         }
+        self.ask_sign();
         if let Some(control) = &mut self.control {
             while let Some(octets) = control.poll_octets() {
                 self.commands.push_back(Command::Write(Whose::Control, control.handle, octets));
