@@ -7,8 +7,9 @@ use super::name::{frames, moment, party};
 use super::story::Story;
 use super::timeline::timeline;
 use super::{badge, rule};
-use crate::analysis::inference::{Explanation, Setting};
+use crate::analysis::inference::{Estimate, Explanation, Setting};
 use crate::analysis::{ConnectionRecord, Inference, ProberRecord};
+use crate::frame::FrameId;
 use crate::report::text::inference::{ranged, told};
 use crate::report::text::{lookalike_line, marks, plural, prober_line, silence};
 use crate::track::event::{Basis, Party, Start};
@@ -60,8 +61,7 @@ fn facts(record: &ConnectionRecord, several: bool) -> Markup {
             dt { "Evidence" }
             dd {
                 @if verdict.evidence.is_empty() { "none" } @else {
-                    @if several { "file:frame " } @else { "frames " }
-                    span.mono { (frames(&verdict.evidence, several)) }
+                    (named(&verdict.evidence, several))
                 }
             }
             dt { "Rule" }
@@ -94,8 +94,7 @@ fn facts(record: &ConnectionRecord, several: bool) -> Markup {
                 dd {
                     (confounder.kind.sentence())
                     @if !confounder.frames.is_empty() {
-                        " (" @if several { "file:frame " } @else { "frames " }
-                        span.mono { (frames(&confounder.frames, several)) } ")"
+                        " (" (named(&confounder.frames, several)) ")"
                     }
                 }
             }
@@ -106,6 +105,12 @@ fn facts(record: &ConnectionRecord, several: bool) -> Markup {
             }
         }
     }
+}
+
+/// Some frames with the word for them.
+fn named(ids: &[FrameId], several: bool) -> Markup {
+    let word = if ids.len() == 1 { "frame" } else { "frames" };
+    html! { (word) " " span.mono { (frames(ids, several)) } }
 }
 
 /// By which rules its probes were recognised, with how many by each.
@@ -129,11 +134,12 @@ fn basis(record: &ConnectionRecord) -> String {
 /// What the probes of one end tell of its settings.
 fn settings(party: Party, prober: &ProberRecord, inference: &Inference) -> Markup {
     let told = told(inference);
+    let timeouts = told.iter().any(|one| timeout(one).is_some());
     html! {
         p { strong { (self::party(party)) } (prober_line(party, prober).trim_start_matches(party.name())) "." }
         @if !told.is_empty() {
             div.wide tabindex="0" role="group" aria-label={ "Settings of the " (self::party(party)) } {
-                table {
+                table.settings {
                     caption { "Settings that explain the keepalives of the " (self::party(party)) }
                     thead {
                         tr {
@@ -141,12 +147,12 @@ fn settings(party: Party, prober: &ProberRecord, inference: &Inference) -> Marku
                             th scope="col" { "Idle" }
                             th scope="col" { "Interval" }
                             th scope="col" { "Count" }
-                            th scope="col" { "User timeout" }
+                            @if timeouts { th scope="col" { "User timeout" } }
                             th scope="col" { "Score" }
                         }
                     }
                     tbody {
-                        @for one in told { (explained(one, inference)) }
+                        @for one in told { (explained(one, inference, timeouts)) }
                     }
                     @if let Some((idle, interval)) = observed(inference) {
                         tfoot {
@@ -155,7 +161,7 @@ fn settings(party: Party, prober: &ProberRecord, inference: &Inference) -> Marku
                                 td { (idle) }
                                 td { (interval) }
                                 td { (counted(inference)) }
-                                td { "–" }
+                                @if timeouts { td { "–" } }
                                 td { "–" }
                             }
                         }
@@ -169,9 +175,14 @@ fn settings(party: Party, prober: &ProberRecord, inference: &Inference) -> Marku
     }
 }
 
-fn explained(one: &Explanation, inference: &Inference) -> Markup {
+/// The user timeouts that may have ended it instead of the count.
+fn timeout(one: &Explanation) -> Option<Setting> {
+    one.user_timeout.filter(|_| one.count_in_doubt)
+}
+
+fn explained(one: &Explanation, inference: &Inference, timeouts: bool) -> Markup {
     let setting = |setting: Option<Setting>| setting.map_or_else(|| "–".to_owned(), ranged);
-    let timeout = one.user_timeout.filter(|_| one.count_in_doubt);
+    let timeout = timeout(one);
     let least = inference.count.filter(|count| !count.exact && timeout.is_none());
     let count = match (one.count, least) {
         (Some(count), _) => count.to_string(),
@@ -188,7 +199,7 @@ fn explained(one: &Explanation, inference: &Inference) -> Markup {
             td { (setting(one.idle)) }
             td { (setting(one.interval)) }
             td { (count) }
-            td { (setting(timeout)) }
+            @if timeouts { td { (setting(timeout)) } }
             td.mono { (format!("{:.3}", one.score)) }
         }
     }
@@ -196,12 +207,9 @@ fn explained(one: &Explanation, inference: &Inference) -> Markup {
 
 /// What was seen of idle time and interval.
 fn observed(inference: &Inference) -> Option<(String, String)> {
-    let range = |seen: &crate::analysis::inference::Estimate| {
-        if seen.low == seen.high {
-            silence(seen.low)
-        } else {
-            format!("{} to {}", silence(seen.low), silence(seen.high))
-        }
+    let range = |seen: &Estimate| {
+        let (low, high) = (silence(seen.low), silence(seen.high));
+        if low == high { low } else { format!("{low} to {high}") }
     };
     let words = [&inference.idle, &inference.interval].map(|seen| seen.as_ref().map(range));
     let any = words.iter().any(Option::is_some);
