@@ -76,9 +76,9 @@ fn a_browser_shows_it_light_and_dark_and_narrow() {
     let folder = scratch("html_picture");
     let page = write(&folder, "vanish", &[&capture_path("vanish.pcap")]);
     let looks = [
-        ("900,1400", &[][..], false),
-        ("500,900", &[], false),
-        ("900,700", &["--blink-settings=preferredColorScheme=0"], true),
+        ("700,600", &[][..], false),
+        ("500,600", &[], false),
+        ("700,500", &["--blink-settings=preferredColorScheme=0"], true),
     ];
     for (size, extra, dark) in looks {
         let seen = picture(&folder, &page, size, extra);

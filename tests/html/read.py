@@ -25,7 +25,7 @@ def elements(tree):
 
 
 def text(element):
-    return " ".join("".join(element.itertext()).split())
+    return " ".join(" ".join(element.itertext()).split())
 
 
 def classes(element):

@@ -140,7 +140,7 @@ fn settings(party: Party, prober: &ProberRecord, inference: &Inference) -> Marku
         @if !told.is_empty() {
             div.wide tabindex="0" role="group" aria-label={ "Settings of the " (self::party(party)) } {
                 table.settings {
-                    caption { "Settings that explain the keepalives of the " (self::party(party)) }
+                    caption { "Likely settings of the " (self::party(party)) }
                     thead {
                         tr {
                             th scope="col" { "Looks like" }

@@ -108,13 +108,13 @@ impl Drawing {
 
     fn left_out(&mut self, moments: &[Moment]) {
         let count = |wanted: fn(&What) -> bool| moments.iter().filter(|moment| wanted(&moment.what)).count();
-        let probes = count(|what| matches!(what, What::Probe { .. })) as u64;
-        let others = moments.len() as u64 - probes;
-        self.pause(&format!(
-            "left out: {}, {}",
-            plural(probes, "keepalive"),
-            plural(others, "other segment")
-        ));
+        let probes = count(|what| matches!(what, What::Probe { .. }));
+        let answers = count(|what| matches!(what, What::Answer { .. }));
+        let counts =
+            [(probes, "keepalive"), (answers, "answer"), (moments.len() - probes - answers, "segment")];
+        let some = counts.iter().filter(|(count, _)| *count > 0);
+        let words: Vec<String> = some.map(|(count, noun)| plural(*count as u64, noun)).collect();
+        self.pause(&format!("left out: {}", words.join(", ")));
     }
 
     fn pause(&mut self, words: &str) {

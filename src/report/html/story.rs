@@ -10,7 +10,7 @@ use crate::time::{Span, Timestamp};
 use crate::track::event::{AnswerKind, LookAlike, Mark, Party, ProbeSegment, Start};
 
 /// Moments at the beginning that stay where some are left out.
-const HEAD: usize = 6;
+const HEAD: usize = 5;
 
 /// The same at the end.
 const TAIL: usize = 30;
