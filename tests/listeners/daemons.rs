@@ -42,35 +42,34 @@ fn installed(path: &str) -> Option<&str> {
     found.then_some(path)
 }
 
+/// What there is, as soon as it is there.
+#[expect(clippy::disallowed_methods, reason = "other programs take real time")]
+fn until<T>(mut found: impl FnMut() -> Result<T, String>) -> T {
+    let start = Instant::now();
+    loop {
+        match found() {
+            Ok(found) => return found,
+            Err(problem) => assert!(start.elapsed() < PATIENCE, "{problem}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A connection from the client's host, as soon as there is somebody who takes it.
 fn connected(net: &Net, port: u16) -> TcpStream {
     let address = SocketAddr::new(SERVER[0].parse().expect("an address"), port);
-    let attempts = move || {
-        let start = Instant::now();
-        loop {
-            match TcpStream::connect(address) {
-                Ok(connection) => return connection,
-                Err(error) => assert!(start.elapsed() < PATIENCE, "{address}: {error}"),
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    };
-    net.on(&net.client, attempts).result()
+    let attempt = move || TcpStream::connect(address).map_err(|error| format!("{address}: {error}"));
+    net.on(&net.client, move || until(attempt)).result()
 }
 
 /// The listener at a port, and the exit code, as soon as it is as wanted: a program may set its options some time
 /// after it accepted.
 fn settled(net: &Net, port: u16, wanted: impl Fn(&Value) -> bool) -> (Value, i32) {
     let port = port.to_string();
-    let start = Instant::now();
-    loop {
+    until(|| {
         let (listener, code) = only(&audit(&net.server, &["--port", &port]));
-        if wanted(&listener) {
-            return (listener, code);
-        }
-        assert!(start.elapsed() < PATIENCE, "{listener}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+        if wanted(&listener) { Ok((listener, code)) } else { Err(listener.to_string()) }
+    })
 }
 
 fn has_keepalive(listener: &Value) -> bool {
