@@ -27,6 +27,8 @@ mod recommend;
 #[cfg(feature = "live")]
 mod respond;
 mod simulate;
+#[cfg(feature = "live")]
+mod sockets;
 mod stacks;
 #[cfg(feature = "live")]
 mod token;
@@ -97,6 +99,7 @@ What would happen:
   keepscope simulate linux-340s-behind-350s       a path with boxes on it, on a virtual clock
   keepscope recommend --timeout 350s              what to set where connections are forgotten after 350 s
   keepscope audit --timeout 350s /etc/sysctl.conf whether what is set already holds there
+                                                  (--listeners: what listens on this host)
   keepscope stacks                                how TCP stacks keep connections alive
   keepscope products                              after how much silence middleboxes forget a connection
 
