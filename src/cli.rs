@@ -76,6 +76,14 @@ impl From<Exit> for ExitCode {
     }
 }
 
+#[cfg(feature = "live")]
+impl Exit {
+    /// The same of a run with a recording or a journal: where not all of it could be written, it is not done.
+    pub(crate) fn if_kept(self, kept: bool) -> Self {
+        if self == Exit::Done && !kept { Exit::BadInput } else { self }
+    }
+}
+
 const SHORT_HELP: &str = "\
 keepscope sees, sends, simulates and judges TCP keepalives at packet level.
 
@@ -115,7 +123,8 @@ Exit codes:
        expected did not come about; doctor: probing is not possible, for other reasons than rights;
        middlebox --mode confirm: connections do not survive so long; recommend: nothing holds;
        audit: something is unsafe; check --test: a connection is dead
-  2    wrong usage, or input that cannot be read or is damaged (what could be read is reported)
+  2    wrong usage, or input that cannot be read or is damaged (what could be read is reported);
+       where it would be 0: a recording or a journal that could not be written to its end
   3    rights are missing (doctor: and so probing does not work)
   4    verify: nothing that was promised could be seen; diff: nothing in common to compare;
        probe: what happened does not tell; middlebox: no timeout was found, or it cannot be known;

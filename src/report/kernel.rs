@@ -206,6 +206,12 @@ fn reason(run: &Run) -> String {
         Verdict::Closed => format!("the peer closed in order {ended} after the start, {probes} sent"),
         Verdict::Failed => format!("the socket failed {ended} after the start{error}"),
         Verdict::NoProbe => format!("no probe was due in {ended}"),
+        Verdict::CutOff => {
+            let why = run.cut_off.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!(
+                "{probes} by the kernel's count, {answers} answered, but this end has no way to the peer any more: {why}"
+            )
+        }
     }
 }
 

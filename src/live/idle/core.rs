@@ -18,7 +18,7 @@ use crate::live::engine::learn::Dress;
 use crate::live::wire::{Ended, Handle};
 use crate::pipeline::Pipeline;
 use crate::search::refresh::Experiment;
-use crate::search::{Command as Order, Id, Input, NotOpened, SENTINELS, Search};
+use crate::search::{Command as Order, Id, Input, NotOpened, SENTINELS, Search, Why};
 use crate::segment::SeqNum;
 use crate::time::{Span, Timestamp};
 
@@ -520,7 +520,12 @@ impl Core {
         self.now = self.now.max(now);
         // Where only the connections are still being closed, nothing is cut short.
         self.interrupted |= matches!(self.phase, Phase::Greeting | Phase::Searching);
-        self.end_all(now);
+        self.end(now, Why::Interrupted);
+    }
+
+    /// Ends everything with what is known.
+    fn end(&mut self, now: Timestamp, why: Why) {
+        self.end_all(now, why);
         if self.phase == Phase::Greeting {
             self.begin_closing();
         }
@@ -528,8 +533,8 @@ impl Core {
     }
 
     /// Ends what is under way.
-    fn end_all(&mut self, now: Timestamp) {
-        self.searches.iter_mut().for_each(|search| search.interrupt(now));
+    fn end_all(&mut self, now: Timestamp, why: Why) {
+        self.searches.iter_mut().for_each(|search| search.end(now, why));
         self.experiment.iter_mut().for_each(|experiment| experiment.interrupt(now));
     }
 
@@ -548,7 +553,8 @@ impl Core {
         let ours = ours.is_some_and(|index| self.interfaces.contains(&index));
         self.news.push_back(News::InterfaceLost { name, ours });
         if ours {
-            self.interrupt(now);
+            self.now = self.now.max(now);
+            self.end(now, Why::InterfaceLost);
         }
     }
 

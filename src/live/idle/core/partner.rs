@@ -6,7 +6,7 @@ use crate::live::idle::flow::{Flow, Step};
 use crate::live::idle::{News, Translation};
 use crate::partner::client::Told;
 use crate::partner::message::{Back, Number, Welcome};
-use crate::search::Search;
+use crate::search::{Search, Why};
 use crate::segment::Endpoint;
 
 impl Core {
@@ -95,7 +95,7 @@ impl Core {
         }
         self.partner_failed = Some(why.clone());
         let now = self.now;
-        self.end_all(now);
+        self.end_all(now, Why::Interrupted);
         if self.searches.is_empty() && self.experiment.is_none() {
             self.begin_closing();
         } else {
