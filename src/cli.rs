@@ -8,6 +8,7 @@ mod analyze;
 mod audit;
 #[cfg(feature = "live")]
 mod check;
+mod completions;
 #[cfg(feature = "dashboard")]
 mod dashboard;
 mod diff;
@@ -16,6 +17,7 @@ mod doctor;
 mod live_input;
 #[cfg(all(feature = "dashboard", feature = "live"))]
 mod live_screen;
+mod man;
 #[cfg(feature = "live")]
 mod middlebox;
 mod predict;
@@ -156,6 +158,8 @@ enum Command {
     /// List the connections this host has, how long they have been silent, and test whether they are still alive.
     #[cfg(feature = "live")]
     Check(check::Arguments),
+    /// Write what a shell needs to complete commands, options and names.
+    Completions(completions::Arguments),
     /// Open the screen: with a capture to replay it, with a peer to probe it, without to choose.
     #[cfg(feature = "dashboard")]
     Dashboard(dashboard::DashboardArguments),
@@ -164,6 +168,8 @@ enum Command {
     /// Show what this machine allows, and the command that mends each lack.
     #[cfg(feature = "live")]
     Doctor(doctor::Arguments),
+    /// Write the manual pages.
+    Man(man::Arguments),
     /// Find after how much silence the path to a host forgets a connection, and what happens then.
     #[cfg(feature = "live")]
     Middlebox(middlebox::Arguments),
@@ -204,11 +210,13 @@ pub fn main() -> ExitCode {
         Some(Command::Audit(arguments)) => audit::run(&arguments),
         #[cfg(feature = "live")]
         Some(Command::Check(arguments)) => check::run(&arguments),
+        Some(Command::Completions(arguments)) => completions::run(&arguments),
         #[cfg(feature = "dashboard")]
         Some(Command::Dashboard(arguments)) => dashboard::dashboard(arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
         #[cfg(feature = "live")]
         Some(Command::Doctor(arguments)) => doctor::run(&arguments),
+        Some(Command::Man(arguments)) => man::run(&arguments),
         #[cfg(feature = "live")]
         Some(Command::Middlebox(arguments)) => middlebox::run(&arguments),
         Some(Command::Predict(arguments)) => predict::run(&arguments),

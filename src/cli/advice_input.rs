@@ -5,6 +5,7 @@ use std::path::{Path as FilePath, PathBuf};
 
 use clap::Args;
 
+use super::completions::Names;
 use super::duration;
 use crate::advice::Wish;
 use crate::advice::path::{Owner, Path};
@@ -24,7 +25,7 @@ pub(super) struct PathArguments {
     timeout: Option<Span>,
 
     /// The product that forgets (keepscope products lists them), with its default or with --timeout
-    #[arg(long, value_name = "PRODUCT", conflicts_with = "from")]
+    #[arg(long, value_name = "PRODUCT", conflicts_with = "from", value_parser = Names::of_products(), hide_possible_values = true)]
     behind: Option<String>,
 
     /// The result of a measurement (JSON, keepscope.middlebox/1), or - for standard input
@@ -32,7 +33,7 @@ pub(super) struct PathArguments {
     from: Option<PathBuf>,
 
     /// The stack that keeps its connections alive (keepscope stacks lists them)
-    #[arg(long, default_value = "linux", value_name = "NAME")]
+    #[arg(long, default_value = "linux", value_name = "NAME", value_parser = Names::of_stacks(), hide_possible_values = true)]
     stack: String,
 
     /// CONFIG_HZ of the Linux kernel [default: all of 100, 250, 300 and 1000]

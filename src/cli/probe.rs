@@ -8,7 +8,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use self::output::Output;
 use super::{Exit, complain, duration};
@@ -64,7 +64,7 @@ const TOO_FAST: &str = "note: Linux answers probes without data at most once in 
 #[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The peer: a name or an address with a port, IPv6 addresses in brackets
-    #[arg(value_name = "HOST:PORT")]
+    #[arg(value_name = "HOST:PORT", value_hint = ValueHint::Hostname)]
     target: Target,
 
     /// Silence before a probe. Short by default, so that five rounds take five seconds; to test what a path
