@@ -28,7 +28,7 @@ pub(super) struct Arguments {
 /// Writes the completions to standard output.
 pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut super::command(), "keepscope", &mut script);
+    clap_complete::generate(arguments.shell, &mut super::definition(), "keepscope", &mut script);
     io::stdout().lock().write_all(&script)?;
     Ok(Exit::Done)
 }

@@ -25,7 +25,7 @@ pub(super) struct Arguments {
 
 /// Writes the pages.
 pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
-    let mut command = super::command().disable_help_subcommand(true);
+    let mut command = super::definition().disable_help_subcommand(true);
     command.build();
     if arguments.folder == Path::new("-") {
         io::stdout().lock().write_all(&page(&command)?)?;

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 
 use self::output::Output;
-use super::{Exit, complain, duration};
+use super::{Color, Exit, complain, duration};
 use crate::keepalive::Settings;
 use crate::live::engine::plan::{Octets, Order, Plan, Until};
 use crate::live::engine::verdict::State;
@@ -148,6 +148,10 @@ pub(super) struct Arguments {
     /// Text without colours, with absolute times and named values: a line for each thing that happens; no screen
     #[arg(long)]
     plain: bool,
+
+    /// Colour the text
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    color: Color,
 
     /// How to show the result [default: a screen in a terminal, text elsewhere]
     #[arg(long, value_enum)]
@@ -389,7 +393,7 @@ fn screen(
         ..super::live_screen::source(system)
     };
     let manner = live::Manner { settings: asked.order.settings, octets };
-    super::live_screen::show(start, manner, super::dashboard::Looks::default().theme())
+    super::live_screen::show(start, manner, &super::dashboard::Looks::preferred())
 }
 
 fn options(arguments: &Arguments, address: SocketAddr, signals: bool) -> Options {
