@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
+use super::completions::Names;
 use super::sockets::{self, Refused};
 use super::{Exit, complain, duration};
 use crate::advice::Wish;
@@ -83,7 +84,7 @@ pub(super) struct Arguments {
     timeout: Option<Span>,
 
     /// Judge their keepalives: behind this product (keepscope products lists them), with its default or --timeout
-    #[arg(long, value_name = "PRODUCT")]
+    #[arg(long, value_name = "PRODUCT", value_parser = Names::of_products(), hide_possible_values = true)]
     behind: Option<String>,
 
     /// Read the keepalive settings from a duplicate of each socket, which takes the right to trace its process
