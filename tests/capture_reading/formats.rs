@@ -182,7 +182,7 @@ fn sections_have_their_own_order_and_interfaces() {
 fn blocks_that_are_no_packets_are_no_frames() {
     let mut out = Out::new(Order::Big);
     out.section().interface(1, 0, &[(2, b"\xff\xfe\x80"), (3, b"caf\xe9")]);
-    for kind in [4, 5, 9, 10, 0xbad, 0x4000_0bad, 0x204, 0x216, 0x221, 0x7777_7777] {
+    for kind in [4, 5, 9, 10, 0x204, 0x216, 0x221, 0xbad, 0x4000_0bad, 0x7777_7777] {
         out.block(kind, |out| {
             out.raw(&[0xff; 20]);
         });
