@@ -115,7 +115,7 @@ pub fn json(out: &mut dyn Write, path: &Path, judged: &[Judgement]) -> io::Resul
         unknown: count(Verdict::Unknown),
         items: judged.iter().map(item_document).collect(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    crate::report::plain::pretty(&mut *out, &document)?;
     writeln!(out)
 }
 
