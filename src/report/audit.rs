@@ -157,7 +157,7 @@ impl Judged {
             listeners: listeners.map(Listeners::documents),
             loopback_left_out: listeners.map(|listeners| listeners.loopback),
         };
-        serde_json::to_writer_pretty(&mut *out, &document)?;
+        crate::report::plain::pretty(&mut *out, &document)?;
         writeln!(out)
     }
 }
