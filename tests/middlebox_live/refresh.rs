@@ -57,13 +57,13 @@ fn nat_after_a_search() {
         |run| refresh_is(run, "keepalives_count") && run.document["locate"]["verdict"] == "located",
     );
     assert_eq!(run.direction("in")["verdict"], "found");
-    for form in ["keepalive", "keepalive_octet", "ack", "ttl_limited", "data"] {
+    for form in ["keepalive", "keepalive_octet", "ack", "ttl_limited", "inward", "data"] {
         assert_eq!(counts(&run, form), "yes", "{:#}", run.document["refresh"]);
     }
     assert_eq!(run.document["refresh"]["one_way_out"], "yes");
     // What is answered is told from what is not.
     for one in run.document["refresh"]["forms"].as_array().expect("forms") {
-        let both = !matches!(one["form"].as_str(), Some("ack" | "ttl_limited"));
+        let both = !matches!(one["form"].as_str(), Some("ack" | "ttl_limited" | "inward"));
         assert_eq!(one["both_ways"], both, "{one:#}");
         assert_eq!(one["answered"].as_u64() > Some(0), both, "{one:#}");
     }
@@ -94,6 +94,7 @@ fn outbound_only() {
         |run| refresh_is(run, "keepalives_count") && run.document["refresh"]["one_way_out"] == "yes",
     );
     assert_eq!((counts(&run, "ack"), counts(&run, "keepalive")), ("yes", "yes"));
+    assert_eq!(run.document["refresh"]["one_way_in"], "no", "{:#}", run.document["refresh"]);
     // It counts what it forwards, and what ends there is not forwarded.
     assert_eq!(counts(&run, "ttl_limited"), "no", "{:#}", run.document["refresh"]);
     assert!(run.document["directions"].as_array().is_some_and(Vec::is_empty), "nothing was searched");
@@ -120,8 +121,9 @@ fn inbound_only() {
     let run = until(
         "inbound_only",
         || search_with_partner(&lab, &at(0, PORT), &["--refresh", "--locate", "--timeout", "6s"]),
-        |run| run.document["refresh"]["verdict"] == "keepalives_count",
+        |run| run.document["refresh"]["verdict"] == "keepalives_count" && counts(run, "inward") == "yes",
     );
+    assert_eq!(run.document["refresh"]["one_way_in"], "yes");
     assert_eq!(run.document["refresh"]["one_way_out"], "no", "{:#}", run.document["refresh"]);
     assert_eq!((counts(&run, "ack"), counts(&run, "data")), ("no", "yes"));
     let located = (&run.document["locate"]["verdict"], run.code);
@@ -139,7 +141,9 @@ fn proxy() {
         || search_with_partner(&lab, &target, &["--refresh", "--locate", "--timeout", "6s"]),
         |run| run.document["refresh"]["verdict"] == "only_data",
     );
-    for (form, does) in [("keepalive", "no"), ("keepalive_octet", "no"), ("ack", "no"), ("data", "yes")] {
+    for (form, does) in
+        [("keepalive", "no"), ("keepalive_octet", "no"), ("ack", "no"), ("inward", "no"), ("data", "yes")]
+    {
         assert_eq!(counts(&run, form), does, "{form}: {:#}", run.document["refresh"]);
     }
     let located = (&run.document["locate"]["verdict"], run.code);

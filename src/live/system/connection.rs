@@ -11,7 +11,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::event::epoll::EventFlags;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use super::sniffer::attach;
 use super::wait::{Source, Waiter};
+use crate::live::filter::Filter;
 use crate::live::wire::{Connect, Ended, Handle, WireError};
 use crate::segment::Endpoint;
 
@@ -148,6 +150,20 @@ impl Connections {
         if let Some(connection) = self.held.get_mut(&handle.0) {
             connection.heard.get_or_insert_default();
         }
+    }
+
+    /// Keeps what comes on it from it, or does so no more: a socket's filter drops a segment before TCP sees it
+    /// (net/ipv4/tcp_ipv4.c, `tcp_filter`), so that nothing is answered.
+    pub(super) fn deafen(&self, handle: Handle, deaf: bool) -> Result<(), WireError> {
+        let operation = "keeping segments from a connection";
+        let failed = |error| WireError::System { operation, error };
+        let connection =
+            self.held.get(&handle.0).ok_or_else(|| failed(io::ErrorKind::NotConnected.into()))?;
+        match deaf {
+            true => attach(&connection.socket, &Filter::Nothing.program(false)),
+            false => connection.socket.detach_filter(),
+        }
+        .map_err(failed)
     }
 
     /// What its peer said since this was last asked, if anything.

@@ -255,7 +255,7 @@ pub(super) fn outcome(experiment: &Experiment) -> Outcome {
     let refresh = question.refresh.then(|| {
         let mut forms = vec![Form::Keepalive, Form::KeepaliveOctet, Form::Ack];
         forms.extend(hops.filter(|hops| *hops > 0).map(Form::Limited));
-        forms.push(Form::Data);
+        forms.extend([Form::Inward, Form::Data]);
         let all: Vec<Refreshed> = forms.into_iter().map(|form| refreshed(connections, form)).collect();
         let tried: Vec<Refreshed> =
             all.into_iter().filter(|one| lived_died(one) != (0, 0) || one.void > 0).collect();
@@ -408,6 +408,14 @@ impl Outcome {
         {
             location.sender = cue.map(Sender::of);
         }
+    }
+
+    /// Whether packets that only come from the partner, and are not answered, count; unknown where none were sent.
+    pub fn one_way_in(&self) -> Counts {
+        let forms = self.refresh.iter().flat_map(|(_, _, forms)| forms);
+        let inward = forms.into_iter().find(|one| one.form == Form::Inward);
+        let valid = self.control.counts == Counts::No;
+        inward.filter(|one| valid && one.answered == 0).map_or(Counts::Unknown, |one| one.counts)
     }
 
     /// Whether all that was asked is answered.
