@@ -233,6 +233,8 @@ struct Connection {
     answered: u32,
     /// Data was sent, and its answer has not come.
     unanswered: bool,
+    /// It ended before anything was said on it.
+    unasked: bool,
     fate: Option<Fate>,
 }
 
@@ -280,8 +282,9 @@ impl Experiment {
     fn add(&mut self, form: Form, course: Course) {
         let id = Id(u32::try_from(self.connections.len()).unwrap_or(u32::MAX));
         let state = State::Waiting;
-        let (sent, answered, unanswered, fate) = (0, 0, false, None);
-        self.connections.push(Connection { id, form, course, state, sent, answered, unanswered, fate });
+        let (sent, answered, unanswered, unasked, fate) = (0, 0, false, false, None);
+        let connection = Connection { id, form, course, state, sent, answered, unanswered, unasked, fate };
+        self.connections.push(connection);
     }
 
     /// The far end is behind so many routers, as its TTL shows; told once the first connection is open.
@@ -467,6 +470,7 @@ impl Experiment {
             (State::Open { .. }, Input::Disturbed { .. }) if connection.form.is_both_ways() => {}
             (State::Open { .. }, Input::Disturbed { .. }) => self.finish(index, Fate::Void),
             (State::Open { .. } | State::Testing { .. }, Input::Ended { how, origin, .. }) => {
+                connection.unasked = matches!(connection.state, State::Open { .. }) && connection.sent == 0;
                 self.finish(index, Fate::Ended(how, origin));
             }
             (State::Testing { .. }, Input::Answered { sign, .. }) => {

@@ -197,6 +197,19 @@ fn without_partner() {
     assert!(said.contains("without a partner nothing was sent from the other side"), "{said}");
 }
 
+/// A server that closes idle connections itself is no box that forgets, and keepalives are not for it.
+fn ended_by_the_far_end() {
+    let Some(lab) = Lab::new(1) else { return };
+    let server = Server::that_closes(&lab, std::time::Duration::from_secs(3));
+    let run = until(
+        "ended_by_the_far_end",
+        || search(&lab, &at(0, server.port), &["--refresh", "--locate", "--timeout", "6s"]),
+        |run| run.document["refresh"]["verdict"] == "ended_by_peer",
+    );
+    let located = (&run.document["locate"]["verdict"], &run.document["refresh"]["one_way_out"], run.code);
+    assert_eq!(located, (&"ended_by_peer".into(), &"unknown".into(), 4), "{:#}", run.document);
+}
+
 /// Two boxes in a row, of which this one forgets first.
 fn located_at(hop: usize, version: usize) {
     let Some(lab) = Lab::new(2) else { return };
@@ -246,6 +259,7 @@ fn what_keeps_a_connection_open_is_found() {
         ("proxy", proxy),
         ("no_timeout", no_timeout),
         ("without_partner", without_partner),
+        ("ended_by_the_far_end", ended_by_the_far_end),
     ];
     side_by_side(cases);
 }

@@ -13,7 +13,11 @@ impl Flow {
             Form::Data => self.arm(now, steps),
             Form::Inward => {
                 if self.state == State::Idle {
-                    // What our kernel does not get it does not answer.
+                    // What our kernel does not get it does not answer. What comes with the largest TTL it gets.
+                    let ttl = self.trace.and_then(|trace| trace.baseline()).map(|baseline| baseline.ttl);
+                    if ttl.is_none_or(|(_, highest)| highest == u8::MAX) {
+                        return steps.push(Step::Tell(Input::NotSent { attempt: 0 }));
+                    }
                     if !self.deaf {
                         self.deaf = true;
                         steps.push(Step::Deafen(true));
