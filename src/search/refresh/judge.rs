@@ -291,15 +291,16 @@ pub(super) fn outcome(experiment: &Experiment) -> Outcome {
             all.into_iter().filter(|one| lived_died(one) != (0, 0) || one.void > 0).collect();
         let verdict = verdict(&control, &tried);
         let one_way = one_way(valid && ended.is_none(), &tried);
-        (
-            ended.filter(|_| verdict == Verdict::NotKeepalives).map_or(verdict, |(verdict, _)| verdict),
-            one_way,
-            tried,
-        )
+        match ended.filter(|_| matches!(verdict, Verdict::NotKeepalives | Verdict::Unknown)) {
+            None => (verdict, one_way, tried),
+            // What died would have died so or so.
+            Some((verdict, _)) => (verdict, one_way, tried.into_iter().map(Refreshed::untold).collect()),
+        }
     });
     let location = question.locate.then(|| {
         let found = location(experiment, &control);
-        let untold = matches!(found.located, Located::OneWay | Located::NoHops | Located::Beyond);
+        let untold =
+            matches!(found.located, Located::OneWay | Located::NoHops | Located::Beyond | Located::Unknown);
         let located = ended.filter(|_| untold).map_or(found.located, |(_, located)| located);
         Location { located, ..found }
     });
@@ -366,6 +367,14 @@ fn refreshed(connections: &[Connection], form: Form) -> Refreshed {
         _ => Counts::Mixed,
     };
     one
+}
+
+impl Refreshed {
+    /// Its deaths say nothing.
+    fn untold(self) -> Self {
+        let counts = if self.counts == Counts::Yes { Counts::Yes } else { Counts::Unknown };
+        Self { counts, ..self }
+    }
 }
 
 fn counts(tried: &[Refreshed], wanted: impl Fn(Form) -> bool) -> Counts {
