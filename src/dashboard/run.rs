@@ -242,7 +242,8 @@ impl Runner<'_> {
         for effect in effects {
             match effect {
                 Effect::Quit(interrupted) => return Ok(Some(interrupted)),
-                Effect::Redraw => screen.clear()?,
+                // `clear` would ask the terminal where the cursor is, and the answer is read by the thread with the keys.
+                Effect::Redraw => screen.resize(screen.size()?.into())?,
                 Effect::Suspend => terminal::suspend()?,
                 Effect::Retake(mouse) => terminal::retake(mouse)?,
                 Effect::Mouse(on) => terminal::set_mouse(on)?,

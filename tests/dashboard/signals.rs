@@ -67,6 +67,10 @@ fn a_screen_that_is_stopped_gives_the_terminal_back_and_takes_it_again() {
     terminal.wait_for("TIMED OUT");
     terminal.send("m");
     terminal.wait_for("mouse on");
+    // Something else wrote over it; all is drawn anew.
+    terminal.parser.process(b"\x1b[H\x1b[2J");
+    terminal.send("\x0c");
+    terminal.wait_for("TIMED OUT");
     let program = terminal.program();
     let stopped = || read_to_string(format!("/proc/{program}/stat")).is_ok_and(|stat| stat.contains(") T "));
     for by in ["Ctrl-Z", "SIGTSTP"] {
@@ -86,9 +90,9 @@ fn a_screen_that_is_stopped_gives_the_terminal_back_and_takes_it_again() {
         assert!(terminal.settings().contains("-icanon"), "{by}: {}", terminal.settings());
         // Keys are keys again.
         terminal.send("?");
-        terminal.wait_for("zoom the timeline");
+        terminal.wait_for("Esc closes");
         terminal.send("\x1b");
-        terminal.wait_gone("zoom the timeline");
+        terminal.wait_gone("Esc closes");
     }
     // Stopped by what cannot be caught, and its terminal used by others.
     signal("-STOP", &program);
