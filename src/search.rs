@@ -67,6 +67,10 @@
 //!             Command::Close(id) => drop(quiet_since.remove(&id)),
 //!         }
 //!     }
+//!     // This partner is always there.
+//!     if search.wants_sign().is_some() {
+//!         search.on_sign(now, now);
+//!     }
 //!     if let Some(due) = search.next_timeout() {
 //!         now = now.max(due);
 //!         search.on_timeout(now);
@@ -232,7 +236,11 @@ impl Search {
     pub fn end(&mut self, now: Timestamp, why: Why) {
         self.now = self.now.max(now);
         if self.phase != Phase::Done {
-            let verdict = self.verdict_so_far(why);
+            let verdict = match self.verdict_so_far(why) {
+                // There is no time left to ask for one.
+                Verdict::Found if self.lacks_sign_of_life() => Verdict::Inconclusive(Why::NoSignOfLife),
+                other => other,
+            };
             self.finish(verdict);
         }
     }

@@ -156,15 +156,17 @@ fn screen(
     packets: PacketFilter,
     recording: Option<Recording>,
 ) -> io::Result<Exit> {
-    use crate::dashboard::live::{Manner, driver};
+    use crate::dashboard::live::driver;
     let filter = arguments.filter.clone().unwrap_or_default();
+    // Of a peer that is probed beside it.
+    let manner = super::settings::current().manner().unwrap_or_default();
     let start = driver::Start {
         watching: Some(driver::Watching { filter, packets }),
         recording: arguments.write.clone().zip(recording),
         ends_after: arguments.time,
         ..super::live_screen::source(system)
     };
-    super::live_screen::show(start, Manner::default(), super::dashboard::Looks::default().theme())
+    super::live_screen::show(start, manner, &super::dashboard::Looks::preferred())
 }
 
 fn watch(

@@ -113,7 +113,9 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
 /// Opens captures and shows them.
 pub fn open(model: &mut Model, paths: Vec<PathBuf>) -> Vec<Effect> {
     model.sources += 1;
-    model.session = Some(Session::new(model.sources, paths.clone(), model.choices.speed));
+    let mut session = Session::new(model.sources, paths.clone(), model.choices.speed);
+    session.table.columns = model.choices.columns;
+    model.session = Some(session);
     model.go(Screen::Replay);
     model.overlay = None;
     model.dirty = true;

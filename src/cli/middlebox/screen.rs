@@ -10,7 +10,6 @@ use super::plan::exit;
 use crate::cli::{Exit, complain, dashboard};
 use crate::dashboard::middlebox::Hunt;
 use crate::dashboard::middlebox::driver::{Ended, Journal, Start};
-use crate::dashboard::model::Model;
 use crate::dashboard::replay::Speed;
 use crate::dashboard::run::{self, Standby, Start as Screen};
 use crate::dashboard::update::show_search;
@@ -29,7 +28,7 @@ pub(super) fn show(
     recording: Option<Recording>,
     journal: Option<JournalFile>,
 ) -> io::Result<Exit> {
-    let mut model = Model::new((80, 24), dashboard::Looks::default().theme(), Speed::Fit);
+    let mut model = dashboard::Looks::preferred().model(Speed::Fit);
     show_search(&mut model, Hunt::new(&asked.target(), false, &asked.directions));
     model.no_live = Some("the sockets of this run are for the search alone".to_owned());
     let screen = Screen {

@@ -3,7 +3,6 @@
 use std::io::{self, BufWriter, Stdout, Write};
 
 use super::{Arguments, Format};
-use crate::cli::Color;
 use crate::cli::complain;
 use crate::frame::Frame;
 use crate::live::engine::{Listener, News, Report};
@@ -39,7 +38,7 @@ impl Output {
     ) -> io::Result<Self> {
         let words = Manner::Words { numbered: asked.connections > 1, count: asked.order.settings.count };
         let manner = if arguments.plain { Manner::Plain } else { words };
-        let style = if arguments.plain { Style::default() } else { Color::Auto.style() };
+        let style = if arguments.plain { Style::default() } else { arguments.color.style() };
         let mut output = Self {
             format: arguments.format(),
             style,

@@ -31,6 +31,9 @@ const LAST: Span = Span::from_millis(100);
 /// The experiment in the place of a search's number.
 const EXPERIMENT: usize = usize::MAX;
 
+/// Connections of which the pipeline knows something at once.
+const MOST_KNOWN: usize = 4096;
+
 /// A connection of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Whose {
@@ -119,7 +122,8 @@ impl Core {
     /// Begins: with the partner, or with the searches where there is none.
     pub(super) fn new(plan: Plan, now: Timestamp) -> Self {
         let partner = plan.partner.is_some();
-        let pipeline = Pipeline::new(plan.hash_seed);
+        let mut pipeline = Pipeline::new(plan.hash_seed);
+        pipeline.keep_at_most(MOST_KNOWN);
         let mut core = Self {
             plan,
             phase: Phase::Greeting,
@@ -326,6 +330,7 @@ impl Core {
                 break;
             }
         }
+        self.ask_sign();
         if let Some(control) = &mut self.control {
             while let Some(octets) = control.poll_octets() {
                 self.commands.push_back(Command::Write(Whose::Control, control.handle, octets));

@@ -6,7 +6,7 @@ use crate::live::idle::flow::{Flow, Step};
 use crate::live::idle::{News, Translation};
 use crate::partner::client::Told;
 use crate::partner::message::{Back, Number, Welcome};
-use crate::search::Why;
+use crate::search::{Search, Why};
 use crate::segment::Endpoint;
 
 impl Core {
@@ -40,6 +40,11 @@ impl Core {
                 self.with_test(number, |flow, steps| flow.on_ended_there(how, now, steps));
             }
             Told::Stray { seen, .. } => self.on_stray(seen.remote),
+            Told::Alive { asked } => {
+                for search in &mut self.searches {
+                    search.on_sign(now, asked);
+                }
+            }
             Told::Back { .. } | Told::Failed(_) => {}
         }
     }
@@ -71,6 +76,14 @@ impl Core {
             if taken {
                 return;
             }
+        }
+    }
+
+    /// Asks the partner for a sign of life where a search wants one.
+    pub(super) fn ask_sign(&mut self) {
+        let since = self.searches.iter().filter_map(Search::wants_sign).max();
+        if let (Some(since), Some(control)) = (since, &mut self.control) {
+            control.ask_sign(self.now, since);
         }
     }
 
