@@ -23,6 +23,9 @@ mod middlebox;
 mod moments;
 #[path = "dashboard/screens.rs"]
 mod screens;
+#[cfg(feature = "live")]
+#[path = "dashboard/signals.rs"]
+mod signals;
 #[path = "dashboard/simulate.rs"]
 mod simulate;
 #[path = "dashboard/sizes.rs"]

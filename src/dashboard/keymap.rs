@@ -25,6 +25,8 @@ pub enum Action {
     Screen(Screen),
     /// Draw everything anew.
     Redraw,
+    /// Stop, and give the terminal back until somebody wants us to go on.
+    Suspend,
     /// Keys go to the next panel.
     FocusNext,
     /// Keys go to the panel before.
@@ -449,6 +451,7 @@ pub static BINDINGS: &[Binding] = &[
         "",
     ),
     everywhere(&[(K::Ctrl('l'), A::Redraw)], "Ctrl-L", "draw everything anew", ""),
+    everywhere(&[(K::Ctrl('z'), A::Suspend)], "Ctrl-Z", "stop, recordings too, until the shell's fg", ""),
     everywhere(&[(K::Char('?'), A::Help), (K::F(1), A::Help)], "? F1", "these keys", "help"),
     everywhere(
         &[(K::Char('q'), A::Quit)],

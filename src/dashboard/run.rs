@@ -21,7 +21,7 @@ use super::export::{self, From};
 use super::live::Ask;
 #[cfg(feature = "live")]
 use super::live::driver::{self, Driver};
-use super::message::{Key, Message};
+use super::message::Message;
 #[cfg(feature = "live")]
 use super::middlebox::driver as search;
 use super::model::{self, Model};
@@ -242,7 +242,8 @@ impl Runner<'_> {
         for effect in effects {
             match effect {
                 Effect::Quit(interrupted) => return Ok(Some(interrupted)),
-                Effect::Redraw => screen.clear()?,
+                // `clear` would ask the terminal where the cursor is, and the answer is read by the thread with the keys.
+                Effect::Redraw => screen.resize(screen.size()?.into())?,
                 Effect::Suspend => terminal::suspend()?,
                 Effect::Retake(mouse) => terminal::retake(mouse)?,
                 Effect::Mouse(on) => terminal::set_mouse(on)?,
@@ -374,11 +375,6 @@ fn watch_keys(sender: SyncSender<Message>) -> io::Result<()> {
         // A terminal that is gone cannot be read.
         while let Ok(event) = crossterm::event::read() {
             let message = if answers.has(&event) { None } else { terminal::message(&event) };
-            // A terminal in our mode makes no signal of it.
-            let message = message.map(|message| match message {
-                Message::Key(Key::Ctrl('z')) => Message::Suspend,
-                other => other,
-            });
             if message.is_some_and(|message| sender.send(message).is_err()) {
                 return;
             }
