@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend, CrosstermBackend};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -118,6 +118,9 @@ pub fn run(mut model: Model, start: &Start, standby: Option<Standby>) -> io::Res
         began: Instant::now(),
         drawn: None,
     };
+    if model.choices.mouse {
+        terminal::set_mouse(true)?;
+    }
     let size = screen.size()?;
     model.size = (size.width, size.height);
     if !start.paths.is_empty() {
@@ -242,7 +245,11 @@ impl Runner<'_> {
         for effect in effects {
             match effect {
                 Effect::Quit(interrupted) => return Ok(Some(interrupted)),
-                Effect::Redraw => screen.clear()?,
+                Effect::Redraw => {
+                    // `Terminal::clear` would ask where the cursor is, and wait where nothing answers.
+                    screen.backend_mut().clear()?;
+                    screen.swap_buffers();
+                }
                 Effect::Mouse(on) => terminal::set_mouse(on)?,
                 Effect::Copy(text) => terminal::copy(&text)?,
                 Effect::Open(source, paths) => self.read(source, paths)?,
