@@ -26,7 +26,8 @@ fn may_mount() -> bool {
 
 /// The package, as built from the binary under test.
 fn package() -> Option<PathBuf> {
-    if Command::new("cargo").args(["deb", "--version"]).output().is_ok_and(|output| !output.status.success()) {
+    if Command::new("cargo").args(["deb", "--version"]).output().is_ok_and(|output| !output.status.success())
+    {
         skip("cargo-deb is not installed (cargo install --locked cargo-deb)");
         return None;
     }
@@ -104,7 +105,10 @@ fn the_package_is_installed_with_its_capability_and_runs_for_everybody() {
     let out = said(&output);
     assert!(output.status.success(), "{out}");
     assert!(out.contains("/usr/bin/keepscope cap_net_raw=ep"), "{out}");
-    assert!(out.contains("keepscope-analyze.1.gz") && out.contains("complete -F") && out.contains("removed"), "{out}");
+    assert!(
+        out.contains("keepscope-analyze.1.gz") && out.contains("complete -F") && out.contains("removed"),
+        "{out}"
+    );
     let begin = out.find("{\n").or_else(|| out.find("{\"")).expect("a document");
     let mut documents = serde_json::Deserializer::from_str(&out[begin..]).into_iter::<serde_json::Value>();
     let document = documents.next().expect("a document").expect("a document");
@@ -122,7 +126,8 @@ fn where_the_capability_cannot_be_set_the_package_says_so_and_is_installed() {
     let without = "rm -f /sbin/setcap /usr/sbin/setcap; ";
     let failing = "printf '#!/bin/sh\\nexit 1\\n' > /usr/sbin/setcap; chmod 755 /usr/sbin/setcap; ";
     for (how, words) in [(without, "setcap is not installed"), (failing, "cannot be given CAP_NET_RAW")] {
-        let script = format!("{how} {INSTALL} /usr/bin/keepscope --version; dpkg -s keepscope | grep ^Status");
+        let script =
+            format!("{how} {INSTALL} /usr/bin/keepscope --version; dpkg -s keepscope | grep ^Status");
         let output = inside(&mounted(&package), &script);
         let out = said(&output);
         assert!(output.status.success(), "{out}");
@@ -155,7 +160,8 @@ fn the_static_binary_runs_where_nothing_else_is() {
     std::fs::create_dir(empty.join("etc")).expect("a folder");
     std::fs::write(empty.join("etc/hosts"), "127.0.0.1 peer.example\n").expect("a file");
     let run = |arguments: &[&str]| {
-        let output = Command::new("chroot").arg(&empty).arg("/keepscope").args(arguments).output().expect("chroot");
+        let output =
+            Command::new("chroot").arg(&empty).arg("/keepscope").args(arguments).output().expect("chroot");
         (output.status.code(), said(&output))
     };
     let (code, out) = run(&["analyze", "/vanish.pcap"]);

@@ -111,14 +111,16 @@ columns = [\"probes\", \"packets\"]
 times = \"utc\"
 [keys]
 quit = [\"ctrl-q\", \"F4\"]
-play = \"x\"
+play = \"P\"
 ";
 
 #[test]
 fn the_screen_begins_as_the_file_says_and_takes_its_keys() {
     let capture = capture_path("lossy.pcap");
     let mut terminal = configured("replay", WANTED, &["replay", &capture]);
-    terminal.wait_for("x play");
+    terminal.wait_for("17 packets");
+    terminal.wait_for("ALIVE");
+    terminal.wait_for("P play");
     let screen = terminal.contents();
     assert!(screen.contains("+-") && !screen.contains('─'), "ASCII: {screen}");
     let head = screen.lines().find(|line| line.contains("client > server")).expect("the table");
@@ -128,8 +130,8 @@ fn the_screen_begins_as_the_file_says_and_takes_its_keys() {
     let raw = String::from_utf8_lossy(&terminal.raw).into_owned();
     assert!(raw.contains("\u{1b}[?1000h"), "the terminal is told of the mouse");
     assert!(!raw.contains("38;2;") && !raw.contains("38;5;"), "mono");
-    terminal.send("x");
-    terminal.wait_gone("x play");
+    terminal.send("P");
+    terminal.wait_gone("P play");
     // All is drawn anew, and the terminal is asked nothing: one that does not answer would be waited for.
     let before = terminal.raw.len();
     terminal.send("\u{c}");
@@ -144,7 +146,7 @@ fn the_screen_begins_as_the_file_says_and_takes_its_keys() {
     terminal.wait_for("17 packets");
     // An option comes before the file.
     let mut terminal = configured("option", WANTED, &["replay", "--theme", "dark", &capture]);
-    terminal.wait_for("x play");
+    terminal.wait_for("P play");
     let raw = String::from_utf8_lossy(&terminal.raw).into_owned();
     assert!(raw.contains("38;") || raw.contains("\u{1b}[3"), "colours");
 }
