@@ -182,7 +182,7 @@ fn pages_are_well_formed_and_keep_examples_as_they_are() {
     }
     if has("groff") {
         let mut shown = Command::new("groff")
-            .args(["-man", "-K", "utf8", "-T", "ascii", "-P", "-c", "-P", "-b", "-P", "-u"])
+            .args(["-man", "-K", "utf8", "-T", "utf8", "-P", "-c", "-P", "-b", "-P", "-u"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -121,6 +121,7 @@ fn the_screen_begins_as_the_file_says_and_takes_its_keys() {
     terminal.wait_for("17 packets");
     terminal.wait_for("ALIVE");
     terminal.wait_for("P play");
+    terminal.wait_for("END");
     let screen = terminal.contents();
     assert!(screen.contains("+-") && !screen.contains('─'), "ASCII: {screen}");
     let head = screen.lines().find(|line| line.contains("client > server")).expect("the table");
@@ -131,7 +132,8 @@ fn the_screen_begins_as_the_file_says_and_takes_its_keys() {
     assert!(raw.contains("\u{1b}[?1000h"), "the terminal is told of the mouse");
     assert!(!raw.contains("38;2;") && !raw.contains("38;5;"), "mono");
     terminal.send("P");
-    terminal.wait_gone("P play");
+    terminal.wait_gone("END");
+    terminal.wait_for("PLAY");
     // All is drawn anew, and the terminal is asked nothing: one that does not answer would be waited for.
     let before = terminal.raw.len();
     terminal.send("\u{c}");
