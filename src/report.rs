@@ -29,6 +29,7 @@ pub mod marked;
 pub mod middlebox;
 mod model;
 mod number;
+mod plain;
 pub mod predict;
 #[cfg(feature = "live")]
 pub mod probe;

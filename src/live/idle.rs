@@ -252,7 +252,7 @@ pub struct Report {
     pub received: Received,
     /// What the partner sees of our end.
     pub translation: Option<Translation>,
-    /// The user wanted an end before it had come, or an interface went away.
+    /// The user wanted an end before it had come.
     pub interrupted: bool,
     /// Why the partner was not one, or no more.
     pub partner_failed: Option<PartnerError>,

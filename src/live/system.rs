@@ -63,7 +63,7 @@ pub struct Options {
     pub send: Need,
     /// Which packets to see at first. [`Filter::Peers`] is extended by each connection that is opened.
     pub filter: Filter,
-    /// Whether SIGINT and SIGTERM become [`Arrival::Interrupted`]. A second SIGINT ends the program.
+    /// Whether SIGINT, SIGTERM and SIGHUP become [`Arrival::Interrupted`]. A second SIGINT ends the program.
     pub signals: bool,
 }
 

@@ -317,7 +317,7 @@ fn search(arguments: &Arguments, run: Run) -> io::Result<Exit> {
         return Err(error);
     }
     output.finish(&asked, &report, now)?;
-    Ok(exit(arguments, &report))
+    Ok(exit(arguments, &report).if_kept(output.has_kept_all()))
 }
 
 /// How it went.

@@ -168,6 +168,13 @@ impl Control {
         }
     }
 
+    /// Asks for a sign of life, unless one was asked for at this time or later already.
+    pub(super) fn ask_sign(&mut self, now: Timestamp, since: Timestamp) {
+        if let Some(client) = &mut self.client {
+            client.ask_sign(now, since);
+        }
+    }
+
     /// A time of the partner in ours.
     pub(super) fn local_time(&self, time: Timestamp) -> Option<Timestamp> {
         self.client.as_ref()?.local_time(time)
