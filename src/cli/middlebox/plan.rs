@@ -61,6 +61,7 @@ impl Arguments {
         }
         if let (Some(timeout), Some(examine)) = (self.timeout, self.examine(partner)) {
             let question = Question {
+                inward: false,
                 alive: timeout,
                 dead: timeout,
                 partner,

@@ -51,7 +51,7 @@ pub fn hold(input: &[u8]) {
             }
             assert_eq!(kind.read(text).as_ref(), Ok(&items));
             let sum: u32 = text.bytes().map(u32::from).sum();
-            if items.len() <= MOST_JUDGED && sum % JUDGED == 0 {
+            if items.len() <= MOST_JUDGED && sum.is_multiple_of(JUDGED) {
                 judge(kind, text, items.len());
             }
         }
