@@ -191,7 +191,12 @@ fn below_next_acked(sender: View<'_>, receiver: View<'_>, segment: &Segment, qui
 }
 
 /// SEQ = SND.NXT-1 and that octet was not acknowledged in the capture.
-fn below_next_outstanding(sender: View<'_>, receiver: View<'_>, segment: &Segment, quiet: Option<Span>) -> Verdict {
+fn below_next_outstanding(
+    sender: View<'_>,
+    receiver: View<'_>,
+    segment: &Segment,
+    quiet: Option<Span>,
+) -> Verdict {
     if segment.len == 1 {
         return if receiver.window() == Some(0) {
             Verdict::LookAlike(LookAlike::ZeroWindowProbe, "unacknowledged octet into a window of 0")

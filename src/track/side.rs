@@ -287,7 +287,8 @@ impl Side {
     /// Whether a position is SND.UNA, or was until one of the last acknowledgments.
     pub(super) fn may_be_una(&self, position: u64) -> bool {
         let Some(acked) = self.acked() else { return false };
-        position == acked || self.acked_before.iter().any(|before| SeqNum(*before).unwrap_near(acked) == position)
+        position == acked
+            || self.acked_before.iter().any(|before| SeqNum(*before).unwrap_near(acked) == position)
     }
 
     /// What is in flight when a probe stands at `position`, if anything is.
