@@ -40,6 +40,8 @@ struct ResetSeen {
     at: Mark,
     /// Its SEQ was SND.NXT, as far as is known.
     exact: bool,
+    /// Its receiver sent something else than a RST afterwards.
+    went_on: bool,
 }
 
 /// What happens to few connections, or only at their end.
@@ -263,7 +265,11 @@ impl Connection {
             let receiver = self.side(from.peer());
             receiver.acked().is_some_and(|acked| receiver.position(segment.ack) < acked)
         };
+        let life = self.side(from).life();
         self.side_mut(from).learn_header(segment, told_nothing(class), late);
+        if class == Class::StaleReset && !self.is_reset {
+            self.side_mut(from).learn_stale(life);
+        }
         if class.sends_again(finished) {
             let heard = self.side(from.peer()).last.map(|last| last.mark());
             self.side_mut(from).learn_repeated(segment, heard);
@@ -290,7 +296,7 @@ impl Connection {
     }
 
     fn on_ordinary(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
-        self.doubt_reset(segment, log);
+        self.doubt_reset(segment, step.from, log);
         self.decide_candidates(segment, step, log);
         let (sender, receiver) = (self.side(step.from), self.side(step.from.peer()));
         let verdict = classify::judge(sender, receiver, segment, step.ack_is_news, step.quiet);

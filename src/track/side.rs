@@ -79,6 +79,8 @@ struct Rare {
     hole: Option<(u64, u64)>,
     /// What lay in an earlier hole was acknowledged and never came.
     missing: bool,
+    /// The last RST of its address that had no effect, and what counts in its place as its last sign of life.
+    stale: Option<(Mark, Option<Mark>)>,
     /// The latest octets, or FIN, that it sent again.
     repeated: Option<Repeated>,
 }
@@ -433,6 +435,11 @@ impl Side {
         }
     }
 
+    /// The window scale of its SYN, if that was captured; nothing in it where the SYN had none.
+    pub(super) fn offered_scale(&self) -> Option<Option<u8>> {
+        self.looks.syn().map(|offer| offer.window_scale)
+    }
+
     /// When the advertised window last became 0.
     pub(super) fn window_closed(&self) -> Option<Timestamp> {
         self.rare.as_ref()?.window_closed
@@ -444,6 +451,22 @@ impl Side {
         let at = Mark { frame: segment.id, time: segment.time };
         let rare = self.rare();
         rare.repeated = Some(Repeated::once_more(rare.repeated, segment.seq, at, heard));
+    }
+
+    /// Its last segment that shows it alive: anybody can send a RST that does not fit the connection.
+    pub(super) fn life(&self) -> Option<Mark> {
+        let last = self.last.map(|last| last.mark());
+        match self.rare.as_ref().and_then(|rare| rare.stale) {
+            Some((stale, before)) if last == Some(stale) => before,
+            _ => last,
+        }
+    }
+
+    /// Learns that its last segment is a RST that does not fit, and what its last sign of life was before.
+    #[cold]
+    pub(super) fn learn_stale(&mut self, before: Option<Mark>) {
+        let last = self.last.map(|last| last.mark());
+        self.rare().stale = last.map(|stale| (stale, before));
     }
 
     /// Counts a look-alike that it sent.
@@ -461,7 +484,7 @@ impl Side {
         SideSummary {
             segments: self.segments,
             data_segments: self.data_segments,
-            last: self.last.map(|last| last.mark()),
+            last: self.life(),
             fin: self.rare.as_ref().and_then(|rare| rare.fin),
             ttl: self.ttl,
             timestamps: self.timestamp.is_some(),
