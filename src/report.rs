@@ -16,6 +16,7 @@ pub mod csv;
 pub mod diff;
 #[cfg(feature = "live")]
 pub mod doctor;
+mod escaped;
 #[cfg(feature = "scenario")]
 pub mod fleet;
 pub mod json;

@@ -10,6 +10,7 @@ use super::text::plural;
 use crate::advice::audit::{Judgement, Verdict};
 use crate::advice::path::Path;
 use crate::keepalive::Settings;
+use crate::printable::printable;
 use crate::stack::value::seconds;
 use crate::time::Span;
 
@@ -50,7 +51,7 @@ pub fn text(out: &mut dyn Write, path: &Path, judged: &[Judgement]) -> io::Resul
 
 /// What stands in a file may be anything; what stands on a terminal may not.
 fn clean(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+    printable(text, '?').into_owned()
 }
 
 #[derive(Serialize)]
@@ -115,7 +116,7 @@ pub fn json(out: &mut dyn Write, path: &Path, judged: &[Judgement]) -> io::Resul
         unknown: count(Verdict::Unknown),
         items: judged.iter().map(item_document).collect(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    crate::report::escaped::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)
 }
 
