@@ -5,6 +5,10 @@ mod common;
 mod forged;
 #[path = "hostile/packets.rs"]
 mod packets;
+#[path = "hostile/screen.rs"]
+mod screen;
+#[path = "hostile/sizes.rs"]
+mod sizes;
 
 use serde_json::Value;
 
