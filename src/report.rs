@@ -16,6 +16,7 @@ pub mod csv;
 pub mod diff;
 #[cfg(feature = "live")]
 pub mod doctor;
+mod escaped;
 #[cfg(feature = "scenario")]
 pub mod fleet;
 #[cfg(feature = "html")]
@@ -30,7 +31,6 @@ pub mod marked;
 pub mod middlebox;
 mod model;
 mod number;
-mod plain;
 pub mod predict;
 #[cfg(feature = "live")]
 pub mod probe;

@@ -6,6 +6,7 @@ use super::confounder::{self, Confounder, Ends};
 use super::inference::{self, Inference};
 use super::outcome::{self, Verdict};
 use super::prober::{ProbeRecord, ProberRecord};
+use crate::frame::FrameId;
 use crate::time::Span;
 use crate::track::event::{
     ConnectionId, Event, EventKind, LookAlikeSeen, Mark, Opened, Party, ResetMarks, Summary,
@@ -96,6 +97,8 @@ struct Draft {
     reset: Option<ResetMarks>,
     /// The first FIN of either side after a silence.
     quiet_fin: Option<(Mark, Span)>,
+    /// The first RSTs that had no effect.
+    without_effect: Vec<FrameId>,
     /// Probes that are no longer here.
     forgotten: u64,
 }
@@ -120,6 +123,7 @@ impl Draft {
             lookalikes: Vec::new(),
             reset: self.reset,
             quiet_fin: self.quiet_fin,
+            without_effect: self.without_effect.clone(),
             forgotten: self.forgotten + left_out as u64,
         }
     }
@@ -145,7 +149,11 @@ impl Draft {
             inference::infer(&client, &server, Party::Client, summary, &verdict, self.reset);
         let server_inference =
             inference::infer(&server, &client, Party::Server, summary, &verdict, self.reset);
-        let ends = Ends { reset: summary.reset.zip(self.reset), quiet_fin: self.quiet_fin };
+        let ends = Ends {
+            reset: summary.reset.zip(self.reset),
+            quiet_fin: self.quiet_fin,
+            without_effect: self.without_effect,
+        };
         let confounders = confounder::find(&client, &server, summary, ends);
         ConnectionRecord {
             id,
@@ -206,13 +214,18 @@ impl Draft {
                 self.quiet_fin = Some((*at, *quiet));
             }
             EventKind::Reset { marks, .. } => self.reset = Some(*marks),
-            EventKind::ResetIgnored { .. } => self.reset = None,
+            EventKind::ResetIgnored { reset, .. } => {
+                self.reset = None;
+                if self.without_effect.len() < FEW {
+                    self.without_effect.push(reset.frame);
+                }
+            }
             _ => {}
         }
     }
 }
 
-/// Probes of a side that are never forgotten.
+/// Probes of a side that are never forgotten; RSTs without effect that are remembered.
 const FEW: usize = 16;
 
 /// Gathers events into records.

@@ -9,6 +9,7 @@ use super::completions::Names;
 use super::duration;
 use crate::advice::Wish;
 use crate::advice::path::{Owner, Path};
+use crate::printable::printable;
 use crate::product::Product;
 use crate::stack::Stack;
 use crate::stack::value::Rounding;
@@ -119,7 +120,7 @@ impl PathArguments {
 pub(super) fn shown(path: &FilePath) -> String {
     let name =
         if path == FilePath::new("-") { "standard input".to_owned() } else { path.display().to_string() };
-    name.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+    printable(&name, '?').into_owned()
 }
 
 /// The text of a file, or of standard input for -.

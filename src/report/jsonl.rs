@@ -94,7 +94,7 @@ enum Frame<'a> {
 }
 
 fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    crate::report::plain::compact(&mut *out, value)?;
+    crate::report::escaped::to_writer(&mut *out, value)?;
     writeln!(out)
 }
 

@@ -407,7 +407,7 @@ fn document(findings: &Findings<'_>) -> io::Result<Document> {
 /// # Errors
 /// If `out` cannot be written to.
 pub fn json(out: &mut dyn Write, findings: &Findings<'_>) -> io::Result<()> {
-    crate::report::plain::pretty(&mut *out, &document(findings)?)?;
+    crate::report::escaped::to_writer_pretty(&mut *out, &document(findings)?)?;
     writeln!(out)
 }
 
@@ -423,7 +423,7 @@ enum Line {
 }
 
 fn line(out: &mut dyn Write, line: &Line) -> io::Result<()> {
-    crate::report::plain::compact(&mut *out, line)?;
+    crate::report::escaped::to_writer(&mut *out, line)?;
     writeln!(out)
 }
 

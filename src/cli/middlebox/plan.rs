@@ -15,6 +15,7 @@ use crate::live::system::{Need, Options as SystemOptions, System};
 use crate::live::wire::{Connect, Wire};
 use crate::partner::client::Options as SessionOptions;
 use crate::partner::secret::Secret;
+use crate::printable::is_harmful;
 use crate::report::middlebox::{Asked, Examination, announce, spoken};
 use crate::search::refresh::Question;
 use crate::search::{Mode, Precision, SENTINELS, Verdict, Wanted, Way};
@@ -245,7 +246,7 @@ fn prepare(arguments: &Arguments) -> Result<Prepared, Refused> {
     let Some(target) = &arguments.target else { return Err("HOST:PORT is missing".to_owned().into()) };
     let address = target.resolve(arguments.family())?;
     let mut asked = Asked {
-        host: target.host.chars().filter(|letter| !letter.is_control()).collect(),
+        host: target.host.chars().filter(|letter| !is_harmful(*letter)).collect(),
         address,
         directions,
         examination: examine.map(|examine| Examination {
