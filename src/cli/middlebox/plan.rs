@@ -161,8 +161,13 @@ impl Arguments {
     /// Whether it is shown on a screen, which has no place for what follows a search.
     #[cfg(feature = "dashboard")]
     fn wants_screen(&self) -> bool {
-        let lines = self.plain || self.format.is_some() || self.refresh || self.locate;
-        crate::cli::live_screen::is_wanted(lines)
+        crate::cli::live_screen::is_wanted(self.is_plain() || self.refresh || self.locate)
+    }
+
+    /// Whether lines are asked for.
+    #[cfg(feature = "dashboard")]
+    const fn is_plain(&self) -> bool {
+        self.plain || self.format.is_some()
     }
 
     /// Whether it is shown on a screen: never in a build without one.
@@ -303,6 +308,10 @@ fn search(arguments: &Arguments, run: Run) -> io::Result<Exit> {
     #[cfg(feature = "dashboard")]
     if arguments.wants_screen() {
         return super::screen::show(arguments, &asked, wire, plan, recording, journal);
+    }
+    #[cfg(feature = "dashboard")]
+    if asked.examination.is_some() && crate::cli::live_screen::is_wanted(arguments.is_plain()) {
+        complain("note: no screen, which has no place for --refresh and --locate; lines are written");
     }
     let mut output = Output::begin(arguments, &asked, recording, journal)?;
     let mut report = match idle::run(&mut wire, plan, &mut output) {

@@ -45,7 +45,7 @@ impl Translations {
 
 /// A segment as the socket gets it that has `ends`, and `wire` on the wire; as it is if it is not for it.
 pub(super) fn arrived(segment: &Segment, ends: Ends, wire: Ends) -> Segment {
-    let mut segment = segment.clone();
+    let mut segment = *segment;
     if (segment.destination, segment.source) == wire {
         (segment.destination, segment.source) = ends;
     }
@@ -54,11 +54,9 @@ pub(super) fn arrived(segment: &Segment, ends: Ends, wire: Ends) -> Segment {
 
 /// Both ways of a TCP connection, each from and to.
 fn entry(line: &str) -> Option<(Ends, Ends)> {
-    let mut words = line.split_whitespace();
-    words.by_ref().find(|word| *word == "tcp")?;
+    line.split_whitespace().find(|word| *word == "tcp")?;
     let values = |key: &str| -> Vec<&str> {
-        let of = |word: &'_ str| word.starts_with(key);
-        line.split_whitespace().filter(|word| of(word)).filter_map(|word| word.get(key.len()..)).collect()
+        line.split_whitespace().filter_map(|word| word.strip_prefix(key)).collect()
     };
     let (sources, destinations) = (values("src="), values("dst="));
     let (from, to) = (values("sport="), values("dport="));
