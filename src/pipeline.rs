@@ -30,7 +30,7 @@ use crate::frame::Frame;
 use crate::segment::decode::{Decoded, Fragments, Skip, decode_with};
 use crate::segment::{Endpoint, Segment};
 use crate::track::event::{Event, Summary};
-use crate::track::{Class, Observed, Tracker};
+use crate::track::{Class, LetGo, Observed, Tracker};
 
 /// What the frames of one capture turned out to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,6 +59,12 @@ impl Pipeline {
     /// An empty pipeline; for `hash_seed` see [`Tracker::new`].
     pub fn new(hash_seed: u64) -> Self {
         Self { tracker: Tracker::new(hash_seed), fragments: Fragments::default(), counts: Vec::new() }
+    }
+
+    /// An empty pipeline that finds the same connections in the same frames.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self { tracker: self.tracker.anew(), fragments: Fragments::default(), counts: Vec::new() }
     }
 
     /// Reads a frame. For a TCP segment, returns what it was.
@@ -141,9 +147,14 @@ impl Pipeline {
         self.tracker.summary(one, other)
     }
 
-    /// Forgets connections where there are more than `most`, after a last word about each; returns how many.
-    pub fn keep_at_most(&mut self, most: usize) -> usize {
-        self.tracker.keep_at_most(most)
+    /// Follows no more connections than this at once; see [`Tracker::keep_at_most`].
+    pub fn keep_at_most(&mut self, most: usize) {
+        self.tracker.keep_at_most(most);
+    }
+
+    /// How many connections were let go for that.
+    pub fn let_go(&self) -> LetGo {
+        self.tracker.let_go()
     }
 
     /// How many connections have been seen.

@@ -21,7 +21,8 @@ use crate::capture::{Captures, ProblemKind};
 use crate::pipeline::Pipeline;
 use crate::report::ladder::Ladder;
 use crate::report::text::{Style, Totals};
-use crate::report::{CaptureReport, csv, json, jsonl, text};
+use crate::report::{CaptureReport, csv, html, json, jsonl, let_go, text};
+use crate::track::MOST_CONNECTIONS;
 use crate::track::event::{ConnectionId, Event, EventKind};
 
 const EXAMPLES: &str = "\
@@ -31,10 +32,14 @@ Examples:
   keepscope analyze --filter 'port:443 !alive' ring.pcap*
   keepscope analyze --filter 'ka.lost>0 or idle>5m' capture.pcap
   keepscope analyze --format json capture.pcap | jq '.connections[].outcome'
+  keepscope analyze --format html capture.pcap > report.html        ladders and timelines for a ticket
   keepscope analyze --write marked.pcapng capture.pcap   for Wireshark, with comments on the packets
   tcpdump -U -w - tcp | keepscope analyze --format jsonl -
 
 Several captures are read as one stream in the order of their times.";
+
+/// Most connections that can be followed at once: what their places are numbered with.
+const MAX_CONNECTIONS: u64 = 1 << 31;
 
 /// For those who asked for a file and stopped the program.
 const NOT_WRITTEN: &str = "note: stopped early, so --write wrote no file";
@@ -73,6 +78,12 @@ pub(super) struct Arguments {
     #[arg(long, requires = "write")]
     force: bool,
 
+    /// Follow no more connections than this at once, with less than 300 octets for each without keepalives; where
+    /// there are more, those without keepalives are let go first
+    #[arg(long, value_name = "N", default_value_t = MOST_CONNECTIONS as u64)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=MAX_CONNECTIONS))]
+    max_connections: u64,
+
     /// Show no progress
     #[arg(long, short)]
     quiet: bool,
@@ -92,6 +103,8 @@ enum Format {
     Jsonl,
     /// One probe per line
     Csv,
+    /// One document for a browser, with pictures, that needs nothing else
+    Html,
 }
 
 /// Reads the captures and writes what was found.
@@ -219,14 +232,16 @@ impl<W: Write> Analysis<W> {
     fn new(arguments: Arguments, captures: Captures, out: W, live: bool) -> Self {
         let connection = arguments.connection.map(ConnectionId);
         let wants_ladder = arguments.format == Format::Text;
+        // Unpredictable, so that no capture can be made to collide; results do not depend on it.
+        let mut pipeline = Pipeline::new(RandomState::new().hash_one(0));
+        pipeline.keep_at_most(arguments.max_connections as usize);
         Self {
             choice: Choice { filter: arguments.filter.unwrap_or_default(), connection, all: arguments.all },
             format: arguments.format,
             style: arguments.color.style(),
             progress: Progress::new(!arguments.quiet),
             captures,
-            // Unpredictable, so that no capture can be made to collide; results do not depend on it.
-            pipeline: Pipeline::new(RandomState::new().hash_one(0)),
+            pipeline,
             ladder: connection.filter(|_| wants_ladder).map(Ladder::new),
             sink: Sink { collector: Collector::default(), kept: Vec::new(), held: HashMap::new() },
             with_keepalives: 0,
@@ -241,7 +256,7 @@ impl<W: Write> Analysis<W> {
         match self.format {
             Format::Jsonl => jsonl::header(&mut self.out)?,
             Format::Csv => csv::header(&mut self.out)?,
-            Format::Text | Format::Json => {}
+            Format::Text | Format::Json | Format::Html => {}
         }
         if self.live {
             self.out.flush()?;
@@ -293,7 +308,7 @@ impl<W: Write> Analysis<W> {
             (Format::Csv, Some(record)) if self.choice.includes(&record) => {
                 csv::connection(&mut self.out, &record)
             }
-            (Format::Text | Format::Json, Some(record)) if self.choice.includes(&record) => {
+            (Format::Text | Format::Json | Format::Html, Some(record)) if self.choice.includes(&record) => {
                 self.sink.kept.push(record);
                 Ok(())
             }
@@ -342,12 +357,21 @@ impl<W: Write> Analysis<W> {
             connections: self.pipeline.connections(),
             with_keepalives: self.with_keepalives,
             chosen: self.choice.connection.is_some() || self.choice.filter != Filter::default(),
+            let_go: self.pipeline.let_go(),
         };
         let kept = &self.sink.kept;
         match (self.format, &self.ladder) {
-            (Format::Json, _) => json::write(&mut self.out, &captures, kept)?,
-            (Format::Jsonl, _) => jsonl::captures(&mut self.out, &captures)?,
-            (Format::Csv, _) => {}
+            (Format::Json, _) => json::write(&mut self.out, &captures, totals.let_go, kept)?,
+            (Format::Jsonl, _) => {
+                jsonl::let_go(&mut self.out, totals.let_go)?;
+                jsonl::captures(&mut self.out, &captures)?;
+            }
+            (Format::Html, _) => html::write(&mut self.out, &captures, kept, totals)?,
+            (Format::Csv, _) => {
+                if let Some(sentence) = let_go::sentence(totals.let_go) {
+                    complain(&format!("note: {sentence}"));
+                }
+            }
             (Format::Text, Some(ladder)) => {
                 for record in kept {
                     ladder.write(&mut self.out, record, self.style)?;
@@ -386,7 +410,8 @@ impl<W: Write> Analysis<W> {
             // That there is no such connection has been told.
             return None;
         }
-        match annotated.write(&self.sink.kept, &self.captures, &mut self.progress, interrupted) {
+        let pipeline = self.pipeline.anew();
+        match annotated.write(&self.sink.kept, &self.captures, pipeline, &mut self.progress, interrupted) {
             Ok(Written::Done(note)) => {
                 if let Some(note) = note {
                     complain(&format!("note: {note}"));

@@ -22,6 +22,7 @@ use crate::live::wire::{Received, Wire};
 use crate::report::text::{Style, Totals};
 use crate::report::{CaptureReport, json, jsonl, text, watch as report};
 use crate::time::{Span, Timestamp};
+use crate::track::LetGo;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -156,15 +157,17 @@ fn screen(
     packets: PacketFilter,
     recording: Option<Recording>,
 ) -> io::Result<Exit> {
-    use crate::dashboard::live::{Manner, driver};
+    use crate::dashboard::live::driver;
     let filter = arguments.filter.clone().unwrap_or_default();
+    // Of a peer that is probed beside it.
+    let manner = super::settings::current().manner().unwrap_or_default();
     let start = driver::Start {
         watching: Some(driver::Watching { filter, packets }),
         recording: arguments.write.clone().zip(recording),
         ends_after: arguments.time,
         ..super::live_screen::source(system)
     };
-    super::live_screen::show(start, Manner::default(), super::dashboard::Looks::default().theme())
+    super::live_screen::show(start, manner, &super::dashboard::Looks::preferred())
 }
 
 fn watch(
@@ -182,7 +185,7 @@ fn watch(
     }
     out.flush()?;
     complain(&format!("watching {names} for {packets}; nothing is sent; Ctrl-C ends"));
-    let mut terminal = Terminal { format, out, recording, interfaces, lost: 0, failed: None };
+    let mut terminal = Terminal { format, out, recording, interfaces, lost: 0, kept: true, failed: None };
     terminal.name_interfaces();
     let mut watch = Watch::new(
         arguments.filter.clone().unwrap_or_default(),
@@ -193,8 +196,9 @@ fn watch(
     let until = arguments.time.map(|time| system.now().plus(time));
     let ended = watch::run(&mut system, &mut watch, until, &mut terminal);
     let (at, received) = (system.now(), system.received());
-    let Terminal { mut out, recording, failed, .. } = terminal;
+    let Terminal { mut out, recording, failed, mut kept, .. } = terminal;
     if let Some(Err(problem)) = recording.map(|recording| recording.finish(at, received)) {
+        kept = false;
         complain(&format!("error: {problem}"));
     }
     if let Some(error) = failed {
@@ -203,7 +207,7 @@ fn watch(
     write(&mut out, format, &watch, names, received, arguments.color.style())?;
     out.flush()?;
     Ok(match ended {
-        Ok(End::Time) => Exit::Done,
+        Ok(End::Time) => Exit::Done.if_kept(kept),
         Ok(End::Interrupted) => Exit::Interrupted,
         Ok(End::Listener) => Exit::BadInput,
         Err(problem) => {
@@ -247,6 +251,8 @@ fn write(
         connections: watch.connections(),
         with_keepalives: tally.with_keepalives,
         chosen: watch.is_filtered(),
+        // The last line says how many.
+        let_go: LetGo::default(),
     };
     let records: Vec<ConnectionRecord> = match format {
         Format::Jsonl => Vec::new(),
@@ -257,8 +263,11 @@ fn write(
             writeln!(out)?;
             text::write(out, &captures, &records, totals, style)?;
         }
-        Format::Json => json::write(out, &captures, &records)?,
-        Format::Jsonl => jsonl::captures(out, &captures)?,
+        Format::Json => json::write(out, &captures, watch.let_go(), &records)?,
+        Format::Jsonl => {
+            jsonl::let_go(out, watch.let_go())?;
+            jsonl::captures(out, &captures)?;
+        }
     }
     report::no_longer_kept(&tally).iter().for_each(|line| complain(&format!("note: {line}")));
     Ok(())
@@ -272,6 +281,8 @@ struct Terminal<W: Write> {
     interfaces: Vec<Interface>,
     /// Packets that were lost, as told.
     lost: u64,
+    /// Nothing that was to be recorded is missing.
+    kept: bool,
     /// Why nothing more can be written.
     failed: Option<io::Error>,
 }
@@ -299,6 +310,7 @@ impl<W: Write> Terminal<W> {
 impl<W: Write> Listener for Terminal<W> {
     fn frame(&mut self, frame: &Frame<'_>) {
         if let Some(Err(problem)) = self.recording.as_mut().map(|recording| recording.frame(frame)) {
+            self.kept = false;
             complain(&format!("error: {problem}; the recording ends here, the watch goes on"));
         }
     }

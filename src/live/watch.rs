@@ -18,6 +18,7 @@ use crate::analysis::{Collector, ConnectionRecord};
 use crate::frame::Frame;
 use crate::pipeline::{Counts, Pipeline};
 use crate::time::{Span, Timestamp};
+use crate::track::LetGo;
 use crate::track::event::{AnswerKind, ConnectionId, Event, EventKind, Opened, Party};
 
 /// How much a watch keeps.
@@ -168,9 +169,11 @@ impl From<&Explanation> for Gist {
 impl Watch {
     /// Begins. `filter` chooses connections as for captures; `hash_seed` should be unpredictable.
     pub fn new(filter: Filter, hash_seed: u64, limits: Limits) -> Self {
+        let mut pipeline = Pipeline::new(hash_seed);
+        pipeline.keep_at_most(limits.connections);
         Self {
             limits,
-            pipeline: Pipeline::new(hash_seed),
+            pipeline,
             collector: Collector::keeping(limits.probes),
             filter,
             known: HashMap::new(),
@@ -186,11 +189,7 @@ impl Watch {
         self.tally.frames += 1;
         self.pipeline.frame(frame);
         self.take_events(frame.time);
-        let let_go = self.pipeline.keep_at_most(self.limits.connections) as u64;
-        if let_go > 0 {
-            self.tally.let_go += let_go;
-            self.take_events(frame.time);
-        }
+        self.tally.let_go = self.pipeline.let_go().total();
     }
 
     /// The next thing to tell, if there is one.
@@ -208,6 +207,11 @@ impl Watch {
     /// where there are many.
     pub fn finished(&self) -> impl Iterator<Item = &ConnectionRecord> {
         self.finished.iter()
+    }
+
+    /// Connections that were let go while they may have gone on.
+    pub fn let_go(&self) -> LetGo {
+        self.pipeline.let_go()
     }
 
     /// What the frames turned out to be.

@@ -30,6 +30,7 @@ use crate::keepalive::predict::{Peer, What};
 use crate::live::kernel::{Comparison, End, Event, Held, LOOK, Run, Seen, Setting, Value, Verdict};
 use crate::stack::value::seconds;
 use crate::time::{Span, Timestamp};
+use crate::track::LetGo;
 
 const SCHEMA: &str = "keepscope.kernel/1";
 
@@ -206,6 +207,12 @@ fn reason(run: &Run) -> String {
         Verdict::Closed => format!("the peer closed in order {ended} after the start, {probes} sent"),
         Verdict::Failed => format!("the socket failed {ended} after the start{error}"),
         Verdict::NoProbe => format!("no probe was due in {ended}"),
+        Verdict::CutOff => {
+            let why = run.cut_off.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!(
+                "{probes} by the kernel's count, {answers} answered, but this end has no way to the peer any more: {why}"
+            )
+        }
     }
 }
 
@@ -369,8 +376,9 @@ fn document(findings: &Findings<'_>) -> io::Result<Document> {
         .packets
         .map(|packets| raw(&|out| verify::json(out, &packets.captures, &packets.judged, 0)))
         .transpose()?;
-    let analysis =
-        findings.packets.map(|packets| raw(&|out| analysis::write(out, &packets.captures, &packets.records)));
+    let analysis = findings.packets.map(|packets| {
+        raw(&|out| analysis::write(out, &packets.captures, LetGo::default(), &packets.records))
+    });
     Ok(Document {
         schema: SCHEMA,
         peer: run.peer.to_string(),
