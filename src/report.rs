@@ -25,6 +25,7 @@ pub mod jsonl;
 #[cfg(feature = "live")]
 pub mod kernel;
 pub mod ladder;
+pub mod let_go;
 pub mod marked;
 pub mod middlebox;
 mod model;

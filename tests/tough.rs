@@ -5,13 +5,23 @@
 //! longer; the README has their commands.
 
 mod common;
+#[path = "tough/disk.rs"]
+mod disk;
 #[path = "tough/killed.rs"]
 mod killed;
+#[path = "tough/lost.rs"]
+mod lost;
 #[path = "live_wire/net.rs"]
 #[allow(dead_code)]
 mod net;
+#[path = "tough/pipes.rs"]
+mod pipes;
 #[path = "live_wire/program.rs"]
 #[allow(dead_code)]
 mod program;
 #[path = "tough/server.rs"]
 mod server;
+#[path = "tough/signals.rs"]
+mod signals;
+#[path = "tough/soak.rs"]
+mod soak;

@@ -178,6 +178,10 @@ impl Draft {
                 // A probe that was recognised late stands before those after it.
                 let later = |other: &ProbeRecord| comes_after(other.segment.at, record.segment.at);
                 let index = probes.iter().rposition(|other| !later(other)).map_or(0, |index| index + 1);
+                if probes.len() == probes.capacity() {
+                    // Doubling would waste half of it.
+                    probes.reserve_exact(1 + probes.len() / 4);
+                }
                 probes.insert(index, record);
             }
             EventKind::Answer(answer) => {
@@ -214,7 +218,7 @@ const FEW: usize = 16;
 /// Gathers events into records.
 #[derive(Debug, Default)]
 pub struct Collector {
-    drafts: HashMap<ConnectionId, Draft>,
+    drafts: HashMap<ConnectionId, Box<Draft>>,
     /// Most probes and look-alikes to keep; nothing for all.
     most: Option<usize>,
     /// How many are kept, or a few more.
@@ -251,16 +255,17 @@ impl Collector {
 
     #[cold]
     fn forget(&mut self) {
-        self.drafts.values_mut().for_each(Draft::forget_half);
-        self.items = self.drafts.values().map(Draft::items).sum();
+        self.drafts.values_mut().for_each(|draft| draft.forget_half());
+        self.items = self.drafts.values().map(|draft| draft.items()).sum();
         // Where even the few of each are more, none can be let go until connections end.
         self.most = self.most.map(|most| most.max(self.items * 2));
     }
 
     /// Whether a connection whose last word was not said has probes so far.
     pub fn has_probes(&self, connection: ConnectionId) -> bool {
-        let probed = |draft: &Draft| !(draft.client.probes.is_empty() && draft.server.probes.is_empty());
-        self.drafts.get(&connection).is_some_and(probed)
+        self.drafts
+            .get(&connection)
+            .is_some_and(|draft| !(draft.client.probes.is_empty() && draft.server.probes.is_empty()))
     }
 
     /// The probes of the client and of the server of a connection whose last word was not said.

@@ -25,6 +25,8 @@ pub enum Action {
     Screen(Screen),
     /// Draw everything anew.
     Redraw,
+    /// Stop, and give the terminal back until somebody wants us to go on.
+    Suspend,
     /// Keys go to the next panel.
     FocusNext,
     /// Keys go to the panel before.
@@ -303,10 +305,10 @@ pub static BINDINGS: &[Binding] = &[
     ),
     timed(
         &[
-            (K::Char('}'), A::Event(1)),
             (K::Char('{'), A::Event(-1)),
-            (K::Ctrl('n'), A::Event(1)),
+            (K::Char('}'), A::Event(1)),
             (K::Ctrl('p'), A::Event(-1)),
+            (K::Ctrl('n'), A::Event(1)),
         ],
         "{ }",
         "previous, next event of the chosen connection (also Ctrl-P, Ctrl-N)",
@@ -420,10 +422,10 @@ pub static BINDINGS: &[Binding] = &[
     everywhere(&[(K::Tab, A::FocusNext), (K::BackTab, A::FocusBack)], "Tab", "next panel (Shift: back)", ""),
     everywhere(
         &[
-            (K::Down, A::Line(1)),
             (K::Char('j'), A::Line(1)),
-            (K::Up, A::Line(-1)),
             (K::Char('k'), A::Line(-1)),
+            (K::Down, A::Line(1)),
+            (K::Up, A::Line(-1)),
         ],
         "j k Up Down",
         "line by line",
@@ -431,8 +433,8 @@ pub static BINDINGS: &[Binding] = &[
     ),
     everywhere(
         &[
-            (K::PageDown, A::Page(1)),
             (K::PageUp, A::Page(-1)),
+            (K::PageDown, A::Page(1)),
             (K::Char('g'), A::First),
             (K::Char('G'), A::Last),
         ],
@@ -449,6 +451,7 @@ pub static BINDINGS: &[Binding] = &[
         "",
     ),
     everywhere(&[(K::Ctrl('l'), A::Redraw)], "Ctrl-L", "draw everything anew", ""),
+    everywhere(&[(K::Ctrl('z'), A::Suspend)], "Ctrl-Z", "stop, recordings too, until the shell's fg", ""),
     everywhere(&[(K::Char('?'), A::Help), (K::F(1), A::Help)], "? F1", "these keys", "help"),
     everywhere(
         &[(K::Char('q'), A::Quit)],

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend, CrosstermBackend};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
@@ -21,7 +21,7 @@ use super::export::{self, From};
 use super::live::Ask;
 #[cfg(feature = "live")]
 use super::live::driver::{self, Driver};
-use super::message::{Key, Message};
+use super::message::Message;
 #[cfg(feature = "live")]
 use super::middlebox::driver as search;
 use super::model::{self, Model};
@@ -118,6 +118,9 @@ pub fn run(mut model: Model, start: &Start, standby: Option<Standby>) -> io::Res
         began: Instant::now(),
         drawn: None,
     };
+    if model.choices.mouse {
+        terminal::set_mouse(true)?;
+    }
     let size = screen.size()?;
     model.size = (size.width, size.height);
     if !start.paths.is_empty() {
@@ -242,7 +245,11 @@ impl Runner<'_> {
         for effect in effects {
             match effect {
                 Effect::Quit(interrupted) => return Ok(Some(interrupted)),
-                Effect::Redraw => screen.clear()?,
+                Effect::Redraw => {
+                    // `Terminal::clear` would ask where the cursor is, and wait where nothing answers.
+                    screen.backend_mut().clear()?;
+                    screen.swap_buffers();
+                }
                 Effect::Suspend => terminal::suspend()?,
                 Effect::Retake(mouse) => terminal::retake(mouse)?,
                 Effect::Mouse(on) => terminal::set_mouse(on)?,
@@ -374,11 +381,6 @@ fn watch_keys(sender: SyncSender<Message>) -> io::Result<()> {
         // A terminal that is gone cannot be read.
         while let Ok(event) = crossterm::event::read() {
             let message = if answers.has(&event) { None } else { terminal::message(&event) };
-            // A terminal in our mode makes no signal of it.
-            let message = message.map(|message| match message {
-                Message::Key(Key::Ctrl('z')) => Message::Suspend,
-                other => other,
-            });
             if message.is_some_and(|message| sender.send(message).is_err()) {
                 return;
             }

@@ -30,6 +30,7 @@ use crate::keepalive::predict::{Peer, What};
 use crate::live::kernel::{Comparison, End, Event, Held, LOOK, Run, Seen, Setting, Value, Verdict};
 use crate::stack::value::seconds;
 use crate::time::{Span, Timestamp};
+use crate::track::LetGo;
 
 const SCHEMA: &str = "keepscope.kernel/1";
 
@@ -375,8 +376,9 @@ fn document(findings: &Findings<'_>) -> io::Result<Document> {
         .packets
         .map(|packets| raw(&|out| verify::json(out, &packets.captures, &packets.judged, 0)))
         .transpose()?;
-    let analysis =
-        findings.packets.map(|packets| raw(&|out| analysis::write(out, &packets.captures, &packets.records)));
+    let analysis = findings.packets.map(|packets| {
+        raw(&|out| analysis::write(out, &packets.captures, LetGo::default(), &packets.records))
+    });
     Ok(Document {
         schema: SCHEMA,
         peer: run.peer.to_string(),

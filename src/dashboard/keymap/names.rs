@@ -43,6 +43,7 @@ const NAMES: &[Named] = &[
     named("search_screen", Action::Screen(Screen::Middlebox), On::All),
     named("open", Action::Open, On::All),
     named("redraw", Action::Redraw, On::All),
+    named("suspend", Action::Suspend, On::All),
     named("theme", Action::Theme, On::All),
     named("mouse", Action::Mouse, On::All),
     named("next_panel", Action::FocusNext, On::All),

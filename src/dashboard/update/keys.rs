@@ -106,6 +106,7 @@ fn perform(model: &mut Model, action: Action, asked: Option<Once>) -> Vec<Effect
         Action::Quit => return quit(model, asked),
         Action::Interrupt => return vec![Effect::Quit(true)],
         Action::Redraw => return vec![Effect::Redraw],
+        Action::Suspend => return vec![Effect::Suspend],
         Action::Help => model.overlay = Some(Overlay::Help(0)),
         Action::Open => model.overlay = Some(Overlay::Prompt(Prompt::new(Asks::Open, ""))),
         Action::Screen(Screen::Replay) if model.session.is_none() => {
