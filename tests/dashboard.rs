@@ -2,6 +2,8 @@
 
 mod common;
 
+#[path = "dashboard/bound.rs"]
+mod bound;
 #[path = "dashboard/harness.rs"]
 mod harness;
 #[cfg(feature = "live")]
@@ -23,6 +25,9 @@ mod middlebox;
 mod moments;
 #[path = "dashboard/screens.rs"]
 mod screens;
+#[cfg(feature = "live")]
+#[path = "dashboard/signals.rs"]
+mod signals;
 #[path = "dashboard/simulate.rs"]
 mod simulate;
 #[path = "dashboard/sizes.rs"]

@@ -32,7 +32,7 @@ a secret is required; it is never on the wire. No rights are needed. With CAP_NE
 meaning can be sent, and segments of unknown connections (after a translation to a new port) are reported.
 
 Exit codes:
-  0    ended by a signal (SIGINT, SIGTERM), or --once: the first session is over
+  0    ended by a signal (SIGINT, SIGTERM, SIGHUP), or --once: the first session is over
   2    wrong usage, or it cannot listen there
   3    rights missing (a port below 1024, another network namespace)";
 

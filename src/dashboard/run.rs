@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use ratatui::backend::{Backend, CrosstermBackend};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
 use super::effect::{Effect, Wanted};
@@ -118,6 +118,9 @@ pub fn run(mut model: Model, start: &Start, standby: Option<Standby>) -> io::Res
         began: Instant::now(),
         drawn: None,
     };
+    if model.choices.mouse {
+        terminal::set_mouse(true)?;
+    }
     let size = screen.size()?;
     model.size = (size.width, size.height);
     if !start.paths.is_empty() {
@@ -242,7 +245,13 @@ impl Runner<'_> {
         for effect in effects {
             match effect {
                 Effect::Quit(interrupted) => return Ok(Some(interrupted)),
-                Effect::Redraw => screen.clear()?,
+                Effect::Redraw => {
+                    // `Terminal::clear` would ask where the cursor is, and wait where nothing answers.
+                    screen.backend_mut().clear()?;
+                    screen.swap_buffers();
+                }
+                Effect::Suspend => terminal::suspend()?,
+                Effect::Retake(mouse) => terminal::retake(mouse)?,
                 Effect::Mouse(on) => terminal::set_mouse(on)?,
                 Effect::Copy(text) => terminal::copy(&text)?,
                 Effect::Open(source, paths) => self.read(source, paths)?,
@@ -382,11 +391,17 @@ fn watch_keys(sender: SyncSender<Message>) -> io::Result<()> {
 }
 
 fn watch_signals(sender: SyncSender<Message>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT])?;
     let work = move || {
-        for _ in signals.forever() {
-            if sender.send(Message::Terminate).is_err() {
-                return;
+        for signal in signals.forever() {
+            let message = match signal {
+                SIGTSTP => Message::Suspend,
+                SIGCONT => Message::Continued,
+                _ => Message::Terminate,
+            };
+            // When the screen is gone already, what is still being closed is left as it is.
+            if sender.send(message).is_err() && signal == SIGINT {
+                signal_hook::low_level::exit(130);
             }
         }
     };

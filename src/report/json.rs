@@ -62,6 +62,6 @@ fn write_document(
         let_go: LetGoLine::of(let_go),
         probe,
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    crate::report::plain::pretty(&mut *out, &document)?;
     writeln!(out)
 }

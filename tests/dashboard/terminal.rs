@@ -124,6 +124,18 @@ impl Terminal {
         self.master = None;
     }
 
+    /// How the terminal is set, as `stty` says it.
+    pub fn settings(&self) -> String {
+        let tty = self.master.as_ref().and_then(|master| master.tty_name()).expect("a terminal");
+        let output = std::process::Command::new("stty").arg("-a").arg("-F").arg(tty).output().expect("stty");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Waits until the screen of the emulator passes, not only what is on it.
+    pub fn wait_screen(&mut self, what: &str, passes: impl Fn(&vt100::Screen) -> bool) {
+        self.wait_until(what, |terminal| passes(terminal.parser.screen()));
+    }
+
     /// The process that the shell runs.
     pub fn program(&self) -> String {
         let shell = self.child.process_id().expect("a process");

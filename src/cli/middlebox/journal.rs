@@ -19,8 +19,10 @@ impl JournalFile {
     /// of another file.
     pub(super) fn open(path: &Path, resume: bool, force: bool, asked: &mut Asked) -> Result<Self, String> {
         let wrong = |problem: &dyn std::fmt::Display| format!("--journal: {}: {problem}", path.display());
+        let mut whole = None;
         if resume {
             let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+            whole = text.rfind('\n').map(|end| end as u64 + 1);
             let journal =
                 Journal::read(&text, asked.address, &asked.directions).map_err(|error| wrong(&error))?;
             for wanted in &mut asked.directions {
@@ -41,18 +43,35 @@ impl JournalFile {
             _ => wrong(&error),
         })?;
         let mut journal = Self { path: path.to_owned(), file };
-        let target = asked.target();
-        Journal::begin(&mut journal.file, &target, asked.address, &asked.directions)
-            .map_err(|error| wrong(&error))?;
+        if let Some(whole) = whole {
+            // A line that was torn when the run ended must not become one with what follows.
+            journal.file.set_len(whole).map_err(|error| wrong(&error))?;
+        }
+        let (target, mut line) = (asked.target(), Vec::new());
+        let begun = Journal::begin(&mut line, &target, asked.address, &asked.directions);
+        let begun = begun.and_then(|()| journal.write(&line));
+        if begun.is_err() && !resume && !force {
+            // It would stand in the way of the next run. Nothing is left to do where even that fails.
+            let _ = std::fs::remove_file(path);
+        }
+        begun.map_err(|error| wrong(&error))?;
         Ok(journal)
     }
 
     /// Writes a trial.
     pub(super) fn trial(&mut self, trial: &Trial) -> Result<(), String> {
         let mut line = Vec::new();
-        // One write, so that a line is there or not.
         Journal::trial(&mut line, trial)
-            .and_then(|()| self.file.write_all(&line))
+            .and_then(|()| self.write(&line))
             .map_err(|error| format!("--journal: {}: {error}", self.path.display()))
+    }
+
+    /// One write, so that a line is there or not; what a full disk left of it is cut off.
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        let before = self.file.metadata()?.len();
+        self.file.write_all(line).inspect_err(|_| {
+            // Where even that fails, the line is passed over by who reads it.
+            let _ = self.file.set_len(before);
+        })
     }
 }
