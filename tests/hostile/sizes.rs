@@ -16,8 +16,7 @@ const MEMORY_KIB: u64 = 160 * 1024;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The exit code, output and messages of a run that must stay within memory and time.
-// A child's memory can only be looked at now and again, and one that never ends must be stopped.
-#[allow(clippy::disallowed_methods)]
+#[expect(clippy::disallowed_methods, reason = "a child's memory can only be looked at now and again")]
 fn bounded(path: &Path) -> (Option<i32>, String, String) {
     // A pipe that nobody empties would stop it.
     let (out, complaint) = (path.with_extension("out"), path.with_extension("err"));
