@@ -74,7 +74,12 @@ pub fn hold(octets: &[u8]) {
     csv_holds(records);
     let style = Style::default();
     let with_keepalives = records.iter().filter(|record| record.has_keepalives()).count() as u64;
-    let totals = Totals { connections: done.connections, with_keepalives, chosen: false };
+    let totals = Totals {
+        connections: done.connections,
+        with_keepalives,
+        chosen: false,
+        let_go: keepscope::track::LetGo::default(),
+    };
     written(|out| text::write(out, &done.captures, records, totals, style));
     for (ladder, id) in done.ladders.iter().zip(1..) {
         if let Some(record) = records.iter().find(|record| record.id == ConnectionId(id)) {
@@ -84,7 +89,8 @@ pub fn hold(octets: &[u8]) {
 }
 
 fn json_holds(done: &Analysis) {
-    let document = written(|out| json::write(out, &done.captures, &done.records));
+    let document =
+        written(|out| json::write(out, &done.captures, keepscope::track::LetGo::default(), &done.records));
     let document: serde_json::Value =
         serde_json::from_str(&document).unwrap_or_else(|error| panic!("{error} in {document}"));
     let connections = document["connections"].as_array().expect("connections");
