@@ -48,6 +48,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueH
 
 use self::settings::{Place, Settings};
 
+use crate::printable::printable;
 use crate::report::text::Style;
 use crate::time::duration;
 
@@ -243,7 +244,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = match parse() {
         Ok(arguments) => arguments,
-        Err(Refused::Usage(error)) => return usage(&error),
+        Err(Refused::Usage(error)) => return usage(&with_harmless_quotes(error)),
         Err(Refused::Settings(problems)) => {
             problems.iter().for_each(|problem| complain(&format!("error: {problem}")));
             return Exit::BadInput.into();
@@ -328,6 +329,13 @@ fn run(arguments: Arguments) -> io::Result<Exit> {
     }
 }
 
+/// The same error about arguments that are fit for a terminal: its text quotes them.
+fn with_harmless_quotes(error: clap::Error) -> clap::Error {
+    let harmless =
+        |argument: std::ffi::OsString| printable(&argument.to_string_lossy(), '\u{fffd}').into_owned();
+    Arguments::try_parse_from(std::env::args_os().map(harmless)).err().unwrap_or(error)
+}
+
 /// Help and version are asked for; everything else is wrong usage.
 fn usage(error: &clap::Error) -> ExitCode {
     // Nothing is left to do where even the terminal is gone.
@@ -341,10 +349,12 @@ fn print(text: &str) -> io::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Writes one line to standard error; a closed one is no reason to stop.
-fn complain(line: &str) {
+/// Writes one message to standard error; a closed one is no reason to stop. What it quotes does nothing to a
+/// terminal, and cannot pass for a message of its own: all lines but the first are indented.
+fn complain(message: &str) {
     use io::Write;
-    let _ = writeln!(io::stderr().lock(), "keepscope: {line}");
+    let lines: Vec<_> = message.lines().map(|line| printable(line, '\u{fffd}')).collect();
+    let _ = writeln!(io::stderr().lock(), "keepscope: {}", lines.join("\n  "));
 }
 
 /// The definition of the command line, for what is made from it.

@@ -57,6 +57,7 @@ pub mod keepalive;
 pub mod live;
 pub mod partner;
 pub mod pipeline;
+pub mod printable;
 pub mod product;
 pub mod report;
 pub mod search;

@@ -61,6 +61,12 @@ impl Pipeline {
         Self { tracker: Tracker::new(hash_seed), fragments: Fragments::default(), counts: Vec::new() }
     }
 
+    /// An empty pipeline that finds the same connections in the same frames.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self { tracker: self.tracker.anew(), fragments: Fragments::default(), counts: Vec::new() }
+    }
+
     /// Reads a frame. For a TCP segment, returns what it was.
     #[inline]
     pub fn frame(&mut self, frame: &Frame<'_>) -> Option<Observed> {

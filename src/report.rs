@@ -16,6 +16,7 @@ pub mod csv;
 pub mod diff;
 #[cfg(feature = "live")]
 pub mod doctor;
+mod escaped;
 #[cfg(feature = "scenario")]
 pub mod fleet;
 #[cfg(feature = "html")]
@@ -25,11 +26,11 @@ pub mod jsonl;
 #[cfg(feature = "live")]
 pub mod kernel;
 pub mod ladder;
+pub mod let_go;
 pub mod marked;
 pub mod middlebox;
 mod model;
 mod number;
-mod plain;
 pub mod predict;
 #[cfg(feature = "live")]
 pub mod probe;

@@ -112,6 +112,8 @@ pub enum Class {
 /// Connections that were let go to make room for others, by what they were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LetGo {
+    /// How many are followed at once.
+    pub at_most: u64,
     /// Nothing but SYNs was seen.
     pub half_open: u64,
     /// Closed or reset, with nothing like a keepalive.
@@ -150,6 +152,7 @@ impl LetGo {
 /// of the events of the whole input, up to the call of `finish`.
 #[derive(Debug)]
 pub struct Tracker {
+    hash_seed: u64,
     table: Table,
     duplicates: Duplicates,
     log: VecDeque<Event>,
@@ -173,6 +176,7 @@ impl Tracker {
     /// Follows up to [`MOST_CONNECTIONS`] at once; see [`Tracker::keep_at_most`].
     pub fn new(hash_seed: u64) -> Self {
         Self {
+            hash_seed,
             table: Table::new(hash_seed),
             duplicates: Duplicates::default(),
             log: VecDeque::new(),
@@ -183,6 +187,12 @@ impl Tracker {
             let_go: LetGo::default(),
             ending: None,
         }
+    }
+
+    /// An empty tracker that finds the same connections in the same segments.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self { most: self.most, ..Self::new(self.hash_seed) }
     }
 
     /// Reads a segment.
@@ -262,7 +272,7 @@ impl Tracker {
 
     /// How many connections were let go before their time, so that there were never too many.
     pub fn let_go(&self) -> LetGo {
-        self.let_go
+        LetGo { at_most: self.most as u64, ..self.let_go }
     }
 
     /// Lets connections go until there are no more than `most`.

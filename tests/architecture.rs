@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 /// Which modules each module may use. A module that is not here fails the test.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("time", &[]),
+    ("printable", &[]),
     ("frame", &["time"]),
     ("segment", &["time", "frame"]),
     ("stack", &["time"]),
     ("product", &["time", "stack"]),
-    ("capture", &["time", "frame"]),
+    ("capture", &["time", "printable", "frame"]),
     ("track", &["time", "frame", "segment"]),
     ("pipeline", &["frame", "segment", "track"]),
     ("keepalive", &["time", "segment", "stack"]),
-    ("analysis", &["time", "frame", "segment", "stack", "track", "keepalive"]),
+    ("analysis", &["time", "printable", "frame", "segment", "stack", "track", "keepalive"]),
     ("winsock", &["time"]),
     ("partner", &["time", "segment"]),
     ("search", &["time", "stack", "product"]),
@@ -39,6 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "live",
         &[
             "time",
+            "printable",
             "frame",
             "segment",
             "stack",
@@ -55,6 +57,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "report",
         &[
             "time",
+            "printable",
             "frame",
             "segment",
             "stack",
@@ -75,6 +78,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "dashboard",
         &[
             "time",
+            "printable",
             "frame",
             "segment",
             "stack",
@@ -96,6 +100,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "time",
+            "printable",
             "frame",
             "segment",
             "stack",
@@ -120,6 +125,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Modules without clock, socket, file, thread, environment or ambient randomness.
 const PURE: &[&str] = &[
     "time",
+    "printable",
     "frame",
     "segment",
     "stack",

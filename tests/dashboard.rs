@@ -2,6 +2,8 @@
 
 mod common;
 
+#[path = "dashboard/bound.rs"]
+mod bound;
 #[path = "dashboard/harness.rs"]
 mod harness;
 #[cfg(feature = "live")]

@@ -35,6 +35,9 @@ pub enum Kind {
     UnpromptedEnd,
     /// Octets were acknowledged that are not in the capture: it left out packets, and may have left out others.
     PacketsMissing,
+    /// A RST had no effect, since its SEQ lies outside of the window or both ends went on: forged, of an
+    /// earlier life of the connection, or by a box that neither end heeded.
+    ResetWithoutEffect,
     /// ICMP errors came for probes: something on the path refuses them, which tells nothing of the peer.
     RefusedByPath,
 }
@@ -51,6 +54,7 @@ impl Kind {
             Kind::StartNotCaptured => "start_not_captured",
             Kind::UnpromptedEnd => "unprompted_end",
             Kind::PacketsMissing => "packets_missing",
+            Kind::ResetWithoutEffect => "reset_without_effect",
             Kind::RefusedByPath => "refused_by_path",
         }
     }
@@ -67,6 +71,9 @@ impl Kind {
             Kind::UnpromptedEnd => "nothing prompted its end: a timer of that end or of a box on the way",
             Kind::PacketsMissing => {
                 "the capture left out packets: octets were acknowledged that it does not have"
+            }
+            Kind::ResetWithoutEffect => {
+                "a RST had no effect: outside of the window (RFC 5961), or both ends went on; it may be forged"
             }
             Kind::RefusedByPath => "ICMP errors come from the path and tell nothing of the peer",
         }
@@ -88,6 +95,8 @@ pub(super) struct Ends {
     pub(super) reset: Option<((Party, Mark), ResetMarks)>,
     /// The first FIN and the silence before it.
     pub(super) quiet_fin: Option<(Mark, Span)>,
+    /// RSTs that had no effect.
+    pub(super) without_effect: Vec<FrameId>,
 }
 
 /// Finds them all.
@@ -131,6 +140,9 @@ pub(super) fn find(
     }
     if !one_direction && (summary.client.octets_missing || summary.server.octets_missing) {
         add(Kind::PacketsMissing, Vec::new());
+    }
+    if !ends.without_effect.is_empty() {
+        add(Kind::ResetWithoutEffect, ends.without_effect.clone());
     }
     let refused = frames(&|probe| probe.answer.is_some() && !probe.is_answered_by_peer());
     if !refused.is_empty() {

@@ -358,7 +358,11 @@ fn reset(
 ) -> Verdict {
     let mut all = probing.iter().flat_map(|side| &side.prober.probes);
     let answered = all.find(|probe| probe.answer.is_some_and(|answer| answer.at.frame == at.frame));
-    let prober = probing.iter().find(|side| side.party == by);
+    // One that came over another number of hops is not the prober's own.
+    let own = |side: &Side<'_>| {
+        !marks.is_some_and(|marks| ResetOrigin::is_from_elsewhere(marks, side.summary.side(side.party)))
+    };
+    let prober = probing.iter().find(|side| side.party == by && own(side));
     let ending = Ending {
         reset: at,
         heard: match marks {

@@ -6,6 +6,7 @@ use super::confounder::{self, Confounder, Ends};
 use super::inference::{self, Inference};
 use super::outcome::{self, Verdict};
 use super::prober::{ProbeRecord, ProberRecord};
+use crate::frame::FrameId;
 use crate::time::Span;
 use crate::track::event::{
     ConnectionId, Event, EventKind, LookAlikeSeen, Mark, Opened, Party, ResetMarks, Summary,
@@ -96,6 +97,8 @@ struct Draft {
     reset: Option<ResetMarks>,
     /// The first FIN of either side after a silence.
     quiet_fin: Option<(Mark, Span)>,
+    /// The first RSTs that had no effect.
+    without_effect: Vec<FrameId>,
     /// Probes that are no longer here.
     forgotten: u64,
 }
@@ -120,6 +123,7 @@ impl Draft {
             lookalikes: Vec::new(),
             reset: self.reset,
             quiet_fin: self.quiet_fin,
+            without_effect: self.without_effect.clone(),
             forgotten: self.forgotten + left_out as u64,
         }
     }
@@ -145,7 +149,11 @@ impl Draft {
             inference::infer(&client, &server, Party::Client, summary, &verdict, self.reset);
         let server_inference =
             inference::infer(&server, &client, Party::Server, summary, &verdict, self.reset);
-        let ends = Ends { reset: summary.reset.zip(self.reset), quiet_fin: self.quiet_fin };
+        let ends = Ends {
+            reset: summary.reset.zip(self.reset),
+            quiet_fin: self.quiet_fin,
+            without_effect: self.without_effect,
+        };
         let confounders = confounder::find(&client, &server, summary, ends);
         ConnectionRecord {
             id,
@@ -178,6 +186,10 @@ impl Draft {
                 // A probe that was recognised late stands before those after it.
                 let later = |other: &ProbeRecord| comes_after(other.segment.at, record.segment.at);
                 let index = probes.iter().rposition(|other| !later(other)).map_or(0, |index| index + 1);
+                if probes.len() == probes.capacity() {
+                    // Doubling would waste half of it.
+                    probes.reserve_exact(1 + probes.len() / 4);
+                }
                 probes.insert(index, record);
             }
             EventKind::Answer(answer) => {
@@ -202,19 +214,24 @@ impl Draft {
                 self.quiet_fin = Some((*at, *quiet));
             }
             EventKind::Reset { marks, .. } => self.reset = Some(*marks),
-            EventKind::ResetIgnored { .. } => self.reset = None,
+            EventKind::ResetIgnored { reset, .. } => {
+                self.reset = None;
+                if self.without_effect.len() < FEW {
+                    self.without_effect.push(reset.frame);
+                }
+            }
             _ => {}
         }
     }
 }
 
-/// Probes of a side that are never forgotten.
+/// Probes of a side that are never forgotten; RSTs without effect that are remembered.
 const FEW: usize = 16;
 
 /// Gathers events into records.
 #[derive(Debug, Default)]
 pub struct Collector {
-    drafts: HashMap<ConnectionId, Draft>,
+    drafts: HashMap<ConnectionId, Box<Draft>>,
     /// Most probes and look-alikes to keep; nothing for all.
     most: Option<usize>,
     /// How many are kept, or a few more.
@@ -251,16 +268,17 @@ impl Collector {
 
     #[cold]
     fn forget(&mut self) {
-        self.drafts.values_mut().for_each(Draft::forget_half);
-        self.items = self.drafts.values().map(Draft::items).sum();
+        self.drafts.values_mut().for_each(|draft| draft.forget_half());
+        self.items = self.drafts.values().map(|draft| draft.items()).sum();
         // Where even the few of each are more, none can be let go until connections end.
         self.most = self.most.map(|most| most.max(self.items * 2));
     }
 
     /// Whether a connection whose last word was not said has probes so far.
     pub fn has_probes(&self, connection: ConnectionId) -> bool {
-        let probed = |draft: &Draft| !(draft.client.probes.is_empty() && draft.server.probes.is_empty());
-        self.drafts.get(&connection).is_some_and(probed)
+        self.drafts
+            .get(&connection)
+            .is_some_and(|draft| !(draft.client.probes.is_empty() && draft.server.probes.is_empty()))
     }
 
     /// The probes of the client and of the server of a connection whose last word was not said.

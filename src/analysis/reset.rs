@@ -53,12 +53,20 @@ impl ResetOrigin {
         let mut cues = Vec::new();
         let hops = hops(marks, sender, &mut cues);
         let sooner = sooner(answered, asked, &mut cues);
+        let ahead = marks.seq_offset.filter(|offset| *offset > 0 && !sender.octets_missing);
         let by = match (hops, sooner) {
             (Some(true), _) | (None, Some(true)) => Origin::Path,
             (Some(false), Some(true)) => Origin::Unknown,
+            (Some(false), _) if ahead.is_some() => Origin::Unknown,
             (Some(false), _) => Origin::Peer,
             (None, _) => Origin::Unknown,
         };
+        if let Some(offset) = ahead {
+            cues.push(format!(
+                "its SEQ lies {offset} above what that end was seen to send, and its receiver heeds only an exact \
+                 one (RFC 5961)"
+            ));
+        }
         if !marks.ack {
             cues.push("it does not acknowledge, as the RST of a host without the connection".to_owned());
         } else if sender.timestamps && !marks.timestamps {
@@ -68,6 +76,11 @@ impl ResetOrigin {
             cues.push("nothing had been sent that it answers".to_owned());
         }
         Self { by, cues }
+    }
+
+    /// Whether its packet came over another number of hops than the segments of the end whose address it bears.
+    pub(super) fn is_from_elsewhere(marks: ResetMarks, sender: &SideSummary) -> bool {
+        hops(marks, sender, &mut Vec::new()).unwrap_or(false)
     }
 
     /// It as part of a sentence.

@@ -246,6 +246,10 @@ pub(super) struct Zstd {
 /// What the decoder needs to see of a frame before it can say what it wants.
 const ZSTD_START: usize = 5;
 
+/// Octets of the header of a block. What the decoder wants of a block includes that of the next one; were it given
+/// both, a bad header would cost the good block before it.
+const ZSTD_BLOCK_HEADER: usize = 3;
+
 impl Zstd {
     pub(super) fn new(raw: Raw, head: Vec<u8>) -> io::Result<Self> {
         Ok(Self {
@@ -277,7 +281,11 @@ impl Zstd {
             self.feed.consume(used);
             let hint = hint.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             self.filled = made == room;
-            self.wanted = if hint == 0 { ZSTD_START } else { hint };
+            self.wanted = match hint {
+                0 => ZSTD_START,
+                1..=ZSTD_BLOCK_HEADER => hint,
+                _ => hint - ZSTD_BLOCK_HEADER,
+            };
             if used > 0 || made > 0 {
                 self.in_frame = hint != 0;
             }

@@ -15,6 +15,8 @@ const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
 /// Octets of an interface description before its options.
 const FIXED: usize = 8;
+/// Octets that are kept of a name or description; Linux allows 15 in a name, and Windows writes a GUID.
+const MAX_NAME: usize = 256;
 const IF_NAME: u16 = 2;
 const IF_DESCRIPTION: u16 = 3;
 const IF_TSRESOL: u16 = 9;
@@ -95,7 +97,8 @@ impl Interface {
         let (mut problem, mut names) = (Ok(()), InterfaceNames::default());
         let mut options = Options::<B>::new(options);
         for (code, value) in options.by_ref() {
-            let text = || Some(String::from_utf8_lossy(value).trim_end_matches('\0').to_owned());
+            let kept = value.get(..MAX_NAME).unwrap_or(value);
+            let text = || Some(String::from_utf8_lossy(kept).trim_end_matches('\0').to_owned());
             match (code, value) {
                 (IF_NAME, _) => names.name = text(),
                 (IF_DESCRIPTION, _) => names.description = text(),

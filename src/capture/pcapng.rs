@@ -35,7 +35,7 @@ const BLOCK_HEAD: usize = 8;
 const BLOCK_FRAME: usize = 12;
 /// Longer blocks are not believed; they would have to be held in memory as a whole.
 const MAX_BLOCK: usize = 16 << 20;
-/// Interfaces kept per section.
+/// Interfaces kept per section, and names kept of all.
 const MAX_INTERFACES: usize = 65_536;
 /// Octets of a packet block before the data, the same for the obsolete form.
 const PACKET_FIXED: usize = 20;
@@ -52,7 +52,7 @@ pub(super) struct Pcapng {
     /// Interfaces of the sections before this one.
     earlier_interfaces: u32,
     drops: Drops,
-    /// Names of all interfaces so far, over sections.
+    /// Names of the first interfaces, over sections.
     names: Vec<InterfaceNames>,
 }
 
@@ -302,7 +302,10 @@ impl Pcapng {
         // A description that makes no sense still takes its number, or the packets of the next would be its.
         let (interface, names, problem) = Interface::parse::<B>(body);
         self.interfaces.push(interface);
-        self.names.push(names);
+        // Over sections there may be any number of them; those beyond have no names.
+        if self.names.len() < MAX_INTERFACES {
+            self.names.push(names);
+        }
         if let Err(what) = problem {
             log.report(ProblemKind::BadRecord, Place::offset(offset), || what);
         }

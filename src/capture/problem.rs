@@ -1,10 +1,12 @@
 //! What was wrong or odd in a capture, as data.
 //!
-//! Owns [`Problem`], [`ProblemKind`] and the log that every reader writes to. Uses [`crate::time`] only.
+//! Owns [`Problem`], [`ProblemKind`] and the log that every reader writes to. Uses [`crate::printable`] and
+//! [`crate::time`] only.
 
 use std::fmt;
 use std::sync::Arc;
 
+use crate::printable::printable;
 use crate::time::{Span, Timestamp};
 
 /// What kind of thing a [`Problem`] reports.
@@ -249,7 +251,7 @@ pub(super) struct Log {
 
 impl Log {
     pub(super) fn new(capture: u32, name: &str) -> Self {
-        let name: String = name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let name = printable(name, '\u{fffd}');
         Self {
             capture,
             name: name.into(),
@@ -290,7 +292,7 @@ impl Log {
             return;
         }
         // Messages of the operating system and of libraries end up here: keep the promise of one line.
-        let detail = detail().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let detail = printable(&detail(), ' ').into_owned();
         self.problems.push(Problem {
             capture: self.capture,
             name: Arc::clone(&self.name),

@@ -9,6 +9,7 @@ use super::completions::Names;
 use super::duration;
 use crate::advice::Wish;
 use crate::advice::path::{Owner, Path};
+use crate::printable::printable;
 use crate::product::Product;
 use crate::stack::Stack;
 use crate::stack::value::Rounding;
@@ -32,7 +33,8 @@ pub(super) struct PathArguments {
     #[arg(long, value_name = "PRODUCT", conflicts_with = "from", value_parser = Names::of_products(), hide_possible_values = true)]
     behind: Option<String>,
 
-    /// The result of a measurement (JSON, keepscope.middlebox/1), or - for standard input
+    /// The result of a measurement (JSON, keepscope.middlebox/1) or of captures (keepscope.bounds/1, of middlebox --from),
+    /// or - for standard input; the longest silence that was survived counts, of several paths the shortest
     #[arg(long, value_name = "RESULT.json", conflicts_with = "timeout")]
     from: Option<PathBuf>,
 
@@ -118,7 +120,7 @@ impl PathArguments {
 pub(super) fn shown(path: &FilePath) -> String {
     let name =
         if path == FilePath::new("-") { "standard input".to_owned() } else { path.display().to_string() };
-    name.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+    printable(&name, '?').into_owned()
 }
 
 /// The text of a file, or of standard input for -.

@@ -21,7 +21,8 @@ use crate::capture::{Captures, ProblemKind};
 use crate::pipeline::Pipeline;
 use crate::report::ladder::Ladder;
 use crate::report::text::{Style, Totals};
-use crate::report::{CaptureReport, csv, html, json, jsonl, text};
+use crate::report::{CaptureReport, csv, html, json, jsonl, let_go, text};
+use crate::track::MOST_CONNECTIONS;
 use crate::track::event::{ConnectionId, Event, EventKind};
 
 const EXAMPLES: &str = "\
@@ -36,6 +37,9 @@ Examples:
   tcpdump -U -w - tcp | keepscope analyze --format jsonl -
 
 Several captures are read as one stream in the order of their times.";
+
+/// Most connections that can be followed at once: what their places are numbered with.
+const MAX_CONNECTIONS: u64 = 1 << 31;
 
 /// For those who asked for a file and stopped the program.
 const NOT_WRITTEN: &str = "note: stopped early, so --write wrote no file";
@@ -73,6 +77,12 @@ pub(super) struct Arguments {
     /// Let --write take the place of a file
     #[arg(long, requires = "write")]
     force: bool,
+
+    /// Follow no more connections than this at once, with less than 300 octets for each without keepalives; where
+    /// there are more, those without keepalives are let go first
+    #[arg(long, value_name = "N", default_value_t = MOST_CONNECTIONS as u64)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=MAX_CONNECTIONS))]
+    max_connections: u64,
 
     /// Show no progress
     #[arg(long, short)]
@@ -222,14 +232,16 @@ impl<W: Write> Analysis<W> {
     fn new(arguments: Arguments, captures: Captures, out: W, live: bool) -> Self {
         let connection = arguments.connection.map(ConnectionId);
         let wants_ladder = arguments.format == Format::Text;
+        // Unpredictable, so that no capture can be made to collide; results do not depend on it.
+        let mut pipeline = Pipeline::new(RandomState::new().hash_one(0));
+        pipeline.keep_at_most(arguments.max_connections as usize);
         Self {
             choice: Choice { filter: arguments.filter.unwrap_or_default(), connection, all: arguments.all },
             format: arguments.format,
             style: arguments.color.style(),
             progress: Progress::new(!arguments.quiet),
             captures,
-            // Unpredictable, so that no capture can be made to collide; results do not depend on it.
-            pipeline: Pipeline::new(RandomState::new().hash_one(0)),
+            pipeline,
             ladder: connection.filter(|_| wants_ladder).map(Ladder::new),
             sink: Sink { collector: Collector::default(), kept: Vec::new(), held: HashMap::new() },
             with_keepalives: 0,
@@ -345,13 +357,21 @@ impl<W: Write> Analysis<W> {
             connections: self.pipeline.connections(),
             with_keepalives: self.with_keepalives,
             chosen: self.choice.connection.is_some() || self.choice.filter != Filter::default(),
+            let_go: self.pipeline.let_go(),
         };
         let kept = &self.sink.kept;
         match (self.format, &self.ladder) {
-            (Format::Json, _) => json::write(&mut self.out, &captures, kept)?,
-            (Format::Jsonl, _) => jsonl::captures(&mut self.out, &captures)?,
+            (Format::Json, _) => json::write(&mut self.out, &captures, totals.let_go, kept)?,
+            (Format::Jsonl, _) => {
+                jsonl::let_go(&mut self.out, totals.let_go)?;
+                jsonl::captures(&mut self.out, &captures)?;
+            }
             (Format::Html, _) => html::write(&mut self.out, &captures, kept, totals)?,
-            (Format::Csv, _) => {}
+            (Format::Csv, _) => {
+                if let Some(sentence) = let_go::sentence(totals.let_go) {
+                    complain(&format!("note: {sentence}"));
+                }
+            }
             (Format::Text, Some(ladder)) => {
                 for record in kept {
                     ladder.write(&mut self.out, record, self.style)?;
@@ -390,7 +410,8 @@ impl<W: Write> Analysis<W> {
             // That there is no such connection has been told.
             return None;
         }
-        match annotated.write(&self.sink.kept, &self.captures, &mut self.progress, interrupted) {
+        let pipeline = self.pipeline.anew();
+        match annotated.write(&self.sink.kept, &self.captures, pipeline, &mut self.progress, interrupted) {
             Ok(Written::Done(note)) => {
                 if let Some(note) = note {
                     complain(&format!("note: {note}"));

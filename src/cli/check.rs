@@ -16,6 +16,7 @@ use crate::live::check::machine::{APART, Machine, Plan, Standing};
 use crate::live::check::owner;
 use crate::live::check::run::{Test, look, numbers, run as run_tests};
 use crate::live::check::table::Table;
+use crate::live::check::translation::Translations;
 use crate::live::doctor;
 use crate::live::filter::Filter;
 use crate::live::netns::NetNs;
@@ -43,7 +44,8 @@ nothing more is sent; with a RST if not. One RST is not enough, since boxes may 
 and then it is not about this connection: it counts if all are answered so, or if only one is, and is so again. Any segment may make a box on the path
 remember again what it had forgotten, so alive means alive now. Silence tells nothing, since boxes and peers may drop
 what fits nowhere (peers also for want of timestamps), unless the kernel's own probes or retransmissions are not
-answered, either. Where this host itself translates addresses, answers are not recognised.
+answered, either. Where this host itself translates addresses, answers are recognised by /proc/net/nf_conntrack, if the
+kernel has it and root reads it; else such a test ends in silence.
 
 Exit codes:
   0 listed, or all tested are alive   1 one is dead (reset, unreachable, closed by the peer, unanswered)
@@ -253,9 +255,12 @@ fn test(arguments: &Arguments, table: &mut Table, listed: &mut [Listed]) -> Resu
             "{count} connections would be tested, more than {MOST_TESTS}: narrow it by --pid, --port or LOCAL-REMOTE"
         )));
     }
-    let peers = listed.iter().map(|one| {
-        let Endpoint { address, port } = one.connection.remote;
-        (address, port).into()
+    let translations = Translations::read();
+    let ends = |one: &Listed| (one.connection.local, one.connection.remote);
+    let peers = listed.iter().flat_map(|one| {
+        let (_, on_wire) = translations.on_wire(ends(one));
+        // What is not translated, since it fits nowhere, is answered as it is.
+        [one.connection.remote, on_wire].map(|Endpoint { address, port }| (address, port).into())
     });
     let options = Options {
         sniff: Need::Required,
@@ -286,7 +291,8 @@ fn test(arguments: &Arguments, table: &mut Table, listed: &mut [Listed]) -> Resu
         // What the peer answered just now it does not answer again so soon.
         let since = connection.info.map_or(APART, |info| info.last_ack_received.min(APART));
         let begin = start.plus(Span::from_nanos(APART.as_nanos() - since.as_nanos()));
-        tests.push(Test { ends: (local, remote), window, machine: Machine::new(plan, begin) });
+        let wire = translations.on_wire((local, remote));
+        tests.push(Test { ends: (local, remote), wire, window, machine: Machine::new(plan, begin) });
     }
     let mut look = |number: usize| match listed.get(number) {
         Some(one) => look(table, &one.connection, &one.holders),

@@ -13,7 +13,7 @@ use crate::analysis::filter::Filter;
 use crate::analysis::{Collector, ConnectionRecord};
 use crate::capture::{CaptureError, Captures};
 use crate::pipeline::Pipeline;
-use crate::report::{CaptureReport, diff as report};
+use crate::report::{CaptureReport, diff as report, let_go};
 use crate::time::Span;
 
 const EXAMPLES: &str = "\
@@ -144,6 +144,9 @@ fn read(path: &Path, quiet: bool) -> Result<(CaptureReport, Vec<ConnectionRecord
     pipeline.finish();
     take(&mut pipeline);
     progress.clear();
+    if let Some(sentence) = let_go::sentence(pipeline.let_go()) {
+        complain(&format!("note: {sentence}"));
+    }
     let name = path.to_string_lossy().into_owned();
     let report = CaptureReport::of(&captures, &pipeline).pop().unwrap_or_else(|| CaptureReport {
         dropped: 0,

@@ -56,13 +56,12 @@ fn name(command: &clap::Command) -> String {
 /// A page; what stands after the help as sections of its own, with its lines as they are.
 fn page(command: &clap::Command) -> io::Result<Vec<u8>> {
     let after = command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
-    let bare = command.clone().after_help("").after_long_help("");
-    let man = Man::new(bare)
-        .title(name(command).to_uppercase())
-        .source(concat!("keepscope ", env!("CARGO_PKG_VERSION")))
-        .manual("User Commands");
+    let bare = command.clone().after_help("").after_long_help("").subcommand_value_name("COMMAND");
+    let man = Man::new(bare);
     let mut out = Vec::new();
-    man.render_title(&mut out)?;
+    // Without a date, so that the same definition makes the same page.
+    let (title, version) = (name(command).to_uppercase(), env!("CARGO_PKG_VERSION"));
+    writeln!(out, ".TH \"{title}\" 1 \"\" \"keepscope {version}\" \"User Commands\"")?;
     man.render_name_section(&mut out)?;
     man.render_synopsis_section(&mut out)?;
     man.render_description_section(&mut out)?;

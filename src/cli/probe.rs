@@ -23,6 +23,7 @@ use crate::live::recording::Recording;
 use crate::live::system::{Need, Options, System};
 use crate::live::target::Target;
 use crate::live::wire::{Connect, Wire};
+use crate::printable::is_harmful;
 use crate::report::probe::{Asked, overall};
 use crate::time::Span;
 
@@ -269,7 +270,7 @@ impl Arguments {
 
     fn asked(&self, address: SocketAddr) -> Asked {
         Asked {
-            host: self.target.host.chars().filter(|letter| !letter.is_control()).collect(),
+            host: self.target.host.chars().filter(|letter| !is_harmful(*letter)).collect(),
             address,
             order: self.order(address),
             connections: usize::from(self.connections),

@@ -179,6 +179,7 @@ pub(super) fn checked(text: &str, definition: &Command) -> read::Read {
     let line = found.bindings.iter().map(|(_, line)| *line).min().unwrap_or(1);
     let clashes = Bindings::clashes(&bindings).into_iter();
     found.problems.extend(clashes.map(|text| read::Problem { line, text }));
+    found.problems.sort_by_key(|problem| problem.line);
     found
 }
 

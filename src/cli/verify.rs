@@ -20,8 +20,8 @@ use crate::analysis::verification::{Expectation, Histories, Outcome, RuleId, Rul
 use crate::analysis::{Collector, ConnectionRecord};
 use crate::capture::{Captures, ProblemKind};
 use crate::pipeline::Pipeline;
-use crate::report::CaptureReport;
 use crate::report::verify::{self as report, Judged};
+use crate::report::{CaptureReport, let_go};
 use crate::time::Span;
 use crate::track::event::Party;
 
@@ -271,6 +271,9 @@ impl Run {
             Format::Json => report::json(&mut out, &read, &self.judged, self.unmatched)?,
         }
         out.flush()?;
+        if let Some(sentence) = let_go::sentence(pipeline.let_go()) {
+            complain(&format!("note: {sentence}"));
+        }
         let mut damaged = false;
         for problem in read.iter().flat_map(|capture| &capture.problems) {
             complain(&format!("{}: {problem}", if problem.is_damage() { "error" } else { "note" }));

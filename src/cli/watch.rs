@@ -22,6 +22,7 @@ use crate::live::wire::{Received, Wire};
 use crate::report::text::{Style, Totals};
 use crate::report::{CaptureReport, json, jsonl, text, watch as report};
 use crate::time::{Span, Timestamp};
+use crate::track::LetGo;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -250,6 +251,8 @@ fn write(
         connections: watch.connections(),
         with_keepalives: tally.with_keepalives,
         chosen: watch.is_filtered(),
+        // The last line says how many.
+        let_go: LetGo::default(),
     };
     let records: Vec<ConnectionRecord> = match format {
         Format::Jsonl => Vec::new(),
@@ -260,8 +263,11 @@ fn write(
             writeln!(out)?;
             text::write(out, &captures, &records, totals, style)?;
         }
-        Format::Json => json::write(out, &captures, &records)?,
-        Format::Jsonl => jsonl::captures(out, &captures)?,
+        Format::Json => json::write(out, &captures, watch.let_go(), &records)?,
+        Format::Jsonl => {
+            jsonl::let_go(out, watch.let_go())?;
+            jsonl::captures(out, &captures)?;
+        }
     }
     report::no_longer_kept(&tally).iter().for_each(|line| complain(&format!("note: {line}")));
     Ok(())

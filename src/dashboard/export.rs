@@ -1,6 +1,7 @@
 //! New files: never over another one, readable by their owner only.
 
 use std::fs::OpenOptions;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::effect::Body;
 use super::model::Session;
 use crate::capture::write::{CaptureWriter, WriteError};
+use crate::pipeline::Pipeline;
 use crate::report::marked::{self, MarkedError, Source};
 
 /// Names that are tried.
@@ -89,7 +91,9 @@ fn write_packets(
         other => Failure::Other(other.to_string()),
     };
     let mut writer = CaptureWriter::create(path, false).map_err(write_error)?;
-    match marked::write(&mut writer, &from.sources, records, |_| ControlFlow::Continue(())) {
+    // Unpredictable, so that no capture can be made to collide; results do not depend on it.
+    let pipeline = Pipeline::new(RandomState::new().hash_one(0));
+    match marked::write(&mut writer, &from.sources, records, pipeline, |_| ControlFlow::Continue(())) {
         Ok(_) => {}
         Err(MarkedError::Write(error)) => return Err(write_error(error)),
         Err(error) => return Err(Failure::Other(format!("{}: {error}", path.display()))),

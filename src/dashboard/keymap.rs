@@ -305,10 +305,10 @@ pub static BINDINGS: &[Binding] = &[
     ),
     timed(
         &[
-            (K::Char('}'), A::Event(1)),
             (K::Char('{'), A::Event(-1)),
-            (K::Ctrl('n'), A::Event(1)),
+            (K::Char('}'), A::Event(1)),
             (K::Ctrl('p'), A::Event(-1)),
+            (K::Ctrl('n'), A::Event(1)),
         ],
         "{ }",
         "previous, next event of the chosen connection (also Ctrl-P, Ctrl-N)",
@@ -422,10 +422,10 @@ pub static BINDINGS: &[Binding] = &[
     everywhere(&[(K::Tab, A::FocusNext), (K::BackTab, A::FocusBack)], "Tab", "next panel (Shift: back)", ""),
     everywhere(
         &[
-            (K::Down, A::Line(1)),
             (K::Char('j'), A::Line(1)),
-            (K::Up, A::Line(-1)),
             (K::Char('k'), A::Line(-1)),
+            (K::Down, A::Line(1)),
+            (K::Up, A::Line(-1)),
         ],
         "j k Up Down",
         "line by line",
@@ -433,8 +433,8 @@ pub static BINDINGS: &[Binding] = &[
     ),
     everywhere(
         &[
-            (K::PageDown, A::Page(1)),
             (K::PageUp, A::Page(-1)),
+            (K::PageDown, A::Page(1)),
             (K::Char('g'), A::First),
             (K::Char('G'), A::Last),
         ],

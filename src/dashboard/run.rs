@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend, CrosstermBackend};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
@@ -118,6 +118,9 @@ pub fn run(mut model: Model, start: &Start, standby: Option<Standby>) -> io::Res
         began: Instant::now(),
         drawn: None,
     };
+    if model.choices.mouse {
+        terminal::set_mouse(true)?;
+    }
     let size = screen.size()?;
     model.size = (size.width, size.height);
     if !start.paths.is_empty() {
@@ -242,8 +245,11 @@ impl Runner<'_> {
         for effect in effects {
             match effect {
                 Effect::Quit(interrupted) => return Ok(Some(interrupted)),
-                // `clear` would ask the terminal where the cursor is, and the answer is read by the thread with the keys.
-                Effect::Redraw => screen.resize(screen.size()?.into())?,
+                Effect::Redraw => {
+                    // `Terminal::clear` would ask where the cursor is, and wait where nothing answers.
+                    screen.backend_mut().clear()?;
+                    screen.swap_buffers();
+                }
                 Effect::Suspend => terminal::suspend()?,
                 Effect::Retake(mouse) => terminal::retake(mouse)?,
                 Effect::Mouse(on) => terminal::set_mouse(on)?,

@@ -6,16 +6,13 @@ use std::borrow::Cow;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::printable::printable;
 use crate::time::{Span, Timestamp};
 
 /// The text without characters that do something to a terminal: control characters, and marks that turn the
 /// direction of what follows.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    let harmful = |letter: char| {
-        letter.is_control()
-            || matches!(letter, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    if text.contains(harmful) { text.replace(harmful, "?").into() } else { text.into() }
+    printable(text, '?')
 }
 
 /// Columns that a text takes.

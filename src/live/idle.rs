@@ -379,6 +379,11 @@ impl Run<'_> {
                         self.core.on_not_sent(Whose::Flow(number), error.to_string());
                     }
                 }
+                Command::Deafen(number, handle, deaf) => {
+                    if let Err(error) = self.wire.deafen(handle, deaf) {
+                        self.core.on_not_sent(Whose::Flow(number), error.to_string());
+                    }
+                }
                 Command::Close(handle) => self.wire.close(handle),
             }
         }

@@ -472,6 +472,10 @@ impl<C: Clock> Wire for System<C> {
         self.connections.write(handle, octets)
     }
 
+    fn deafen(&mut self, handle: Handle, deaf: bool) -> Result<(), WireError> {
+        self.connections.deafen(handle, deaf)
+    }
+
     fn close(&mut self, handle: Handle) {
         self.connections.close(handle);
     }

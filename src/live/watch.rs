@@ -18,6 +18,7 @@ use crate::analysis::{Collector, ConnectionRecord};
 use crate::frame::Frame;
 use crate::pipeline::{Counts, Pipeline};
 use crate::time::{Span, Timestamp};
+use crate::track::LetGo;
 use crate::track::event::{AnswerKind, ConnectionId, Event, EventKind, Opened, Party};
 
 /// How much a watch keeps.
@@ -206,6 +207,11 @@ impl Watch {
     /// where there are many.
     pub fn finished(&self) -> impl Iterator<Item = &ConnectionRecord> {
         self.finished.iter()
+    }
+
+    /// Connections that were let go while they may have gone on.
+    pub fn let_go(&self) -> LetGo {
+        self.pipeline.let_go()
     }
 
     /// What the frames turned out to be.

@@ -14,6 +14,7 @@ use super::text::plural;
 use crate::advice::audit::{Judgement, Verdict};
 use crate::advice::path::Path;
 use crate::keepalive::Settings;
+use crate::printable::printable;
 use crate::stack::value::seconds;
 use crate::time::Span;
 
@@ -83,7 +84,7 @@ fn item(out: &mut dyn Write, one: &Judgement) -> io::Result<()> {
 
 /// What stands in a file may be anything; what stands on a terminal may not.
 fn clean(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+    printable(text, '?').into_owned()
 }
 
 #[derive(Serialize)]
@@ -157,7 +158,7 @@ impl Judged {
             listeners: listeners.map(Listeners::documents),
             loopback_left_out: listeners.map(|listeners| listeners.loopback),
         };
-        crate::report::plain::pretty(&mut *out, &document)?;
+        crate::report::escaped::to_writer_pretty(&mut *out, &document)?;
         writeln!(out)
     }
 }

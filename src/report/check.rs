@@ -15,6 +15,7 @@ use crate::live::check::machine::{Kind, Machine, Standing, Verdict};
 use crate::live::check::owner::{Holder, InForce};
 use crate::live::doctor::Settings;
 use crate::live::netns::NetNs;
+use crate::printable::printable;
 use crate::stack::value::seconds;
 use crate::time::{Span, duration};
 
@@ -176,12 +177,7 @@ fn keepalive(one: &Listed) -> String {
 fn below(out: &mut dyn Write, one: &Listed) -> io::Result<()> {
     let mut line = |word: &str, text: &str| {
         write!(out, "    {word:<8}")?;
-        wrapped(
-            out,
-            12,
-            12,
-            &text.chars().map(|one| if one.is_control() { '?' } else { one }).collect::<String>(),
-        )
+        wrapped(out, 12, 12, &printable(text, '?'))
     };
     if let Some(why) = &one.not_told {
         line("", &format!("settings not told: {why}"))?;

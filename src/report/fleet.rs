@@ -192,7 +192,7 @@ pub fn json(
         total: Group::from(&report.total),
         analysis,
     };
-    crate::report::plain::pretty(&mut *out, &document)?;
+    crate::report::escaped::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)
 }
 

@@ -217,7 +217,7 @@ fn row(record: &ConnectionRecord, linked: bool) -> Markup {
 /// What the forms in the pictures mean.
 fn legend() -> Markup {
     html! {
-        ul.legend aria-label="Signs in ladders and timelines" {
+        ul.legend {
             @for (shape, words) in LEGEND {
                 li {
                     svg viewBox="0 0 96 24" width="96" height="24" aria-hidden="true" {

@@ -10,8 +10,10 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::CaptureReport;
+use super::let_go::LetGoLine;
 use super::model::{AnswerLine, Capture, Connection, Moment, Probe as ProbeLine, Seen};
 use crate::analysis::{ConnectionRecord, ProbeRecord};
+use crate::track::LetGo;
 use crate::track::event::{ConnectionId, Event, EventKind, Probe};
 
 /// Name and version of the stream.
@@ -88,10 +90,11 @@ enum Said<'a> {
 enum Frame<'a> {
     Schema { schema: &'static str },
     Capture(Capture<'a>),
+    LetGo(LetGoLine),
 }
 
 fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    crate::report::plain::compact(&mut *out, value)?;
+    crate::report::escaped::to_writer(&mut *out, value)?;
     writeln!(out)
 }
 
@@ -109,6 +112,14 @@ pub fn header(out: &mut dyn Write) -> io::Result<()> {
 /// If `out` cannot be written to.
 pub fn captures(out: &mut dyn Write, reports: &[CaptureReport]) -> io::Result<()> {
     reports.iter().try_for_each(|report| line(out, &Frame::Capture(Capture::from(report))))
+}
+
+/// Writes a line about connections that were let go early, if there were any.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn let_go(out: &mut dyn Write, let_go: LetGo) -> io::Result<()> {
+    LetGoLine::of(let_go).map_or(Ok(()), |let_go| line(out, &Frame::LetGo(let_go)))
 }
 
 /// Writes an event; the last one of a connection is written by [`last`] instead.

@@ -30,6 +30,7 @@ use crate::keepalive::predict::{Peer, What};
 use crate::live::kernel::{Comparison, End, Event, Held, LOOK, Run, Seen, Setting, Value, Verdict};
 use crate::stack::value::seconds;
 use crate::time::{Span, Timestamp};
+use crate::track::LetGo;
 
 const SCHEMA: &str = "keepscope.kernel/1";
 
@@ -375,8 +376,9 @@ fn document(findings: &Findings<'_>) -> io::Result<Document> {
         .packets
         .map(|packets| raw(&|out| verify::json(out, &packets.captures, &packets.judged, 0)))
         .transpose()?;
-    let analysis =
-        findings.packets.map(|packets| raw(&|out| analysis::write(out, &packets.captures, &packets.records)));
+    let analysis = findings.packets.map(|packets| {
+        raw(&|out| analysis::write(out, &packets.captures, LetGo::default(), &packets.records))
+    });
     Ok(Document {
         schema: SCHEMA,
         peer: run.peer.to_string(),
@@ -405,7 +407,7 @@ fn document(findings: &Findings<'_>) -> io::Result<Document> {
 /// # Errors
 /// If `out` cannot be written to.
 pub fn json(out: &mut dyn Write, findings: &Findings<'_>) -> io::Result<()> {
-    crate::report::plain::pretty(&mut *out, &document(findings)?)?;
+    crate::report::escaped::to_writer_pretty(&mut *out, &document(findings)?)?;
     writeln!(out)
 }
 
@@ -421,7 +423,7 @@ enum Line {
 }
 
 fn line(out: &mut dyn Write, line: &Line) -> io::Result<()> {
-    crate::report::plain::compact(&mut *out, line)?;
+    crate::report::escaped::to_writer(&mut *out, line)?;
     writeln!(out)
 }
 

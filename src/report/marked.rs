@@ -44,7 +44,8 @@ pub struct Source {
     pub frames: u64,
 }
 
-/// Writes the packets of these connections. `each` is asked after each frame whether to go on; returns false if
+/// Writes the packets of these connections. `pipeline` is an empty one that follows as many connections at once as the
+/// first reading did. `each` is asked after each frame whether to go on; returns false if
 /// it said no. The file then has no end and should be dropped.
 ///
 /// # Errors
@@ -53,6 +54,7 @@ pub fn write(
     writer: &mut CaptureWriter,
     sources: &[Source],
     records: &[ConnectionRecord],
+    mut pipeline: Pipeline,
     mut each: impl FnMut(&Captures) -> ControlFlow<()>,
 ) -> Result<bool, MarkedError> {
     let annotations = Annotations::of(records);
@@ -65,7 +67,6 @@ pub fn write(
     let paths: Vec<&PathBuf> = sources.iter().map(|source| &source.path).collect();
     let mut left: Vec<u64> = sources.iter().map(|source| source.frames).collect();
     let mut captures = Captures::open(&paths)?;
-    let mut pipeline = Pipeline::new(0);
     let mut commented = 0_usize;
     while let Some(frame) = captures.next_frame() {
         match left.get_mut(frame.id.capture as usize) {

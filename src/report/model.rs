@@ -148,6 +148,9 @@ pub(super) struct Connection {
     last: Moment,
     copies: u64,
     sides: Sides,
+    /// It was followed no longer, to make room for others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    let_go: bool,
     /// Earlier probes that a watch without an end did not keep.
     #[serde(skip_serializing_if = "is_zero")]
     forgotten_probes: u64,
@@ -449,6 +452,7 @@ impl Connection {
                 client: Side::from(&record.summary.client),
                 server: Side::from(&record.summary.server),
             },
+            let_go: record.summary.let_go,
             forgotten_probes: record.forgotten,
             lookalikes: record.lookalikes.iter().map(Seen::from).collect(),
             probers: record.probers().map(|(party, _)| prober(party)).collect(),

@@ -305,7 +305,7 @@ impl Log {
             totals: self.totals,
             turned_away: &self.turned,
         };
-        crate::report::plain::pretty(&mut *out, &document)?;
+        crate::report::escaped::to_writer_pretty(&mut *out, &document)?;
         writeln!(out)
     }
 
@@ -384,7 +384,7 @@ pub fn line_json(out: &mut dyn Write, at: Timestamp, news: &News) -> io::Result<
 }
 
 fn line(out: &mut dyn Write, line: &Line<'_>) -> io::Result<()> {
-    crate::report::plain::compact(&mut *out, line)?;
+    crate::report::escaped::to_writer(&mut *out, line)?;
     writeln!(out)
 }
 

@@ -30,6 +30,7 @@ use super::number::Seconds;
 use super::text::{Style, plural, silence};
 use crate::keepalive::Settings;
 use crate::pipeline::Pipeline;
+use crate::printable::printable;
 use crate::simulate::scenario::expect::Verdict;
 use crate::simulate::scenario::happening::{EventKind, Happening};
 use crate::simulate::scenario::run::{Captured, End, Run};
@@ -211,7 +212,7 @@ pub fn json(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String]) -> io::R
             .collect(),
         events: run.happenings.iter().map(EventLine::from).collect(),
     };
-    crate::report::plain::pretty(&mut *out, &document)?;
+    crate::report::escaped::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)
 }
 
@@ -221,7 +222,7 @@ pub fn json(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String]) -> io::R
 /// If `out` cannot be written to.
 pub fn jsonl(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String]) -> io::Result<()> {
     let mut line = |line: &Line<'_>| {
-        crate::report::plain::compact(&mut *out, line)?;
+        crate::report::escaped::to_writer(&mut *out, line)?;
         writeln!(out)
     };
     line(&Line::Schema { schema: SCHEMA })?;
@@ -295,7 +296,7 @@ fn headline(out: &mut dyn Write, scenario: &Scenario) -> io::Result<()> {
 
 /// Text of a file without what a terminal might obey.
 fn plain(text: &str) -> String {
-    text.trim().chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+    printable(text.trim(), ' ').into_owned()
 }
 
 /// Whether the ladder shows it, or something near tells the same.
@@ -426,7 +427,7 @@ pub fn list<'a>(out: &mut dyn Write, scenarios: impl Iterator<Item = (&'a str, S
         question: &scenario.question,
         answer: scenario.answer.trim(),
     });
-    crate::report::plain::pretty(
+    crate::report::escaped::to_writer_pretty(
         &mut *out,
         &Document { schema: "keepscope.scenarios/1", scenarios: listed.collect() },
     )?;

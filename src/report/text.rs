@@ -5,9 +5,10 @@ pub(in crate::report) mod marks;
 
 use std::io::{self, Write};
 
-use super::CaptureReport;
+use super::{CaptureReport, let_go};
 use crate::analysis::{ConnectionRecord, Outcome, ProberRecord, median};
 use crate::time::Span;
+use crate::track::LetGo;
 use crate::track::event::Party;
 
 /// How text may be dressed.
@@ -54,6 +55,8 @@ pub struct Totals {
     pub with_keepalives: u64,
     /// A filter or a connection number was given.
     pub chosen: bool,
+    /// Connections that were let go early.
+    pub let_go: LetGo,
 }
 
 /// Writes the whole summary.
@@ -71,6 +74,9 @@ pub fn write(
     let (with, among) = (totals.with_keepalives, plural(totals.connections, "connection"));
     let listed = if totals.chosen { format!("; {} chosen", connections.len()) } else { String::new() };
     writeln!(out, "keepalives in {with} of {among}{listed}")?;
+    if let Some(sentence) = let_go::sentence(totals.let_go) {
+        writeln!(out, "{sentence}")?;
+    }
     let mut ordered: Vec<&ConnectionRecord> = connections.iter().collect();
     ordered.sort_by_key(|record| (record.verdict.outcome, record.id));
     for record in ordered {
@@ -150,6 +156,9 @@ pub fn headline(out: &mut dyn Write, record: &ConnectionRecord, style: Style) ->
     writeln!(out, "    {}", record.verdict.reason)?;
     if record.forgotten > 0 {
         writeln!(out, "    mind: {} before these are no longer kept", plural(record.forgotten, "probe"))?;
+    }
+    if record.summary.let_go {
+        writeln!(out, "    mind: it was followed no longer, to make room for others")?;
     }
     for confounder in &record.confounders {
         writeln!(out, "    mind: {}", confounder.kind.sentence())?;

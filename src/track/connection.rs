@@ -129,8 +129,14 @@ impl Connection {
             let receiver = self.side(from.peer());
             receiver.acked().is_some_and(|acked| receiver.position(segment.ack) < acked)
         };
+        // What it was before this segment, in case this one counts for nothing.
+        let stale = class == Class::StaleReset && !self.is_reset();
+        let life = stale.then(|| self.side(from).life(self.rare(from)));
         let (sender, receiver, more) = self.both(from);
         sender.learn_header(segment, told_nothing(class), late, RareOf { more: &mut *more, party: from });
+        if let Some(before) = life {
+            sender.learn_stale(before, RareOf { more: &mut *more, party: from });
+        }
         if class.sends_again(finished) {
             sender.learn_repeated(segment, receiver.last_mark(), RareOf { more, party: from });
         }
@@ -150,7 +156,7 @@ impl Connection {
     }
 
     fn on_ordinary(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
-        self.doubt_reset(segment, log);
+        self.doubt_reset(segment, step.from, log);
         self.decide_candidates(segment, step, log);
         let (sender, receiver) = (self.view(step.from), self.view(step.from.peer()));
         let verdict = classify::judge(sender, receiver, segment, step.ack_is_news, step.quiet);

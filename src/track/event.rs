@@ -131,11 +131,11 @@ pub enum EventKind {
         /// What its packet shows of where it came from.
         marks: ResetMarks,
     },
-    /// A RST had no effect: the connection went on.
+    /// A RST had no effect: the connection went on, or its SEQ lies outside of the window (RFC 5961 §3.2).
     ResetIgnored {
         /// The frame of the RST.
         reset: Mark,
-        /// The frame that shows it.
+        /// The frame that shows it; the RST itself if it lies outside of the window.
         evidence: Mark,
     },
     /// First FIN of one side.
@@ -437,7 +437,7 @@ pub struct SideSummary {
     pub segments: u64,
     /// Segments with data.
     pub data_segments: u64,
-    /// Its last segment.
+    /// Its last segment; a RST outside of the window counts as none.
     pub last: Option<Mark>,
     /// Its first FIN.
     pub fin: Option<Mark>,

@@ -15,6 +15,8 @@ use crate::time::{Span, Timestamp};
 pub(super) struct More {
     /// The RST that ended it, where it is not the last segment of its sender.
     pub(super) reset: Option<Mark>,
+    /// The other end sent something else than a RST after the one that ended it.
+    pub(super) went_on: bool,
     /// The latest ICMP error about it, and how many segments had been seen by then.
     pub(super) icmp: Option<(Mark, u64)>,
     /// Captured copies that were set aside.
@@ -39,6 +41,8 @@ pub(super) struct Rare {
     pub(super) hole: Option<(u64, u64)>,
     /// What lay in an earlier hole was acknowledged and never came.
     pub(super) missing: bool,
+    /// The last RST of its address that had no effect, and what counts in its place as its last sign of life.
+    pub(super) stale: Option<(Mark, Option<Mark>)>,
     /// The latest octets, or FIN, that it sent again.
     pub(super) repeated: Option<Repeated>,
     /// Where relative sequence numbers count from, once that is far below what is sent.
@@ -67,6 +71,7 @@ impl Default for Rare {
             lookalikes: LookAlikes::default(),
             hole: None,
             missing: false,
+            stale: None,
             repeated: None,
             origin: None,
             rounds: [0; 2],

@@ -392,6 +392,20 @@ impl Side {
         self.longest_rtt().filter(|_| self.bits.has(Bits::RTT_MEASURED))
     }
 
+    /// The window scale of its SYN, if that was captured; nothing in it where the SYN had none.
+    pub(super) fn offered_scale(&self) -> Option<Option<u8>> {
+        self.bits.looks().syn().map(|offer| offer.window_scale)
+    }
+
+    /// Its last segment that shows it alive: anybody can send a RST that does not fit the connection.
+    pub(super) fn life(&self, rare: Option<&Rare>) -> Option<Mark> {
+        let last = self.last_mark();
+        match rare.and_then(|rare| rare.stale) {
+            Some((stale, before)) if last == Some(stale) => before,
+            _ => last,
+        }
+    }
+
     /// Totals for the summary.
     pub(super) fn summary(&self, rare: Option<&Rare>) -> SideSummary {
         let [rounds, data_rounds] = rare.map_or([0; 2], |rare| rare.rounds);
@@ -400,7 +414,7 @@ impl Side {
         SideSummary {
             segments: (u64::from(rounds) << 32) | u64::from(self.segments),
             data_segments: (u64::from(data_rounds) << 32) | u64::from(self.data_segments),
-            last: self.last_mark(),
+            last: self.life(rare),
             fin: self.fin(rare),
             ttl: (lowest <= highest).then_some((lowest, highest)),
             timestamps: self.bits.has(Bits::TIMESTAMP),

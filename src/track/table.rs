@@ -25,10 +25,58 @@ pub(super) type Slot = u32;
 #[derive(Debug)]
 pub(super) struct Table {
     hasher: SeedableRandomState,
-    /// Lower half of the hash, and where the connection is.
-    index: HashTable<(u32, Slot)>,
+    index: Index,
     places: Places,
     shelves: Shelves,
+}
+
+/// Lower half of the hash, and where the connection is. It comes in parts, so that never the whole of it is there
+/// twice while it grows.
+#[derive(Debug, Default)]
+struct Index([HashTable<(u32, Slot)>; Index::PARTS]);
+
+impl Index {
+    /// How many parts (a power of two).
+    const PARTS: usize = 16;
+
+    /// The highest bits choose the part, as the lowest choose the place in it.
+    #[inline]
+    fn which(hash: u32) -> usize {
+        (hash >> (u32::BITS - Self::PARTS.ilog2())) as usize
+    }
+
+    #[inline]
+    fn part(&self, hash: u32) -> Option<&HashTable<(u32, Slot)>> {
+        self.0.get(Self::which(hash))
+    }
+
+    #[inline]
+    fn part_mut(&mut self, hash: u32) -> Option<&mut HashTable<(u32, Slot)>> {
+        self.0.get_mut(Self::which(hash))
+    }
+
+    #[inline]
+    fn find(&self, hash: u32, mut is_it: impl FnMut(Slot) -> bool) -> Option<Slot> {
+        let found = |&(other, slot): &(u32, Slot)| other == hash && is_it(slot);
+        self.part(hash)?.find(spread(hash), found).map(|(_, slot)| *slot)
+    }
+
+    fn insert(&mut self, hash: u32, slot: Slot) {
+        if let Some(part) = self.part_mut(hash) {
+            part.insert_unique(spread(hash), (hash, slot), |(hash, _)| spread(*hash));
+        }
+    }
+
+    fn remove(&mut self, hash: u32, slot: Slot) {
+        let part = self.part_mut(hash);
+        if let Some(Ok(found)) = part.map(|part| part.find_entry(spread(hash), |(_, other)| *other == slot)) {
+            found.remove();
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().map(HashTable::len).sum()
+    }
 }
 
 /// Where connections are kept.
@@ -101,7 +149,7 @@ impl Table {
     pub(super) fn new(hash_seed: u64) -> Self {
         Self {
             hasher: SeedableRandomState::with_seed(hash_seed, SharedSeed::global_fixed()),
-            index: HashTable::new(),
+            index: Index::default(),
             places: Places::default(),
             shelves: Shelves::default(),
         }
@@ -116,14 +164,12 @@ impl Table {
     fn find_hashed(&self, one: Endpoint, other: Endpoint, hash: u32) -> Option<Slot> {
         let tuple = Tuple::new(one, other);
         let (reversed, is_v6) = (tuple.reversed(), one.address.is_ipv6());
-        let is_it = |&(other, slot): &(u32, Slot)| {
-            other == hash
-                && self.places.get(slot).is_some_and(|connection| {
-                    let ends = connection.tuple();
-                    (*ends == tuple || *ends == reversed) && connection.is_v6() == is_v6
-                })
-        };
-        self.index.find(spread(hash), is_it).map(|(_, slot)| *slot)
+        self.index.find(hash, |slot| {
+            self.places.get(slot).is_some_and(|connection| {
+                let ends = connection.tuple();
+                (*ends == tuple || *ends == reversed) && connection.is_v6() == is_v6
+            })
+        })
     }
 
     #[inline]
@@ -163,7 +209,7 @@ impl Table {
     fn insert_hashed(&mut self, connection: Connection, hash: u32) -> Slot {
         let shelf = connection.shelf;
         let slot = self.places.put(connection);
-        self.index.insert_unique(spread(hash), (hash, slot), |(hash, _)| spread(*hash));
+        self.index.insert(hash, slot);
         self.shelves.put(shelf, slot, &mut self.places);
         slot
     }
@@ -176,18 +222,18 @@ impl Table {
     fn remove_hashed(&mut self, slot: Slot, hash: u32) -> Option<Connection> {
         let shelf = self.places.get(slot)?.shelf;
         self.shelves.take(shelf, slot, &mut self.places);
-        if let Ok(found) = self.index.find_entry(spread(hash), |(_, other)| *other == slot) {
-            found.remove();
-        }
+        self.index.remove(hash, slot);
         self.places.take(slot)
     }
 
     /// Takes all of them out, in the order in which they began.
     pub(super) fn drain(&mut self) -> Drain {
-        self.index = HashTable::new();
+        let count = self.len();
+        self.index = Index::default();
+        let mut order = Vec::with_capacity(count);
         self.shelves = Shelves::default();
         let places = std::mem::take(&mut self.places);
-        let mut order: Vec<_> = places.all().map(|(slot, connection)| (connection.id(), slot)).collect();
+        order.extend(places.all().map(|(slot, connection)| (connection.id(), slot)));
         order.sort_unstable();
         Drain { places, order: order.into_iter() }
     }

@@ -70,6 +70,20 @@ fn a_compressed_capture_cut_anywhere() {
     }
 }
 
+/// What zstd decoded of a good block is not lost with the header behind it (RFC 8878 §3.1.1.2).
+#[test]
+fn a_bad_block_header_of_zstd_keeps_the_block_before_it() {
+    let plain = small_pcap(Order::Little, 3);
+    let size = u32::try_from(plain.len()).expect("short") << 3;
+    // A window of 1 KiB, a block as it is, and one of the reserved type.
+    let start = [&[0x28, 0xb5, 0x2f, 0xfd, 0, 0][..], &size.to_le_bytes()[..3], &plain].concat();
+    for bad in [[0xff, 0xff, 0xff], [0x06, 0, 0]] {
+        let read = read(&[&start[..], &bad, &[0; 40]].concat());
+        assert_eq!(read.frames.len(), 3);
+        assert_eq!(read.kinds(), [ProblemKind::DecompressionFailed]);
+    }
+}
+
 #[test]
 fn corrupt_compressed_data_keeps_what_came_before() {
     let mut plain = small_pcap(Order::Little, 5);

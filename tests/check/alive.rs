@@ -4,6 +4,7 @@ use keepscope::frame::{Frame, FrameId, LinkType};
 use keepscope::segment::decode::{Decoded, decode};
 use keepscope::time::Timestamp;
 
+use crate::common::{run, skip};
 use crate::far::{Far, SERVER as FAR_SERVER};
 use crate::net::{SERVER, Tcpdump};
 use crate::other::{Other, talk, windows};
@@ -119,4 +120,30 @@ fn both_ends_of_a_connection_within_the_host_are_tested() {
         assert_eq!(one, (other.1, other.0), "{document}");
         talk(&mut client, &mut server, "after");
     }
+}
+
+/// This host gives its connections other ports on the wire, as it does for containers and services.
+#[test]
+fn what_this_host_itself_translates_is_tested_as_well() {
+    let Some(net) = hosts() else { return };
+    if !std::path::Path::new("/proc/net/nf_conntrack").exists() {
+        return skip("this kernel has no /proc/net/nf_conntrack");
+    }
+    for rule in [
+        "add table ip own",
+        "add chain ip own post { type nat hook postrouting priority srcnat ; }",
+        "add rule ip own post meta l4proto tcp masquerade to :50000-50100",
+    ] {
+        run("ip", &["netns", "exec", &net.client, "nft", rule]);
+    }
+    let (mut client, mut server) = Other::pair(&net.client, &net.server, SERVER[0]);
+    talk(&mut client, &mut server, "before");
+    let port = client.port.to_string();
+    for (options, verdict) in [(vec![], "alive"), (vec!["--confirm"], "confirmed")] {
+        let ended = check(&net.client, &[vec!["--port", &port, "--test"], options].concat());
+        assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.complaints);
+        let test = only(&ended)["test"].clone();
+        assert_eq!(test["verdict"], verdict, "{test}");
+    }
+    talk(&mut client, &mut server, "after");
 }

@@ -8,6 +8,7 @@ use keepscope::dashboard::message::{Key, Message};
 use keepscope::dashboard::replay::reader;
 use keepscope::dashboard::update::open;
 use keepscope::pipeline::Pipeline;
+use keepscope::track::LetGo;
 use keepscope::track::event::{ConnectionId, Start};
 
 use crate::common::{Pcap, analyze_json, capture_path};
@@ -139,7 +140,8 @@ fn at_the_end_every_capture_has_the_records_of_analyze() {
             })
             .collect();
         let mut octets = Vec::new();
-        keepscope::report::json::write(&mut octets, session.store.captures(), &records).expect("JSON");
+        keepscope::report::json::write(&mut octets, session.store.captures(), LetGo::default(), &records)
+            .expect("JSON");
         let ours: serde_json::Value = serde_json::from_slice(&octets).expect("JSON");
         assert_eq!(ours["connections"], document["connections"], "{name}");
     }

@@ -161,8 +161,10 @@ pub fn mend(octets: &[u8], told: &Told, ours: &Ours) -> Option<Mended> {
     if complaint.contains("total block lengths") {
         return effectless(Reason::Trailer, with_trailer(octets, told.read)?);
     }
-    if complaint.contains("option") {
-        return effectless(Reason::Options, without_options(octets, told.read)?);
+    if complaint.contains("option")
+        && let Some(octets) = without_options(octets, told.read)
+    {
+        return effectless(Reason::Options, octets);
     }
     if let Some(problem) = ours.problem(ProblemKind::UndeclaredInterface)
         && complaint.contains("interface")

@@ -129,7 +129,7 @@ pub fn lay_out(packets: &[Packet], form: Form) -> Laid {
                 let padding = packet.data.len().next_multiple_of(4) - packet.data.len();
                 // Every third packet has options.
                 let options = [option(order, 2, &u32_of(order, 0)), vec![0; 4]].concat();
-                let options = if packet.data.len() % 3 == 0 { &options[..] } else { &[] };
+                let options = if packet.data.len().is_multiple_of(3) { &options[..] } else { &[] };
                 block(order, 6, &[&fixed, &packet.data[..], &[0; 3][..padding], options].concat())
             };
             let statistics = block(order, 5, &[0; 12]);

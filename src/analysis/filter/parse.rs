@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::expression::{Expression, Pattern, Test};
 use super::quantity::{Comparison, Operator, Quantity};
 use crate::analysis::outcome::Outcome;
+use crate::printable::printable;
 use crate::segment::Endpoint;
 use crate::stack::Stack;
 use crate::time::duration;
@@ -43,8 +44,8 @@ type Problem = (String, usize, usize);
 pub(super) fn parse(text: &str) -> Result<Expression, FilterError> {
     let mut parser = Parser { letters: text.chars().collect(), at: 0, depth: 0 };
     parser.whole().map_err(|(problem, from, to)| FilterError {
-        problem: problem.replace(char::is_control, " "),
-        expression: text.replace(char::is_control, " "),
+        problem: printable(&problem, ' ').into_owned(),
+        expression: printable(text, ' ').into_owned(),
         column: from,
         width: to.saturating_sub(from),
     })

@@ -8,6 +8,8 @@ use crate::capture::interface::Options;
 const STATISTICS_FIXED: usize = 12;
 const ISB_IFDROP: u16 = 5;
 const ISB_OSDROP: u16 = 7;
+/// Interfaces whose drops are counted, over sections; what a block says of any beyond is not believed.
+const MAX_COUNTED: usize = 65_536;
 
 /// Both ways in which a capture says so: for each interface in all, and before each packet.
 #[derive(Debug, Default)]
@@ -31,7 +33,7 @@ impl Drops {
             }
         }
         let index = u64::from(earlier).saturating_add(u64::from(B::read_u32(number)));
-        let known = usize::try_from(index).ok().filter(|index| *index <= self.interfaces.len() + 65_536);
+        let known = usize::try_from(index).ok().filter(|index| *index < MAX_COUNTED);
         if let Some(index) = known.filter(|_| sum > 0) {
             if self.interfaces.len() <= index {
                 self.interfaces.resize(index + 1, 0);

@@ -11,6 +11,7 @@ use super::super::progress::Progress;
 use crate::analysis::ConnectionRecord;
 use crate::capture::Captures;
 use crate::capture::write::{CaptureWriter, FileFormat};
+use crate::pipeline::Pipeline;
 use crate::report::marked::{self, MarkedError, Source};
 
 /// A capture to be written.
@@ -50,6 +51,7 @@ impl Annotated {
         self,
         records: &[ConnectionRecord],
         first: &Captures,
+        pipeline: Pipeline,
         progress: &mut Progress,
         interrupted: &AtomicBool,
     ) -> Result<Written, String> {
@@ -69,7 +71,7 @@ impl Annotated {
                 ControlFlow::Continue(())
             }
         };
-        let written = marked::write(&mut writer, &sources, records, each);
+        let written = marked::write(&mut writer, &sources, records, pipeline, each);
         progress.clear();
         match written {
             Ok(true) => {}

@@ -14,8 +14,8 @@ use crate::capture::{CaptureError, Captures, ProblemKind};
 use crate::cli::progress::Progress;
 use crate::cli::{Exit, complain, live_input};
 use crate::pipeline::Pipeline;
-use crate::report::CaptureReport;
 use crate::report::bounds::{self, Found};
+use crate::report::{CaptureReport, let_go};
 use crate::time::Span;
 
 /// Reads the captures and writes what bounds timeouts.
@@ -130,6 +130,9 @@ impl<'a> Reading<'a> {
         }
         self.out.flush()?;
         let ends_early = |kind| matches!(kind, ProblemKind::CutOff | ProblemKind::Empty);
+        if let Some(sentence) = let_go::sentence(self.pipeline.let_go()) {
+            complain(&format!("note: {sentence}"));
+        }
         let problems = captures.iter().flat_map(|capture| &capture.problems);
         // Where we stopped reading, the end is our own.
         for problem in problems.filter(|problem| !(stopped && ends_early(problem.kind))) {

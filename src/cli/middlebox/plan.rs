@@ -15,6 +15,7 @@ use crate::live::system::{Need, Options as SystemOptions, System};
 use crate::live::wire::{Connect, Wire};
 use crate::partner::client::Options as SessionOptions;
 use crate::partner::secret::Secret;
+use crate::printable::is_harmful;
 use crate::report::middlebox::{Asked, Examination, announce, spoken};
 use crate::search::refresh::Question;
 use crate::search::{Mode, Precision, SENTINELS, Verdict, Wanted, Way};
@@ -61,6 +62,7 @@ impl Arguments {
         }
         if let (Some(timeout), Some(examine)) = (self.timeout, self.examine(partner)) {
             let question = Question {
+                inward: false,
                 alive: timeout,
                 dead: timeout,
                 partner,
@@ -159,8 +161,13 @@ impl Arguments {
     /// Whether it is shown on a screen, which has no place for what follows a search.
     #[cfg(feature = "dashboard")]
     fn wants_screen(&self) -> bool {
-        let lines = self.plain || self.format.is_some() || self.refresh || self.locate;
-        crate::cli::live_screen::is_wanted(lines)
+        crate::cli::live_screen::is_wanted(self.is_plain() || self.refresh || self.locate)
+    }
+
+    /// Whether lines are asked for.
+    #[cfg(feature = "dashboard")]
+    const fn is_plain(&self) -> bool {
+        self.plain || self.format.is_some()
     }
 
     /// Whether it is shown on a screen: never in a build without one.
@@ -244,7 +251,7 @@ fn prepare(arguments: &Arguments) -> Result<Prepared, Refused> {
     let Some(target) = &arguments.target else { return Err("HOST:PORT is missing".to_owned().into()) };
     let address = target.resolve(arguments.family())?;
     let mut asked = Asked {
-        host: target.host.chars().filter(|letter| !letter.is_control()).collect(),
+        host: target.host.chars().filter(|letter| !is_harmful(*letter)).collect(),
         address,
         directions,
         examination: examine.map(|examine| Examination {
@@ -301,6 +308,10 @@ fn search(arguments: &Arguments, run: Run) -> io::Result<Exit> {
     #[cfg(feature = "dashboard")]
     if arguments.wants_screen() {
         return super::screen::show(arguments, &asked, wire, plan, recording, journal);
+    }
+    #[cfg(feature = "dashboard")]
+    if asked.examination.is_some() && crate::cli::live_screen::is_wanted(arguments.is_plain()) {
+        complain("note: no screen, which has no place for --refresh and --locate; lines are written");
     }
     let mut output = Output::begin(arguments, &asked, recording, journal)?;
     let mut report = match idle::run(&mut wire, plan, &mut output) {

@@ -10,6 +10,7 @@ use super::{Arguments, Format};
 use crate::cli::simulate::input::{self, Given};
 use crate::cli::{Exit, complain};
 use crate::partner::secret::Secret;
+use crate::printable::is_harmful;
 use crate::report::middlebox::{self, Asked, announce};
 use crate::search::{Trial, Verdict};
 use crate::simulate::idle::{Partner, Path, Rehearsal};
@@ -55,7 +56,7 @@ fn prepare(arguments: &Arguments, name: &str) -> Result<(Asked, Path), String> {
             SocketAddr::new(end.address, end.port)
         });
     let host = address.ip().to_string();
-    let simulated = Some(subject.chars().filter(|letter| !letter.is_control()).collect());
+    let simulated = Some(subject.chars().filter(|letter| !is_harmful(*letter)).collect());
     Ok((Asked { host, address, directions, examination: None, simulated, recording: None }, path))
 }
 

@@ -101,7 +101,6 @@ pub(in crate::cli) const KEYS: &[Key] = &[
         "Lines instead of a screen, for screen readers; keepscope alone still opens its start screen",
         "false",
     ),
-    key("quiet", S::Flag, O("quiet", &[]), "No progress on standard error", "false"),
     key("netns", S::Text, O("netns", &[]), "Network namespace of all live commands", "\"blue\""),
     key(
         "timeout",
@@ -176,14 +175,6 @@ pub(in crate::cli) const KEYS: &[Key] = &[
         "Octets of a probe: 0, 1, or both in turn",
         "\"0\"",
     ),
-    key(
-        "probe.connect_timeout",
-        S::Text,
-        O("connect_timeout", &["probe"]),
-        "How long to wait for a connection to open",
-        "\"10s\"",
-    ),
-    key("probe.max_rate", S::Whole, O("max_rate", &["probe"]), "Packets a second at most", "100"),
     key("watch.interface", S::Texts, O("interface", &["watch"]), "Only these interfaces", "[\"eth0\"]"),
     key(
         "watch.filter",

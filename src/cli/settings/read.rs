@@ -203,7 +203,8 @@ fn taken(option: &clap::Arg, value: &str) -> Result<(), String> {
 }
 
 fn not_one_of(value: &str, known: &[String]) -> String {
-    let near = nearest(value, known.iter().map(String::as_str));
+    // Of one letter, any other one is near.
+    let near = nearest(value, known.iter().map(String::as_str)).filter(|_| value.len() > 1);
     let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
     format!("{value:?} is none of {}{near}", known.join(", "))
 }

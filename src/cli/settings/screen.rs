@@ -81,7 +81,7 @@ mod with_screen {
             let action = Named::find(action).map_err(|near| {
                 let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 format!(
-                    "keys: there is no action {action:?}{near}; `keepscope config example` lists them all"
+                    "keys: there is no action {action:?}{near} (`keepscope config example` lists them all)"
                 )
             })?;
             let keys = keys.iter().map(|key| Key::read(key));

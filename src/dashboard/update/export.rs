@@ -8,6 +8,7 @@ use crate::dashboard::model::{Model, Overlay, Panel, Screen};
 use crate::dashboard::{svg, view};
 use crate::report::text::Style;
 use crate::report::{json, text as report};
+use crate::track::LetGo;
 use crate::track::event::ConnectionId;
 
 /// The chosen connection as text, as `analyze` has it.
@@ -56,7 +57,7 @@ pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
             let records: Vec<ConnectionRecord> = shown.filter_map(of_one).collect();
             let mut octets = Vec::new();
             // A vector takes everything.
-            let _ = json::write(&mut octets, session.store.captures(), &records);
+            let _ = json::write(&mut octets, session.store.captures(), LetGo::default(), &records);
             return vec![Effect::Write {
                 stem: of_table("connections"),
                 suffix: "json",
@@ -72,7 +73,12 @@ pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
     let (what, suffix, body) = match key {
         Key::Char('j') => {
             let mut octets = Vec::new();
-            let _ = json::write(&mut octets, session.store.captures(), std::slice::from_ref(record));
+            let _ = json::write(
+                &mut octets,
+                session.store.captures(),
+                LetGo::default(),
+                std::slice::from_ref(record),
+            );
             ("", "json", Body::Octets(octets))
         }
         Key::Char('p') if session.live.is_some() => {

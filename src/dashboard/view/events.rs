@@ -102,6 +102,11 @@ pub fn line(model: &Model, session: &Session, told: &Told) -> Option<(String, Ro
         EventKind::Reset { by, at, .. } => {
             (at.time, format!("RST from the {}'s address  [frame {}]", by.name(), at.frame), Role::Bad)
         }
+        EventKind::ResetIgnored { reset, evidence } if reset.frame == evidence.frame => (
+            reset.time,
+            format!("RST outside of the window: no effect  [frame {}]", reset.frame),
+            Role::Doubt,
+        ),
         EventKind::ResetIgnored { evidence, .. } => {
             (evidence.time, format!("goes on: the RST had no effect  [frame {}]", evidence.frame), Role::Text)
         }

@@ -16,6 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
+use crate::printable::printable;
 use crate::time::Span;
 
 /// A process that has the socket among its descriptors.
@@ -187,8 +188,7 @@ impl Holders {
 impl Holder {
     fn new(pid: u32) -> Self {
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        let name =
-            name.trim_end().chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect();
+        let name = printable(name.trim_end(), '?').into_owned();
         let id = i32::try_from(pid).ok().and_then(Pid::from_raw);
         let watch = id.and_then(|id| pidfd_open(id, PidfdFlags::empty()).ok()).map(Arc::new);
         Self { pid, name, descriptor: -1, watch }

@@ -10,6 +10,7 @@ use super::diag::{Connection, ESTABLISHED};
 use super::machine::{Changed, FLAGS, Machine, Shot};
 use super::owner::Holder;
 use super::table::Table;
+use super::translation::arrived;
 use crate::live::wire::{Arrival, Wire, WireError};
 use crate::segment::decode::{Decoded, decode};
 use crate::segment::encode::Outbound;
@@ -26,6 +27,8 @@ const TTL: u8 = 64;
 pub struct Test {
     /// Our end and the peer's.
     pub ends: (Endpoint, Endpoint),
+    /// The same on the wire: others if this host translates them.
+    pub wire: (Endpoint, Endpoint),
     /// The socket's window as on the wire, if it is known.
     pub window: Option<u16>,
     /// How the test stands.
@@ -99,7 +102,9 @@ pub fn run(
             Arrival::Frame(frame) => match decode(&frame) {
                 Decoded::Segment(segment) if tests.iter().any(|test| test.machine.is_own(&segment)) => {}
                 Decoded::Segment(segment) => {
-                    tests.iter_mut().for_each(|test| test.machine.on_segment(&segment));
+                    for test in tests.iter_mut() {
+                        test.machine.on_segment(&arrived(&segment, test.ends, test.wire));
+                    }
                 }
                 Decoded::Icmp(error) => tests.iter_mut().for_each(|test| test.machine.on_icmp(&error)),
                 Decoded::Skipped(_) | Decoded::Waiting => {}

@@ -65,6 +65,8 @@ pub(super) enum Command {
     Write(Whose, Handle, Vec<u8>),
     /// Send a probe beside the kernel.
     Send(u32, Probe),
+    /// Keep from the kernel what comes on a connection, or do so no more.
+    Deafen(u32, Handle, bool),
     /// Close a connection.
     Close(Handle),
 }
@@ -278,6 +280,10 @@ impl Core {
                 if let Some(handle) = flow.handle {
                     self.commands.push_back(Command::Write(Whose::Flow(number), handle, octets));
                 }
+            }
+            Step::Deafen(deaf) => {
+                let handle = flow.handle;
+                self.commands.extend(handle.map(|handle| Command::Deafen(number, handle, deaf)));
             }
             Step::Probe => match flow.tuple.zip(flow.trace.and_then(|trace| trace.keepalive(now))) {
                 Some((tuple, (seq, ack, echo, dress))) => {

@@ -88,9 +88,9 @@ pub fn json(out: &mut dyn Write, plan: &Plan, many: &Many, pretty: bool) -> io::
         },
     };
     if pretty {
-        crate::report::plain::pretty(&mut *out, &document)?;
+        crate::report::escaped::to_writer_pretty(&mut *out, &document)?;
     } else {
-        crate::report::plain::compact(&mut *out, &document)?;
+        crate::report::escaped::to_writer(&mut *out, &document)?;
     }
     writeln!(out)
 }

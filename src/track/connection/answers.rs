@@ -18,6 +18,10 @@ impl Connection {
         kind: AnswerKind,
         log: &mut Log,
     ) -> Option<u32> {
+        // Without the flag the field says nothing, and nobody takes such a segment in (RFC 9293 §3.10.7.4).
+        if kind != AnswerKind::Reset && !segment.flags.ack() {
+            return None;
+        }
         let prober = step.from.peer();
         let (asked, answerer, more) = self.both(prober);
         let probes = more.as_mut()?.probes.as_deref_mut()?;

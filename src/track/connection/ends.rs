@@ -37,10 +37,18 @@ impl Connection {
     pub(super) fn on_rst(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
         let sender = self.side(step.from);
         let known = sender.next();
-        // A RST below what was acknowledged is dropped by its receiver (RFC 5961 §3.2).
+        let at = Mark { frame: segment.id, time: segment.time };
+        // A RST outside of the window is dropped by its receiver (RFC 5961 §3.2): below what was acknowledged,
+        // or beyond what its receiver allowed.
         let stale = sender.acked().is_some_and(|acked| step.position < acked)
-            || known.is_some_and(|next| step.position > next + MAX_JUMP);
+            || known.is_some_and(|next| step.position > next + self.room(step.from));
         if stale {
+            if !self.is_closed()
+                && let Some(probes) = self.probes_mut()
+                && probes.spoken_of()
+            {
+                probes.emit(log, EventKind::ResetIgnored { reset: at, evidence: at });
+            }
             return Class::StaleReset;
         }
         // One ahead of what was captured is taken, since octets may be missing from the capture; if none are,
@@ -52,7 +60,6 @@ impl Connection {
         let seq_offset = known
             .filter(|_| !sender.unanchored())
             .map(|next| step.position.cast_signed().wrapping_sub(next.cast_signed()));
-        let at = Mark { frame: segment.id, time: segment.time };
         self.decide_candidates(segment, step, log);
         let answered = self.match_answer(segment, step, AnswerKind::Reset, log);
         let again = self.is_reset();
@@ -88,9 +95,37 @@ impl Connection {
         }
     }
 
-    /// A RST that was not exact had no effect if anything follows that is no RST.
-    pub(super) fn doubt_reset(&mut self, segment: &Segment, log: &mut Log) {
-        let Some(doubtful) = self.reset().filter(|reset| !reset.exact) else { return };
+    /// How far beyond SND.NXT a segment of this party may lie: as far as its peer's window allows, seen from
+    /// what was sent rather than from what was acknowledged, since acknowledgments may still be on their way.
+    /// Where the capture lacks octets, what was sent is not known, so anything that can be is allowed.
+    fn room(&self, party: Party) -> u64 {
+        const LARGEST_SHIFT: u8 = 14;
+        let (sender, receiver) = (self.side(party), self.side(party.peer()));
+        let is_known = !sender.is_missing_octets(self.rare(party)) && !sender.unanchored();
+        let Some(window) = receiver.window().filter(|_| is_known) else { return MAX_JUMP };
+        let shift = match (sender.offered_scale(), receiver.offered_scale()) {
+            (Some(sender), Some(receiver)) => sender.and(receiver).unwrap_or(0),
+            _ => LARGEST_SHIFT,
+        };
+        MAX_JUMP.min(u64::from(window) << shift.min(LARGEST_SHIFT))
+    }
+
+    /// A RST that was not exact had no effect if anything follows that is no RST. An exact one did not come
+    /// from its sender if both ends go on: the other first, and then, later than anything that was on its way
+    /// can come, its sender.
+    pub(super) fn doubt_reset(&mut self, segment: &Segment, from: Party, log: &mut Log) {
+        let Some(doubtful) = self.reset() else { return };
+        if doubtful.exact {
+            let other = from != doubtful.by;
+            let settled = segment.time.since(doubtful.at.time) >= SETTLED;
+            let went_on = self.more.as_ref().is_some_and(|more| more.went_on);
+            if other || !went_on || !settled {
+                if other {
+                    self.more().went_on = true;
+                }
+                return;
+            }
+        }
         self.forget_reset();
         if let Some(probes) = self.probes_mut()
             && probes.spoken_of()
@@ -115,7 +150,8 @@ impl Connection {
     /// capture: its sender then waits for 1 s at least (RFC 6298 §2.1).
     pub(super) fn learn_round_trip(&mut self, segment: &Segment, of: Party) {
         let side = self.side_mut(of);
-        let answers_syn = side.isn().is_some_and(|isn| side.position(segment.ack) == isn + 1);
+        let answers_syn =
+            segment.flags.ack() && side.isn().is_some_and(|isn| side.position(segment.ack) == isn + 1);
         if answers_syn
             && side.is_seen_once()
             && let Some(sent) = side.last_time()

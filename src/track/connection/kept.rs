@@ -138,6 +138,7 @@ impl Connection {
         self.bits.set(Bits::IS_RESET, false);
         if let Some(more) = self.more.as_mut() {
             more.reset = None;
+            more.went_on = false;
         }
     }
 
@@ -207,12 +208,12 @@ impl Connection {
     }
 
     #[cold]
-    fn more(&mut self) -> &mut More {
+    pub(super) fn more(&mut self) -> &mut More {
         self.more.get_or_insert_default()
     }
 
     #[inline]
-    fn rare(&self, party: Party) -> Option<&crate::track::rare::Rare> {
+    pub(super) fn rare(&self, party: Party) -> Option<&crate::track::rare::Rare> {
         self.more.as_deref()?.side(party)
     }
 

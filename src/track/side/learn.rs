@@ -312,4 +312,11 @@ impl Side {
         let rare = rare.make();
         rare.repeated = Some(Repeated::once_more(rare.repeated, segment.seq, at, heard));
     }
+
+    /// Learns that its last segment is a RST that does not fit, and what its last sign of life was before.
+    #[cold]
+    pub(in crate::track) fn learn_stale(&mut self, before: Option<Mark>, mut rare: RareOf<'_>) {
+        let last = self.last_mark();
+        rare.make().stale = last.map(|stale| (stale, before));
+    }
 }

@@ -51,7 +51,7 @@ pub fn hold(input: &[u8]) {
             }
             assert_eq!(kind.read(text).as_ref(), Ok(&items));
             let sum: u32 = text.bytes().map(u32::from).sum();
-            if items.len() <= MOST_JUDGED && sum % JUDGED == 0 {
+            if items.len() <= MOST_JUDGED && sum.is_multiple_of(JUDGED) {
                 judge(kind, text, items.len());
             }
         }
@@ -62,14 +62,14 @@ fn judge(kind: Kind, text: &str, items: usize) {
     let path = Path::of_silence(Span::from_secs(350)).expect("a silence");
     let mut auditor = Auditor::new(path.clone(), wish(path.silence)).expect("a stack that runs");
     auditor.take("a", kind, text).expect("it was read before");
-    let judged = auditor.judge();
-    assert_eq!(judged.len(), items);
+    let judged = report::Judged { items: auditor.judge(), listeners: None };
+    assert_eq!(judged.items.len(), items);
     let mut out = Vec::new();
-    report::text(&mut out, &path, &judged).expect("memory can be written to");
+    judged.text(&mut out, &path).expect("memory can be written to");
     let shown = String::from_utf8(out).expect("UTF-8");
     assert!(super::is_plain(&shown), "{shown:?}");
     let mut out = Vec::new();
-    report::json(&mut out, &path, &judged).expect("memory can be written to");
+    judged.json(&mut out, &path).expect("memory can be written to");
     let document: serde_json::Value = serde_json::from_slice(&out).expect("a document");
     assert_eq!(document["items"].as_array().map(Vec::len), Some(items));
     assert!(super::is_plain(&String::from_utf8(out).expect("UTF-8")));

@@ -221,8 +221,9 @@ pub(super) fn hold(input: &mut Unstructured<'_>) -> Result<()> {
     if !pair.to_server.changed && !pair.to_client.changed {
         assert!(matches!(pair.told.first(), Some(Told::Open(_))), "{:?}", pair.told);
     }
+    let changed = pair.to_client.changed || pair.to_server.changed;
     pair.wait(Span::from_secs(120));
-    if pair.to_client.changed || pair.to_server.changed {
+    if changed {
         assert!(pair.client.is_over(), "it goes on behind a change: {:?}", pair.told);
     }
     assert_eq!(pair.client.is_over(), pair.told.iter().any(|told| matches!(told, Told::Failed(_))));
