@@ -125,6 +125,7 @@ impl Terminal {
     }
 
     /// How the terminal is set, as `stty` says it.
+    #[cfg(feature = "live")]
     pub fn settings(&self) -> String {
         let tty = self.master.as_ref().and_then(|master| master.tty_name()).expect("a terminal");
         let output = std::process::Command::new("stty").arg("-a").arg("-F").arg(tty).output().expect("stty");
@@ -132,6 +133,7 @@ impl Terminal {
     }
 
     /// Waits until the screen of the emulator passes, not only what is on it.
+    #[cfg(feature = "live")]
     pub fn wait_screen(&mut self, what: &str, passes: impl Fn(&vt100::Screen) -> bool) {
         self.wait_until(what, |terminal| passes(terminal.parser.screen()));
     }
