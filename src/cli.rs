@@ -31,6 +31,8 @@ mod recommend;
 mod respond;
 mod settings;
 mod simulate;
+#[cfg(feature = "live")]
+mod sockets;
 mod stacks;
 #[cfg(feature = "live")]
 mod token;
@@ -81,6 +83,14 @@ impl From<Exit> for ExitCode {
     }
 }
 
+#[cfg(feature = "live")]
+impl Exit {
+    /// The same of a run with a recording or a journal: where not all of it could be written, it is not done.
+    pub(crate) fn if_kept(self, kept: bool) -> Self {
+        if self == Exit::Done && !kept { Exit::BadInput } else { self }
+    }
+}
+
 const SHORT_HELP: &str = "\
 keepscope sees, sends, simulates and judges TCP keepalives at packet level.
 
@@ -104,6 +114,7 @@ What would happen:
   keepscope simulate linux-340s-behind-350s       a path with boxes on it, on a virtual clock
   keepscope recommend --timeout 350s              what to set where connections are forgotten after 350 s
   keepscope audit --timeout 350s /etc/sysctl.conf whether what is set already holds there
+                                                  (--listeners: what listens on this host)
   keepscope stacks                                how TCP stacks keep connections alive
   keepscope products                              after how much silence middleboxes forget a connection
 
@@ -119,7 +130,8 @@ Exit codes:
        expected did not come about; doctor: probing is not possible, for other reasons than rights;
        middlebox --mode confirm: connections do not survive so long; recommend: nothing holds;
        audit: something is unsafe; check --test: a connection is dead
-  2    wrong usage, or input that cannot be read or is damaged (what could be read is reported)
+  2    wrong usage, or input that cannot be read or is damaged (what could be read is reported);
+       where it would be 0: a recording or a journal that could not be written to its end
   3    rights are missing (doctor: and so probing does not work)
   4    verify: nothing that was promised could be seen; diff: nothing in common to compare;
        probe: what happened does not tell; middlebox: no timeout was found, or it cannot be known;

@@ -30,7 +30,7 @@ use crate::frame::Frame;
 use crate::segment::decode::{Decoded, Fragments, Skip, decode_with};
 use crate::segment::{Endpoint, Segment};
 use crate::track::event::{Event, Summary};
-use crate::track::{Class, Observed, Tracker};
+use crate::track::{Class, LetGo, Observed, Tracker};
 
 /// What the frames of one capture turned out to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -141,9 +141,14 @@ impl Pipeline {
         self.tracker.summary(one, other)
     }
 
-    /// Forgets connections where there are more than `most`, after a last word about each; returns how many.
-    pub fn keep_at_most(&mut self, most: usize) -> usize {
-        self.tracker.keep_at_most(most)
+    /// Follows no more connections than this at once; see [`Tracker::keep_at_most`].
+    pub fn keep_at_most(&mut self, most: usize) {
+        self.tracker.keep_at_most(most);
+    }
+
+    /// How many connections were let go for that.
+    pub fn let_go(&self) -> LetGo {
+        self.tracker.let_go()
     }
 
     /// How many connections have been seen.

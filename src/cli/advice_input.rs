@@ -32,7 +32,8 @@ pub(super) struct PathArguments {
     #[arg(long, value_name = "PRODUCT", conflicts_with = "from", value_parser = Names::of_products(), hide_possible_values = true)]
     behind: Option<String>,
 
-    /// The result of a measurement (JSON, keepscope.middlebox/1), or - for standard input
+    /// The result of a measurement (JSON, keepscope.middlebox/1) or of captures (keepscope.bounds/1, of middlebox --from),
+    /// or - for standard input; the longest silence that was survived counts, of several paths the shortest
     #[arg(long, value_name = "RESULT.json", conflicts_with = "timeout")]
     from: Option<PathBuf>,
 

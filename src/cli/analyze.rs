@@ -21,7 +21,7 @@ use crate::capture::{Captures, ProblemKind};
 use crate::pipeline::Pipeline;
 use crate::report::ladder::Ladder;
 use crate::report::text::{Style, Totals};
-use crate::report::{CaptureReport, csv, json, jsonl, text};
+use crate::report::{CaptureReport, csv, html, json, jsonl, text};
 use crate::track::event::{ConnectionId, Event, EventKind};
 
 const EXAMPLES: &str = "\
@@ -31,6 +31,7 @@ Examples:
   keepscope analyze --filter 'port:443 !alive' ring.pcap*
   keepscope analyze --filter 'ka.lost>0 or idle>5m' capture.pcap
   keepscope analyze --format json capture.pcap | jq '.connections[].outcome'
+  keepscope analyze --format html capture.pcap > report.html        ladders and timelines for a ticket
   keepscope analyze --write marked.pcapng capture.pcap   for Wireshark, with comments on the packets
   tcpdump -U -w - tcp | keepscope analyze --format jsonl -
 
@@ -92,6 +93,8 @@ enum Format {
     Jsonl,
     /// One probe per line
     Csv,
+    /// One document for a browser, with pictures, that needs nothing else
+    Html,
 }
 
 /// Reads the captures and writes what was found.
@@ -241,7 +244,7 @@ impl<W: Write> Analysis<W> {
         match self.format {
             Format::Jsonl => jsonl::header(&mut self.out)?,
             Format::Csv => csv::header(&mut self.out)?,
-            Format::Text | Format::Json => {}
+            Format::Text | Format::Json | Format::Html => {}
         }
         if self.live {
             self.out.flush()?;
@@ -293,7 +296,7 @@ impl<W: Write> Analysis<W> {
             (Format::Csv, Some(record)) if self.choice.includes(&record) => {
                 csv::connection(&mut self.out, &record)
             }
-            (Format::Text | Format::Json, Some(record)) if self.choice.includes(&record) => {
+            (Format::Text | Format::Json | Format::Html, Some(record)) if self.choice.includes(&record) => {
                 self.sink.kept.push(record);
                 Ok(())
             }
@@ -347,6 +350,7 @@ impl<W: Write> Analysis<W> {
         match (self.format, &self.ladder) {
             (Format::Json, _) => json::write(&mut self.out, &captures, kept)?,
             (Format::Jsonl, _) => jsonl::captures(&mut self.out, &captures)?,
+            (Format::Html, _) => html::write(&mut self.out, &captures, kept, totals)?,
             (Format::Csv, _) => {}
             (Format::Text, Some(ladder)) => {
                 for record in kept {

@@ -133,13 +133,14 @@ pub(super) fn conclude(mut ended: Ended, interrupted: bool) -> io::Result<Exit> 
     }
     out.flush()?;
     if probed {
-        return Ok(probe::exit(&ended.report));
+        return Ok(probe::exit(&ended.report).if_kept(ended.problems.is_empty()));
     }
     if let Some(problem) = &ended.report.broken {
         complain(&format!("error: {problem}"));
         return Ok(Exit::BadInput);
     }
-    Ok(if interrupted { Exit::Interrupted } else { Exit::Done })
+    // All of them are of recordings.
+    Ok(if interrupted { Exit::Interrupted } else { Exit::Done.if_kept(ended.problems.is_empty()) })
 }
 
 /// Whether a screen is wanted: nobody asked for another form, and there is a terminal.

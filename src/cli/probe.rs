@@ -349,7 +349,7 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
                 return Err(error);
             }
             output.finish(&asked, &report, now)?;
-            Ok(exit(&report))
+            Ok(exit(&report).if_kept(output.has_kept_all()))
         }
         Err(problem) => refuse(&problem),
     }

@@ -102,6 +102,11 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Terminate => vec![Effect::Quit(true)],
+        Message::Suspend => vec![Effect::Suspend],
+        Message::Continued => {
+            model.dirty = true;
+            vec![Effect::Retake(model.choices.mouse), Effect::Redraw]
+        }
     }
 }
 

@@ -64,5 +64,6 @@ fn conclude(arguments: &Arguments, asked: &Asked, ended: Ended, interrupted: boo
     // The recording is closed already, so the time does not matter.
     Output::begin(arguments, asked, None, None)?.finish(asked, &report, Timestamp::default())?;
     report.interrupted |= left;
-    Ok(exit(arguments, &report))
+    // All of them are of the recording or the journal.
+    Ok(exit(arguments, &report).if_kept(ended.problems.is_empty()))
 }

@@ -24,6 +24,8 @@ pub(super) struct Output {
     teller: Teller,
     out: BufWriter<Stdout>,
     recording: Option<Recording>,
+    /// Nothing that was to be recorded is missing.
+    kept: bool,
 }
 
 impl Output {
@@ -44,6 +46,7 @@ impl Output {
             teller: Teller::new(manner, now),
             out: BufWriter::new(io::stdout()),
             recording,
+            kept: true,
         };
         match output.format {
             Format::Text if manner != Manner::Plain => probe::announce(&mut output.out, asked)?,
@@ -59,10 +62,16 @@ impl Output {
         match self.recording.take()?.finish(now, received) {
             Ok(packets) => Some(packets),
             Err(problem) => {
+                self.kept = false;
                 complain(&format!("error: {problem}"));
                 None
             }
         }
+    }
+
+    /// Whether nothing that was to be recorded is missing.
+    pub(super) fn has_kept_all(&self) -> bool {
+        self.kept
     }
 
     /// Writes what the run came to.
@@ -99,6 +108,7 @@ impl Listener for Output {
             && let Err(problem) = recording.frame(frame)
         {
             // The run is worth more than its recording.
+            self.kept = false;
             complain(&format!("error: {problem}; probing goes on without a recording"));
         }
         Ok(())
