@@ -5,6 +5,7 @@
 
 mod answers;
 mod ends;
+mod plain;
 
 use super::classify::{self, SETTLED, Verdict};
 use super::event::{
@@ -179,6 +180,13 @@ impl Connection {
         if from_client { Party::Client } else { Party::Server }
     }
 
+    /// Reads a little of every part, so that all of it is at hand; returns something of it.
+    #[inline(always)]
+    pub(super) fn touch(&self) -> u64 {
+        let own = u64::from(self.opened.client.port) ^ self.last.frame.number ^ self.id.0;
+        own ^ self.client.touch() ^ self.server.touch()
+    }
+
     fn side(&self, party: Party) -> &Side {
         match party {
             Party::Client => &self.client,
@@ -196,39 +204,17 @@ impl Connection {
     /// Reads one segment and says what it was.
     #[inline]
     pub(super) fn on_segment(&mut self, segment: &Segment, log: &mut Log) -> Observed {
-        let plain = segment.len > 1 && !segment.flags.any(Flags::SYN.with(Flags::FIN).with(Flags::RST));
+        let plain = !segment.flags.any(Flags::SYN.with(Flags::FIN).with(Flags::RST));
         if plain && self.probes.is_none() && !self.is_reset {
-            self.on_plain_data(segment)
-        } else {
-            self.on_any(segment, log)
+            if segment.len > 1 {
+                return self.on_plain_data(segment);
+            }
+            let plain_ack = if segment.len == 0 { self.on_plain_ack(segment) } else { None };
+            if let Some(observed) = plain_ack {
+                return observed;
+            }
         }
-    }
-
-    /// Data where nothing waits for it: nearly every segment there is. It is no probe, answers none, and no
-    /// candidate depends on it; so this is the part of [`Connection::on_any`] that remains.
-    #[inline]
-    fn on_plain_data(&mut self, segment: &Segment) -> Observed {
-        let from = self.party_of(segment.source);
-        let (sender, receiver) = match from {
-            Party::Client => (&mut self.client, &mut self.server),
-            Party::Server => (&mut self.server, &mut self.client),
-        };
-        let ack = segment.flags.ack().then(|| receiver.on_ack(segment.ack));
-        let position = sender.position(segment.seq);
-        let old = sender.next().is_some_and(|next| position < next);
-        let class = if old { Class::Retransmission } else { Class::Data };
-        sender.unanchored = false;
-        sender.learn_sent(segment, position);
-        let late = ack.is_some_and(|ack| receiver.acked().is_some_and(|acked| ack < acked));
-        sender.learn_header(segment, told_nothing(class), late);
-        if old {
-            sender.learn_repeated(segment, receiver.last.map(|last| last.mark()));
-        }
-        receiver.run = 0;
-        self.last = Mark { frame: segment.id, time: segment.time };
-        let seq = sender.relative(position);
-        let ack = ack.map(|position| receiver.relative(position));
-        Observed { connection: self.id, sender: from, class, seq, ack, octets_missing: self.octets_missing() }
+        self.on_any(segment, log)
     }
 
     fn octets_missing(&self) -> [bool; 2] {

@@ -165,6 +165,16 @@ impl Tail {
 }
 
 impl Side {
+    /// Reads a little of every part, so that all of it is at hand; returns something of it. Only numbers that are
+    /// always there: where something has to be decided first, the processor may have to wait for it.
+    #[inline(always)]
+    pub(super) fn touch(&self) -> u64 {
+        let Self { end, acked_before, tail, run, segments, data_segments, .. } = self;
+        let [end, before] = [*end, acked_before[2]].map(|position| position.map_or(0, NonZeroU64::get));
+        let tail = tail.start ^ tail.end ^ u64::from(tail.len);
+        end ^ before ^ tail ^ u64::from(*run) ^ segments ^ data_segments
+    }
+
     /// SND.NXT as far as the capture shows; a lower bound while [`Side::unanchored`].
     #[inline]
     pub(super) fn next(&self) -> Option<u64> {

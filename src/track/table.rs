@@ -12,6 +12,7 @@ use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
 use slab::Slab;
 
+use super::ahead::Hint;
 use super::connection::Connection;
 use super::event::ConnectionId;
 use crate::segment::Endpoint;
@@ -30,8 +31,8 @@ pub(super) struct Table {
 
 /// A 4-tuple in two numbers, the lower first: for IPv4 addresses and ports themselves, so that comparing them
 /// is all there is to compare; for IPv6 hashes of each end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ends {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ends {
     low: u64,
     high: u64,
     exact: bool,
@@ -56,6 +57,35 @@ impl Table {
     pub(super) fn find(&self, one: Endpoint, other: Endpoint) -> Option<Slot> {
         let ends = self.ends(one, other);
         self.find_hashed(one, other, ends, self.hash(ends))
+    }
+
+    /// Where the connection between two ends seems to be, without looking at it.
+    #[inline(always)]
+    pub(super) fn hint(&self, one: Endpoint, other: Endpoint) -> Hint {
+        let ends = self.ends(one, other);
+        let hash = self.hash(ends);
+        Hint { ends, hash, slot: self.latest.get(&hash).copied() }
+    }
+
+    /// The same as [`Table::find`] for these ends, whatever became of the table since the hint was taken.
+    #[inline(always)]
+    pub(super) fn find_hinted(&self, one: Endpoint, other: Endpoint, hint: Hint) -> Option<Slot> {
+        let Hint { ends, hash, slot } = hint;
+        let entry = slot.and_then(|slot| self.entries.get(slot as usize));
+        // There is never a second entry for the same ends, so one that is found is the right one.
+        if entry.is_some_and(|entry| {
+            entry.ends == ends && (ends.exact || entry.connection.is_between(one, other))
+        }) {
+            return slot;
+        }
+        self.find_hashed(one, other, ends, hash)
+    }
+
+    /// Reads a little of all that is known of a connection, so that it is at hand; returns something of it.
+    #[inline(always)]
+    pub(super) fn touch(&self, hint: Hint) -> u64 {
+        let entry = hint.slot.and_then(|slot| self.entries.get(slot as usize));
+        entry.map_or(0, |entry| entry.ends.low ^ u64::from(entry.hash) ^ entry.connection.touch())
     }
 
     #[inline(always)]
