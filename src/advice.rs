@@ -25,6 +25,7 @@
 
 pub mod audit;
 pub mod config;
+pub mod listener;
 pub mod path;
 mod phases;
 mod propose;

@@ -17,7 +17,8 @@
 //! has number `u32::MAX` and an unknown link type.
 //!
 //! Frames are numbered as Wireshark does it: every packet counts, also one that is skipped because its block
-//! makes no sense; blocks that are no packets do not.
+//! makes no sense; blocks that are no packets do not, but for those that Wireshark lists all the same: custom
+//! blocks, journal entries and events of system calls.
 
 mod beside;
 mod buffer;

@@ -8,6 +8,8 @@ mod analyze;
 mod audit;
 #[cfg(feature = "live")]
 mod check;
+mod completions;
+mod config;
 #[cfg(feature = "dashboard")]
 mod dashboard;
 mod diff;
@@ -16,6 +18,7 @@ mod doctor;
 mod live_input;
 #[cfg(all(feature = "dashboard", feature = "live"))]
 mod live_screen;
+mod man;
 #[cfg(feature = "live")]
 mod middlebox;
 mod predict;
@@ -26,7 +29,10 @@ mod progress;
 mod recommend;
 #[cfg(feature = "live")]
 mod respond;
+mod settings;
 mod simulate;
+#[cfg(feature = "live")]
+mod sockets;
 mod stacks;
 #[cfg(feature = "live")]
 mod token;
@@ -35,9 +41,12 @@ mod verify;
 mod watch;
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
+
+use self::settings::{Place, Settings};
 
 use crate::report::text::Style;
 use crate::time::duration;
@@ -74,6 +83,14 @@ impl From<Exit> for ExitCode {
     }
 }
 
+#[cfg(feature = "live")]
+impl Exit {
+    /// The same of a run with a recording or a journal: where not all of it could be written, it is not done.
+    pub(crate) fn if_kept(self, kept: bool) -> Self {
+        if self == Exit::Done && !kept { Exit::BadInput } else { self }
+    }
+}
+
 const SHORT_HELP: &str = "\
 keepscope sees, sends, simulates and judges TCP keepalives at packet level.
 
@@ -97,6 +114,7 @@ What would happen:
   keepscope simulate linux-340s-behind-350s       a path with boxes on it, on a virtual clock
   keepscope recommend --timeout 350s              what to set where connections are forgotten after 350 s
   keepscope audit --timeout 350s /etc/sysctl.conf whether what is set already holds there
+                                                  (--listeners: what listens on this host)
   keepscope stacks                                how TCP stacks keep connections alive
   keepscope products                              after how much silence middleboxes forget a connection
 
@@ -112,7 +130,8 @@ Exit codes:
        expected did not come about; doctor: probing is not possible, for other reasons than rights;
        middlebox --mode confirm: connections do not survive so long; recommend: nothing holds;
        audit: something is unsafe; check --test: a connection is dead
-  2    wrong usage, or input that cannot be read or is damaged (what could be read is reported)
+  2    wrong usage, or input that cannot be read or is damaged (what could be read is reported);
+       where it would be 0: a recording or a journal that could not be written to its end
   3    rights are missing (doctor: and so probing does not work)
   4    verify: nothing that was promised could be seen; diff: nothing in common to compare;
        probe: what happened does not tell; middlebox: no timeout was found, or it cannot be known;
@@ -129,6 +148,12 @@ pub(crate) enum Color {
 }
 
 impl Color {
+    /// What the user wants where there is no option.
+    #[cfg(all(feature = "dashboard", feature = "live"))]
+    fn preferred() -> Self {
+        settings::current().choice("color")
+    }
+
     fn style(self) -> Style {
         let wanted = || {
             let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -143,8 +168,23 @@ impl Color {
 #[derive(Debug, Parser)]
 #[command(name = "keepscope", version, after_help = EXIT_CODES)]
 struct Arguments {
+    /// The file with what holds where nothing else is said [default: keepscope/config.toml in $XDG_CONFIG_HOME or
+    /// ~/.config]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Configuration")]
+    config: Option<PathBuf>,
+
+    /// Read no such file
+    #[arg(long, global = true, conflicts_with = "config", help_heading = "Configuration")]
+    no_config: bool,
+
     #[command(subcommand)]
     command: Option<Command>,
+}
+
+impl Arguments {
+    fn place(&self) -> Option<Place> {
+        if self.no_config { None } else { settings::find(self.config.as_deref()) }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -156,6 +196,10 @@ enum Command {
     /// List the connections this host has, how long they have been silent, and test whether they are still alive.
     #[cfg(feature = "live")]
     Check(check::Arguments),
+    /// Write what a shell needs to complete commands, options and names.
+    Completions(completions::Arguments),
+    /// Show, check or begin the configuration file.
+    Config(config::Arguments),
     /// Open the screen: with a capture to replay it, with a peer to probe it, without to choose.
     #[cfg(feature = "dashboard")]
     Dashboard(dashboard::DashboardArguments),
@@ -164,6 +208,8 @@ enum Command {
     /// Show what this machine allows, and the command that mends each lack.
     #[cfg(feature = "live")]
     Doctor(doctor::Arguments),
+    /// Write the manual pages.
+    Man(man::Arguments),
     /// Find after how much silence the path to a host forgets a connection, and what happens then.
     #[cfg(feature = "live")]
     Middlebox(middlebox::Arguments),
@@ -195,20 +241,71 @@ enum Command {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match parse() {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(Refused::Usage(error)) => return usage(&error),
+        Err(Refused::Settings(problems)) => {
+            problems.iter().for_each(|problem| complain(&format!("error: {problem}")));
+            return Exit::BadInput.into();
+        }
     };
-    let result = match arguments.command {
+    match run(arguments) {
+        Ok(exit) => exit.into(),
+        // Whoever read our output has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("error: cannot write the result: {error}"));
+            Exit::BadInput.into()
+        }
+    }
+}
+
+/// Why no command is run.
+enum Refused {
+    Usage(clap::Error),
+    Settings(Vec<String>),
+}
+
+impl From<clap::Error> for Refused {
+    fn from(error: clap::Error) -> Self {
+        Refused::Usage(error)
+    }
+}
+
+/// Reads the command line, and what holds where it says nothing.
+fn parse() -> Result<Arguments, Refused> {
+    let matches = definition().try_get_matches()?;
+    let arguments = Arguments::from_arg_matches(&matches)?;
+    let is_of_settings =
+        |command: &Command| matches!(command, Command::Config(_) | Command::Completions(_) | Command::Man(_));
+    if arguments.command.as_ref().is_some_and(is_of_settings) {
+        return Ok(arguments);
+    }
+    let read = Settings::load(arguments.place().as_ref(), &definition()).map_err(Refused::Settings)?;
+    let Some((name, given)) = matches.subcommand().filter(|_| !read.is_empty()) else {
+        settings::keep(read);
+        return Ok(arguments);
+    };
+    let matches = read.apply(definition(), name, given).try_get_matches()?;
+    settings::keep(read);
+    Ok(Arguments::from_arg_matches(&matches)?)
+}
+
+fn run(arguments: Arguments) -> io::Result<Exit> {
+    let place = arguments.place();
+    match arguments.command {
         Some(Command::Analyze(arguments)) => analyze::run(arguments),
         Some(Command::Audit(arguments)) => audit::run(&arguments),
         #[cfg(feature = "live")]
         Some(Command::Check(arguments)) => check::run(&arguments),
+        Some(Command::Completions(arguments)) => completions::run(&arguments),
+        Some(Command::Config(arguments)) => config::run(&arguments, place.as_ref()),
         #[cfg(feature = "dashboard")]
         Some(Command::Dashboard(arguments)) => dashboard::dashboard(arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
         #[cfg(feature = "live")]
         Some(Command::Doctor(arguments)) => doctor::run(&arguments),
+        Some(Command::Man(arguments)) => man::run(&arguments),
         #[cfg(feature = "live")]
         Some(Command::Middlebox(arguments)) => middlebox::run(&arguments),
         Some(Command::Predict(arguments)) => predict::run(&arguments),
@@ -228,15 +325,6 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "dashboard")]
         None if dashboard::is_possible() => dashboard::start(),
         None => print(SHORT_HELP),
-    };
-    match result {
-        Ok(exit) => exit.into(),
-        // Whoever read our output has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("error: cannot write the result: {error}"));
-            Exit::BadInput.into()
-        }
     }
 }
 
@@ -260,6 +348,6 @@ fn complain(line: &str) {
 }
 
 /// The definition of the command line, for what is made from it.
-pub fn command() -> clap::Command {
+pub fn definition() -> clap::Command {
     Arguments::command()
 }

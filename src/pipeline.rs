@@ -38,7 +38,7 @@ use crate::frame::{Frame, FrameId};
 use crate::segment::decode::{Decoded, Skip};
 use crate::segment::{Endpoint, Segment};
 use crate::track::event::{Event, Summary};
-use crate::track::{AHEAD, Class, Observed, Tracker};
+use crate::track::{AHEAD, Class, LetGo, Observed, Tracker};
 
 /// What the frames of one capture turned out to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -127,9 +127,14 @@ impl Pipeline {
         self.follower.tracker.summary(one, other)
     }
 
-    /// Forgets connections where there are more than `most`, after a last word about each; returns how many.
-    pub fn keep_at_most(&mut self, most: usize) -> usize {
-        self.follower.tracker.keep_at_most(most)
+    /// Follows no more connections than this at once; see [`Tracker::keep_at_most`].
+    pub fn keep_at_most(&mut self, most: usize) {
+        self.follower.tracker.keep_at_most(most);
+    }
+
+    /// How many connections were let go for that.
+    pub fn let_go(&self) -> LetGo {
+        self.follower.tracker.let_go()
     }
 
     /// How many connections have been seen.

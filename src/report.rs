@@ -1,4 +1,4 @@
-//! Findings as output: text for people, JSON, JSON lines and CSV for programs.
+//! Findings as output: text and HTML for people, JSON, JSON lines and CSV for programs.
 //!
 //! Owns the versioned output model, the only thing that is serialised. Writes to whatever it is given; uses
 //! [`crate::analysis`], [`crate::keepalive`], [`crate::stack`], [`crate::product`], `crate::advice`, [`crate::track`], [`crate::capture`] (its
@@ -18,6 +18,8 @@ pub mod diff;
 pub mod doctor;
 #[cfg(feature = "scenario")]
 pub mod fleet;
+#[cfg(feature = "html")]
+pub mod html;
 pub mod json;
 pub mod jsonl;
 #[cfg(feature = "live")]
@@ -27,6 +29,7 @@ pub mod marked;
 pub mod middlebox;
 mod model;
 mod number;
+mod plain;
 pub mod predict;
 #[cfg(feature = "live")]
 pub mod probe;

@@ -67,6 +67,10 @@
 //!             Command::Close(id) => drop(quiet_since.remove(&id)),
 //!         }
 //!     }
+//!     // This partner is always there.
+//!     if search.wants_sign().is_some() {
+//!         search.on_sign(now, now);
+//!     }
 //!     if let Some(due) = search.next_timeout() {
 //!         now = now.max(due);
 //!         search.on_timeout(now);
@@ -223,11 +227,20 @@ impl Search {
         self.advance(now);
     }
 
-    /// Ends the search with what is known.
+    /// Ends the search with what is known, as its user wants.
     pub fn interrupt(&mut self, now: Timestamp) {
+        self.end(now, Why::Interrupted);
+    }
+
+    /// Ends the search with what is known; `why` is said where that is nothing certain.
+    pub fn end(&mut self, now: Timestamp, why: Why) {
         self.now = self.now.max(now);
         if self.phase != Phase::Done {
-            let verdict = self.verdict_so_far(Why::Interrupted);
+            let verdict = match self.verdict_so_far(why) {
+                // There is no time left to ask for one.
+                Verdict::Found if self.lacks_sign_of_life() => Verdict::Inconclusive(Why::NoSignOfLife),
+                other => other,
+            };
             self.finish(verdict);
         }
     }

@@ -16,12 +16,16 @@ mod connection;
 mod duplicate;
 pub mod event;
 pub(crate) mod looks;
+mod packed;
 mod probes;
+mod rare;
 pub mod repeated;
+mod shelf;
 mod side;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tuple;
 
 use std::collections::VecDeque;
 
@@ -29,6 +33,7 @@ pub use self::ahead::{AHEAD, Hint};
 use self::connection::{Connection, is_first_syn};
 use self::duplicate::Duplicates;
 use self::event::{AnswerKind, ConnectionId, Event, LookAlike, Party, Summary};
+use self::shelf::{Care, Shelf, Stage};
 use self::table::{Drain, Slot, Table};
 use crate::segment::{Endpoint, IcmpError, Segment};
 use crate::time::{Span, Timestamp};
@@ -40,6 +45,10 @@ const LINGER: Span = Span::from_secs(60);
 /// The same for one that was reset: if the other end did not hear of it, it will probe after its idle time,
 /// by default 2 hours and what a timer wheel adds.
 const LINGER_AFTER_RESET: Span = Span::from_secs(9_000);
+
+/// How many connections are followed at once where nothing else was said: at no more than 300 octets for each without
+/// keepalives, 0.3 GB.
+pub const MOST_CONNECTIONS: usize = 1_000_000;
 
 /// What a segment was, and whose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +111,39 @@ pub enum Class {
     Copy,
 }
 
+/// Connections that were let go to make room for others, by what they were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LetGo {
+    /// Nothing but SYNs was seen.
+    pub half_open: u64,
+    /// Closed or reset, with nothing like a keepalive.
+    pub closed: u64,
+    /// Open, with nothing like a keepalive.
+    pub open: u64,
+    /// Something was like a keepalive, and nothing certainly one.
+    pub doubtful: u64,
+    /// With keepalives.
+    pub with_keepalives: u64,
+}
+
+impl LetGo {
+    /// All of them.
+    pub const fn total(&self) -> u64 {
+        self.half_open + self.closed + self.open + self.doubtful + self.with_keepalives
+    }
+
+    fn count(&mut self, shelf: Shelf) {
+        let count = match (shelf.care(), shelf.stage()) {
+            (Care::Little, Stage::HalfOpen) => &mut self.half_open,
+            (Care::Little, Stage::Closed | Stage::Reset) => &mut self.closed,
+            (Care::Little, Stage::Open) => &mut self.open,
+            (Care::Some, _) => &mut self.doubtful,
+            (Care::Most, _) => &mut self.with_keepalives,
+        };
+        *count += 1;
+    }
+}
+
 /// Follows every connection and finds its keepalives.
 ///
 /// Feed it with [`segment`](Tracker::segment) and [`icmp`](Tracker::icmp), then take events with
@@ -115,8 +157,12 @@ pub struct Tracker {
     log: VecDeque<Event>,
     last_id: u64,
     seen_until: Timestamp,
-    /// Closed connections with the time at which to look whether they may be forgotten, soonest first.
-    closing: VecDeque<(Timestamp, Slot, ConnectionId)>,
+    /// When to look whether the first connections on the shelves of closed ones may be forgotten.
+    next_look: Option<Timestamp>,
+    /// How many connections are followed at once.
+    most: usize,
+    /// How many were let go for that.
+    let_go: LetGo,
     /// The connections that wait for their last word since the input ended. One at a time, as what is said
     /// of all of them takes more memory than they do.
     ending: Option<Drain>,
@@ -125,6 +171,8 @@ pub struct Tracker {
 impl Tracker {
     /// An empty tracker. `hash_seed` should be unpredictable where the input may be hostile; it has no
     /// influence on any result.
+    ///
+    /// Follows up to [`MOST_CONNECTIONS`] at once; see [`Tracker::keep_at_most`].
     pub fn new(hash_seed: u64) -> Self {
         Self {
             table: Table::new(hash_seed),
@@ -132,7 +180,9 @@ impl Tracker {
             log: VecDeque::new(),
             last_id: 0,
             seen_until: Timestamp::default(),
-            closing: VecDeque::new(),
+            next_look: None,
+            most: MOST_CONNECTIONS,
+            let_go: LetGo::default(),
             ending: None,
         }
     }
@@ -159,12 +209,23 @@ impl Tracker {
         if let Some(syn) = foreign {
             connection.on_any(&syn, log);
         }
-        let was_closed = connection.is_closed();
         let observed = connection.on_segment(segment, log);
-        if connection.is_closed() && !was_closed {
-            self.closing.push_back((segment.time.plus(LINGER), slot, observed.connection));
+        let shelf = connection.shelf_now();
+        if shelf != connection.shelf {
+            self.move_to(slot, shelf);
         }
         Some(observed)
+    }
+
+    /// Lists a connection where it belongs now.
+    #[cold]
+    fn move_to(&mut self, slot: Slot, shelf: Shelf) {
+        self.table.move_to(slot, shelf);
+        let Some(connection) = self.table.get_mut(slot) else { return };
+        connection.take_touched();
+        if let Some(due) = due(connection) {
+            self.next_look = Some(self.next_look.map_or(due, |look| look.min(due)));
+        }
     }
 
     /// Reads an ICMP error; says whether it answers a probe.
@@ -196,25 +257,49 @@ impl Tracker {
         Some(connection.summary(self.seen_until))
     }
 
-    /// Says the last word about connections until a tenth less than `most` are left, if there are more: first
-    /// about those of which nothing was said, and among them about the longest quiet. Returns about how many. For
-    /// input without an end.
-    pub fn keep_at_most(&mut self, most: usize) -> usize {
-        if self.table.len() <= most {
-            return 0;
+    /// Follows no more connections than this at once, of which there has to be one.
+    ///
+    /// Where there are more, the last word is said about the one that would be missed least: of all without a
+    /// keepalive before any with one, and among them of those of which only SYNs were seen, then of closed ones, then
+    /// of open ones; each time of one that has been quiet about the longest. What comes of it later counts as another
+    /// connection, whose start was not captured.
+    pub fn keep_at_most(&mut self, most: usize) {
+        self.most = most.max(1);
+        self.make_room(self.most);
+    }
+
+    /// How many connections were let go before their time, so that there were never too many.
+    pub fn let_go(&self) -> LetGo {
+        self.let_go
+    }
+
+    /// Lets connections go until there are no more than `most`.
+    fn make_room(&mut self, most: usize) {
+        while self.table.len() > most
+            && let Some(slot) = self.least_missed()
+        {
+            if let Some(connection) = self.table.remove(slot) {
+                self.let_go.count(connection.shelf);
+                connection.finish(self.seen_until, true, &mut self.log);
+            }
         }
-        let excess = self.table.len() - (most - most / 10);
-        let mut all: Vec<_> = self
-            .table
-            .all()
-            .map(|(slot, connection)| {
-                (connection.is_spoken_of(), connection.last_time(), connection.id, slot)
-            })
-            .collect();
-        all.sort_unstable();
-        all.truncate(excess);
-        all.iter().for_each(|(.., slot)| self.end_life(*slot));
-        excess
+    }
+
+    /// The connection that would be missed least.
+    fn least_missed(&mut self) -> Option<Slot> {
+        Shelf::all().find_map(|shelf| self.first_untouched(shelf))
+    }
+
+    /// The first connection on a shelf of which nothing came since it was put there; the others before it go to the
+    /// end, and each of them at most once for every segment of it.
+    fn first_untouched(&mut self, shelf: Shelf) -> Option<Slot> {
+        while let Some(slot) = self.table.first(shelf) {
+            if !self.table.get_mut(slot)?.take_touched() {
+                return Some(slot);
+            }
+            self.table.move_to(slot, shelf);
+        }
+        None
     }
 
     /// Says the last word about every connection that is left.
@@ -223,7 +308,7 @@ impl Tracker {
         while self.ending.is_some() {
             self.end_next();
         }
-        self.closing.clear();
+        self.next_look = None;
         self.ending = Some(self.table.drain());
     }
 
@@ -231,7 +316,7 @@ impl Tracker {
     #[cold]
     fn end_next(&mut self) {
         match self.ending.as_mut().and_then(Iterator::next) {
-            Some(connection) => connection.finish(self.seen_until, &mut self.log),
+            Some(connection) => connection.finish(self.seen_until, false, &mut self.log),
             None => self.ending = None,
         }
     }
@@ -244,33 +329,25 @@ impl Tracker {
             return;
         }
         self.seen_until = now;
-        if self.closing.front().is_some_and(|(due, ..)| *due < now) {
+        if self.next_look.is_some_and(|look| look < now) {
             self.forget_closed(now);
         }
     }
 
+    /// Forgets closed connections that have been quiet long enough, those first of which that is longest.
     #[cold]
     fn forget_closed(&mut self, now: Timestamp) {
-        while let Some(&(due, slot, id)) = self.closing.front()
-            && due < now
-        {
-            self.closing.pop_front();
-            self.look_at_closed(slot, id, now);
-        }
-    }
-
-    /// Forgets a closed connection that has been quiet long enough; otherwise it is looked at again.
-    fn look_at_closed(&mut self, slot: Slot, id: ConnectionId, now: Timestamp) {
-        let Some(connection) = self.table.get_mut(slot) else { return };
-        if connection.id != id || !connection.is_closed() {
-            return;
-        }
-        let linger = if connection.is_reset() { LINGER_AFTER_RESET } else { LINGER };
-        let due = connection.last_time().plus(linger);
-        if due < now {
-            self.end_life(slot);
-        } else {
-            self.closing.push_back((now.plus(LINGER), slot, id));
+        loop {
+            let firsts = Shelf::ended().filter_map(|shelf| {
+                let slot = self.first_untouched(shelf)?;
+                Some((due(self.table.get(slot)?)?, slot))
+            });
+            let first = firsts.min();
+            self.next_look = first.map(|(due, _)| due);
+            match first {
+                Some((due, slot)) if due < now => self.end_life(slot),
+                _ => return,
+            }
         }
     }
 
@@ -321,13 +398,24 @@ impl Tracker {
             // Nobody saw the SYN; servers mostly listen on the lower port.
             segment.source.port >= segment.destination.port
         };
+        self.make_room(self.most - 1);
         let connection = Connection::new(ConnectionId(self.last_id), segment, client_sends);
         self.table.insert(connection)
     }
 
     fn end_life(&mut self, slot: Slot) {
         if let Some(connection) = self.table.remove(slot) {
-            connection.finish(self.seen_until, &mut self.log);
+            connection.finish(self.seen_until, false, &mut self.log);
         }
     }
+}
+
+/// When a closed connection may be forgotten, if nothing more comes of it.
+fn due(connection: &Connection) -> Option<Timestamp> {
+    let linger = match connection.shelf.stage() {
+        Stage::Closed => LINGER,
+        Stage::Reset => LINGER_AFTER_RESET,
+        Stage::HalfOpen | Stage::Open => return None,
+    };
+    Some(connection.last_time().plus(linger))
 }

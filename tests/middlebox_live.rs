@@ -65,7 +65,8 @@ impl Run {
         assert!(alive <= timeout + 0.1 && dead >= timeout - 0.1, "{timeout}: {}", shown());
         // Half of the width is 1 s; a machine that is busy may ask late.
         assert!(dead - alive <= 2.0 + 1.5, "{}", shown());
-        let most = 1.2 * timeout + 15.0;
+        // The limit itself is held on the virtual clock; a machine that is busy may be some seconds later.
+        let most = 1.2 * timeout + 20.0;
         assert!(self.took.as_secs_f64() <= most, "{:?}: {}", self.took, shown());
         found
     }

@@ -146,6 +146,11 @@ impl Auditor {
         &self.path
     }
 
+    /// What is wanted.
+    pub(super) const fn wish(&self) -> &Wish {
+        &self.wish
+    }
+
     /// Keepalives, where nobody counts them.
     pub(super) fn beside_the_point(&self) -> (Verdict, String, Option<Settings>) {
         let who = match self.path.owner {

@@ -2,6 +2,8 @@
 //!
 //! Owns [`Path`] and the three ways to it: a time, a product, the result of a measurement. Uses [`crate::product`].
 
+mod captured;
+
 use serde_json::Value;
 
 use crate::product::Product;
@@ -51,7 +53,7 @@ pub enum PathError {
     #[error("{0} has no default idle timeout; say --timeout too")]
     NoDefault(&'static str),
     /// Not the result of a search.
-    #[error("no result of `keepscope middlebox` (keepscope.middlebox/1): {0}")]
+    #[error("no result of `keepscope middlebox` (keepscope.middlebox/1 or keepscope.bounds/1): {0}")]
     NoResult(String),
     /// A result without a number.
     #[error("this result shows no silence that a connection survived")]
@@ -93,7 +95,8 @@ impl Path {
         Ok(Path { owner, product: Some(product), learnt: learnt.to_owned(), ..Path::of_silence(silence)? })
     }
 
-    /// From the document that a search wrote: the longest silence that was survived, in the worse direction.
+    /// From the document that a search wrote, or a look into captures: the longest silence that was survived, in the worse
+    /// direction.
     ///
     /// # Errors
     /// If it is no such document, or no silence was survived.
@@ -105,6 +108,9 @@ impl Path {
             .or_else(|error| last().ok_or(error))
             .map_err(|error| PathError::NoResult(format!("no JSON: {error}")))?;
         let schema = document.get("schema").and_then(Value::as_str).unwrap_or_default();
+        if schema == "keepscope.bounds/1" {
+            return captured::path(&document);
+        }
         if schema != "keepscope.middlebox/1" {
             return Err(match schema {
                 "" => refuse("it has no schema"),

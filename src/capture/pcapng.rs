@@ -23,6 +23,11 @@ const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
+const JOURNAL_ENTRY: u32 = 9;
+const CUSTOM: u32 = 0x0bad;
+const CUSTOM_NOT_COPIED: u32 = 0x4000_0bad;
+/// Events of system calls, in three forms.
+const SYSDIG_EVENTS: [u32; 3] = [0x204, 0x216, 0x221];
 
 /// Type and length at the start of a block.
 const BLOCK_HEAD: usize = 8;
@@ -165,8 +170,15 @@ impl Pcapng {
                 buffer.consume(length);
                 return Block::Passed;
             }
-            // Names, secrets, journal entries, custom and unknown blocks are no frames.
+            // No packets, but Wireshark lists each as a frame.
+            JOURNAL_ENTRY | CUSTOM | CUSTOM_NOT_COPIED => {
+                *number += 1;
+                buffer.consume(length);
+                return Block::Passed;
+            }
+            // Names, secrets and unknown blocks are no frames.
             _ => {
+                *number += u64::from(SYSDIG_EVENTS.contains(&kind));
                 buffer.consume(length);
                 return Block::Passed;
             }

@@ -5,6 +5,7 @@ use std::path::{Path as FilePath, PathBuf};
 
 use clap::Args;
 
+use super::completions::Names;
 use super::duration;
 use crate::advice::Wish;
 use crate::advice::path::{Owner, Path};
@@ -16,23 +17,28 @@ use crate::time::Span;
 /// The longest file that is read.
 const MOST_OCTETS: u64 = 16 << 20;
 
+/// Where nothing says what the path does.
+const NO_PATH: &str = "say after how much silence the path forgets a connection: --timeout 350s, --behind aws-nlb, \
+                       --from RESULT.json, or timeout in the configuration file";
+
 /// The path and the stack.
 #[derive(Debug, Args)]
 pub(super) struct PathArguments {
     /// Silence after which a connection is forgotten: 350s, or a range, 347s..353s, of which the shorter counts
-    #[arg(long, value_name = "DURATION", value_parser = silence, required_unless_present_any = ["behind", "from"])]
+    #[arg(long, value_name = "DURATION", value_parser = silence)]
     timeout: Option<Span>,
 
     /// The product that forgets (keepscope products lists them), with its default or with --timeout
-    #[arg(long, value_name = "PRODUCT", conflicts_with = "from")]
+    #[arg(long, value_name = "PRODUCT", conflicts_with = "from", value_parser = Names::of_products(), hide_possible_values = true)]
     behind: Option<String>,
 
-    /// The result of a measurement (JSON, keepscope.middlebox/1), or - for standard input
+    /// The result of a measurement (JSON, keepscope.middlebox/1) or of captures (keepscope.bounds/1, of middlebox --from),
+    /// or - for standard input; the longest silence that was survived counts, of several paths the shortest
     #[arg(long, value_name = "RESULT.json", conflicts_with = "timeout")]
     from: Option<PathBuf>,
 
     /// The stack that keeps its connections alive (keepscope stacks lists them)
-    #[arg(long, default_value = "linux", value_name = "NAME")]
+    #[arg(long, default_value = "linux", value_name = "NAME", value_parser = Names::of_stacks(), hide_possible_values = true)]
     stack: String,
 
     /// CONFIG_HZ of the Linux kernel [default: all of 100, 250, 300 and 1000]
@@ -79,7 +85,7 @@ impl PathArguments {
                 Path::of_result(&text).map_err(|error| format!("--from {}: {error}", shown(file)))?
             }
             (None, None) => {
-                let silence = self.timeout.unwrap_or(Span::ZERO);
+                let silence = self.timeout.ok_or(NO_PATH)?;
                 Path::of_silence(silence).map_err(|error| format!("--timeout: {error}"))?
             }
         };

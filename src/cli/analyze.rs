@@ -24,7 +24,7 @@ use crate::pipeline::Pipeline;
 use crate::reading::Reading;
 use crate::report::ladder::Ladder;
 use crate::report::text::Totals;
-use crate::report::{CaptureReport, csv, json, jsonl, text};
+use crate::report::{CaptureReport, csv, html, json, jsonl, text};
 use crate::track::event::ConnectionId;
 
 const EXAMPLES: &str = "\
@@ -34,6 +34,7 @@ Examples:
   keepscope analyze --filter 'port:443 !alive' ring.pcap*
   keepscope analyze --filter 'ka.lost>0 or idle>5m' capture.pcap
   keepscope analyze --format json capture.pcap | jq '.connections[].outcome'
+  keepscope analyze --format html capture.pcap > report.html        ladders and timelines for a ticket
   keepscope analyze --write marked.pcapng capture.pcap   for Wireshark, with comments on the packets
   tcpdump -U -w - tcp | keepscope analyze --format jsonl -
 
@@ -100,6 +101,8 @@ enum Format {
     Jsonl,
     /// One probe per line
     Csv,
+    /// One document for a browser, with pictures, that needs nothing else
+    Html,
 }
 
 /// Reads the captures and writes what was found.
@@ -218,7 +221,7 @@ impl<W: Write> Analysis<W> {
         match self.teller.format {
             Format::Jsonl => jsonl::header(&mut self.teller.out)?,
             Format::Csv => csv::header(&mut self.teller.out)?,
-            Format::Text | Format::Json => {}
+            Format::Text | Format::Json | Format::Html => {}
         }
         if self.live {
             self.teller.out.flush()?;
@@ -296,6 +299,7 @@ impl<W: Write> Analysis<W> {
         match (self.teller.format, &self.ladder) {
             (Format::Json, _) => json::write(&mut self.teller.out, &captures, kept)?,
             (Format::Jsonl, _) => jsonl::captures(&mut self.teller.out, &captures)?,
+            (Format::Html, _) => html::write(&mut self.teller.out, &captures, kept, totals)?,
             (Format::Csv, _) => {}
             (Format::Text, Some(ladder)) => {
                 for record in kept {

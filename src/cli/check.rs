@@ -5,20 +5,20 @@ use std::net::IpAddr;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
+use super::completions::Names;
+use super::sockets::{self, Refused};
 use super::{Exit, complain, duration};
 use crate::advice::Wish;
 use crate::advice::audit::{Auditor, Verdict};
 use crate::advice::path::Path;
-use crate::advice::socket::State;
-use crate::keepalive::Settings;
-use crate::live::check::diag::{Connection, Timer};
+use crate::live::check::diag::Connection;
 use crate::live::check::machine::{APART, Machine, Plan, Standing};
-use crate::live::check::owner::{Holders, InForce};
+use crate::live::check::owner;
 use crate::live::check::run::{Test, look, numbers, run as run_tests};
 use crate::live::check::table::Table;
 use crate::live::doctor;
 use crate::live::filter::Filter;
-use crate::live::netns::{NetNs, NetNsError};
+use crate::live::netns::NetNs;
 use crate::live::system::{Need, Options, System};
 use crate::live::wire::Wire;
 use crate::product::Product;
@@ -84,7 +84,7 @@ pub(super) struct Arguments {
     timeout: Option<Span>,
 
     /// Judge their keepalives: behind this product (keepscope products lists them), with its default or --timeout
-    #[arg(long, value_name = "PRODUCT")]
+    #[arg(long, value_name = "PRODUCT", value_parser = Names::of_products(), hide_possible_values = true)]
     behind: Option<String>,
 
     /// Read the keepalive settings from a duplicate of each socket, which takes the right to trace its process
@@ -112,15 +112,6 @@ enum Format {
     Text,
     /// One document, schema keepscope.check/1
     Json,
-}
-
-/// Why it cannot go on.
-struct Refused(Exit, String);
-
-impl Refused {
-    fn usage(problem: impl ToString) -> Self {
-        Refused(Exit::BadInput, problem.to_string())
-    }
 }
 
 /// Two ends with a dash between them.
@@ -154,7 +145,7 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
 }
 
 fn check(arguments: &Arguments, mut auditor: Option<Auditor>) -> Result<(Overview, Exit), Refused> {
-    let netns = enter(arguments)?;
+    let netns = sockets::enter(arguments.netns.as_ref(), arguments.pid)?;
     let mut table = Table::open().map_err(Refused::usage)?;
     let mut listed = list(arguments, &mut table)?;
     for one in &mut listed {
@@ -181,46 +172,9 @@ fn exit(listed: &[Listed]) -> Exit {
     }
 }
 
-/// Goes where the connections are; says so where nobody asked for it.
-fn enter(arguments: &Arguments) -> Result<Option<NetNs>, Refused> {
-    let refused = |option: &str, error: NetNsError| {
-        let exit = if matches!(error, NetNsError::Denied(_)) { Exit::RightsMissing } else { Exit::BadInput };
-        Refused(exit, format!("{option}: {error}"))
-    };
-    if let Some(netns) = &arguments.netns {
-        netns.enter().map_err(|error| refused("--netns", error))?;
-        return Ok(Some(netns.clone()));
-    }
-    let Some(pid) = arguments.pid else { return Ok(None) };
-    let netns = NetNs::Process(pid);
-    let theirs = std::fs::read_link(format!("/proc/{pid}/ns/net"));
-    match (theirs, std::fs::read_link("/proc/thread-self/ns/net")) {
-        (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
-            Err(refused("--pid", NetNsError::NoProcess(pid)))
-        }
-        (Err(_), _) => Err(refused("--pid", NetNsError::Denied(netns.to_string()))),
-        (Ok(theirs), Ok(ours)) if theirs == ours => Ok(None),
-        _ => {
-            netns.enter().map_err(|error| refused("--pid", error))?;
-            complain(&format!("note: process {pid} is in another network namespace, which is looked at"));
-            Ok(Some(netns))
-        }
-    }
-}
-
 /// The connections that are wanted, with what is known of them.
 fn list(arguments: &Arguments, table: &mut Table) -> Result<Vec<Listed>, Refused> {
-    let holders = match arguments.pid {
-        None => Holders::find(),
-        Some(pid) => Holders::of(pid),
-    };
-    let holders = holders.map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => Refused(
-            Exit::RightsMissing,
-            "the descriptors of that process may not be read: run it by sudo".to_owned(),
-        ),
-        _ => Refused::usage(format!("looking for the processes: {error}")),
-    })?;
+    let holders = sockets::holders(arguments.pid)?;
     let all = table.established().map_err(Refused::usage)?;
     let wanted = all.into_iter().filter(|one| arguments.wants(one));
     let mut listed = Vec::new();
@@ -232,10 +186,9 @@ fn list(arguments: &Arguments, table: &mut Table) -> Result<Vec<Listed>, Refused
         let mut in_force = None;
         let mut not_told = None;
         if arguments.settings {
-            match holders.first().map(|holder| holder.in_force(connection.inode)) {
-                Some(Ok(found)) => in_force = Some(found),
-                Some(Err(error)) => not_told = Some(error.to_string()),
-                None => not_told = Some("its process is not known".to_owned()),
+            match owner::options(&holders, connection.inode) {
+                Ok(found) => in_force = Some(found),
+                Err(why) => not_told = Some(why.to_string()),
             }
         }
         listed.push(Listed { connection, holders, in_force, not_told, judgement: None, test: None });
@@ -288,16 +241,7 @@ impl Arguments {
 }
 
 fn judge(auditor: &mut Auditor, one: &Listed) -> (Verdict, String) {
-    let state = match (one.in_force, one.connection.timer) {
-        (Some(InForce { on: false, .. }), _) | (None, Timer::Off) => State::Off,
-        (Some(InForce { on: true, idle, interval, count, user_timeout }), _) => {
-            State::Set(Settings { idle, interval, count, user_timeout: Some(user_timeout) })
-        }
-        // Between two probes this says nothing about the first.
-        (None, Timer::Keepalive { unanswered: 1.., .. }) => State::On { next: Span::ZERO },
-        (None, Timer::Keepalive { expires, .. }) => State::On { next: expires },
-        (None, Timer::Retransmission { .. } | Timer::ZeroWindow { .. } | Timer::Other(_)) => State::Hidden,
-    };
+    let state = sockets::state(one.in_force, one.connection.timer);
     auditor.socket(state, one.connection.info.map(|info| info.silence()))
 }
 

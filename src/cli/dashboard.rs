@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Color, Exit, complain};
+use super::{Color, Exit, complain, settings};
 use crate::analysis::Outcome;
 use crate::capture::Problem;
 use crate::dashboard::middlebox::words::summary as rehearsed;
@@ -98,6 +98,21 @@ enum ThemeName {
 }
 
 impl Looks {
+    /// What the user wants where there are no options.
+    pub(super) fn preferred() -> Self {
+        let settings = settings::current();
+        Looks {
+            theme: settings.choice("screen.theme"),
+            color: settings.choice("color"),
+            ascii: settings.ascii(),
+        }
+    }
+
+    /// A screen that looks so, and does what else the user wants.
+    pub(super) fn model(&self, speed: Speed) -> Model {
+        settings::current().model(self.theme(), speed)
+    }
+
     pub(super) fn theme(&self) -> Theme {
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let palette = match (self.theme, self.color) {
@@ -167,7 +182,7 @@ pub(super) fn dashboard(arguments: DashboardArguments) -> io::Result<Exit> {
             ));
             return Ok(Exit::BadInput);
         }
-        return super::live_screen::probe(&peer, looks.theme());
+        return super::live_screen::probe(&peer, &looks);
     }
     match target {
         Some(file) if is_plain(plain) => plain::replay(vec![file], Speed::Fit),
@@ -188,7 +203,7 @@ fn scenario_name(target: &Path) -> Option<String> {
 
 /// Opens a scenario.
 pub(super) fn simulate(name: String, scenario: Scenario) -> io::Result<Exit> {
-    simulated(name, scenario, &Looks::default())
+    simulated(name, scenario, &Looks::preferred())
 }
 
 fn simulated(name: String, scenario: Scenario, looks: &Looks) -> io::Result<Exit> {
@@ -205,7 +220,7 @@ fn peer(target: &Path) -> Option<Target> {
 
 /// The start screen, for who started without a command.
 pub(super) fn start() -> io::Result<Exit> {
-    open(&Looks::default())
+    open(&Looks::preferred())
 }
 
 /// The start screen. What may be begun live from it is prepared before the screen is shown.
@@ -234,7 +249,7 @@ pub(super) fn search(hunt: crate::dashboard::middlebox::Hunt) -> io::Result<Opti
         );
         return Ok(None);
     }
-    let mut model = Model::new((80, 24), Looks::default().theme(), Speed::Fit);
+    let mut model = Looks::preferred().model(Speed::Fit);
     crate::dashboard::update::show_search(&mut model, hunt);
     model.no_live = Some("no sockets were opened beside a rehearsal".to_owned());
     let folder = PathBuf::from(".");
@@ -279,7 +294,7 @@ fn run_screen(
     standby: Option<Standby>,
     no_live: Option<String>,
 ) -> io::Result<Exit> {
-    let mut model = Model::new((80, 24), looks.theme(), speed);
+    let mut model = looks.model(speed);
     model.no_live = no_live;
     let Opened { paths, scenario } = opened;
     let start = Start { paths, scenario, live: false, hash_seed: hash_seed(), folder: PathBuf::from(".") };

@@ -7,16 +7,14 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use super::dashboard;
+use super::dashboard::{self, Looks};
 use super::probe;
 use super::watch;
 use super::{Color, Exit, complain};
 use crate::dashboard::live::Manner;
 use crate::dashboard::live::driver::{Ended, Start};
-use crate::dashboard::model::Model;
 use crate::dashboard::replay::Speed;
 use crate::dashboard::run::{self, Standby, Start as Screen};
-use crate::dashboard::theme::Theme;
 use crate::live::engine::plan::{Octets, Order, Until};
 use crate::live::filter::Filter;
 use crate::live::privilege::RightsMissing;
@@ -71,8 +69,8 @@ pub(super) fn standby() -> Result<Result<Start, String>, OpenError> {
 }
 
 /// Shows a live source from the beginning, until the user has had enough.
-pub(super) fn show(start: Start, manner: Manner, theme: Theme) -> io::Result<Exit> {
-    let mut model = Model::new((80, 24), theme, Speed::Fit);
+pub(super) fn show(start: Start, manner: Manner, looks: &Looks) -> io::Result<Exit> {
+    let mut model = looks.model(Speed::Fit);
     model.manner = manner;
     let hash_seed = start.hash_seed;
     let screen =
@@ -86,7 +84,7 @@ pub(super) fn show(start: Start, manner: Manner, theme: Theme) -> io::Result<Exi
 }
 
 /// Probes a peer as `keepscope probe` does where nothing but the peer is named.
-pub(super) fn probe(target: &Target, theme: Theme) -> io::Result<Exit> {
+pub(super) fn probe(target: &Target, looks: &Looks) -> io::Result<Exit> {
     let peer = match target.resolve(None) {
         Ok(peer) => peer,
         Err(problem) => {
@@ -107,21 +105,21 @@ pub(super) fn probe(target: &Target, theme: Theme) -> io::Result<Exit> {
             return Ok(if problem.lacks_rights() { Exit::RightsMissing } else { Exit::BadInput });
         }
     };
-    let manner = Manner::default();
+    let manner = super::settings::current().manner().unwrap_or_default();
     let order = Order {
         connect: Connect { peer, source: None },
         settings: manner.settings,
         octets: Octets::Zero,
         until: Until::Stopped,
     };
-    show(Start { orders: vec![order], ..source(system) }, manner, theme)
+    show(Start { orders: vec![order], ..source(system) }, manner, looks)
 }
 
 /// Writes what the plain commands write at their end.
 pub(super) fn conclude(mut ended: Ended, interrupted: bool) -> io::Result<Exit> {
     let mut out = BufWriter::new(io::stdout().lock());
     ended.problems.iter().for_each(|problem| complain(&format!("error: {problem}")));
-    let style = Color::Auto.style();
+    let style = Color::preferred().style();
     ended.report.interrupted |= interrupted;
     if let Some((watch, _)) = &ended.watch {
         watch::summary(&mut out, watch, ended.interfaces.clone(), ended.report.received, style)?;
@@ -135,13 +133,14 @@ pub(super) fn conclude(mut ended: Ended, interrupted: bool) -> io::Result<Exit> 
     }
     out.flush()?;
     if probed {
-        return Ok(probe::exit(&ended.report));
+        return Ok(probe::exit(&ended.report).if_kept(ended.problems.is_empty()));
     }
     if let Some(problem) = &ended.report.broken {
         complain(&format!("error: {problem}"));
         return Ok(Exit::BadInput);
     }
-    Ok(if interrupted { Exit::Interrupted } else { Exit::Done })
+    // All of them are of recordings.
+    Ok(if interrupted { Exit::Interrupted } else { Exit::Done.if_kept(ended.problems.is_empty()) })
 }
 
 /// Whether a screen is wanted: nobody asked for another form, and there is a terminal.

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::token::TokenArguments;
 use super::{Color, Exit, duration};
@@ -96,7 +96,7 @@ const LIVE_ONLY: [&str; 25] = [
 #[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The other end of the path: a name or an address with a port, IPv6 addresses in brackets
-    #[arg(value_name = "HOST:PORT", required_unless_present_any = ["simulate", "from"])]
+    #[arg(value_name = "HOST:PORT", value_hint = ValueHint::Hostname, required_unless_present_any = ["simulate", "from"])]
     target: Option<Target>,
 
     /// Send nothing: read pcap or pcapng files, and say for each path in them which silences were survived and which

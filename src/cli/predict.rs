@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
 
+use super::completions::Names;
 use super::{Exit, complain, duration};
 use crate::keepalive::predict::{Peer, Question, predict};
 use crate::keepalive::{Model, Settings};
@@ -27,7 +28,7 @@ earliest and the latest time over every phase in which its clock can stand.";
 #[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// Which TCP stack (keepscope stacks lists them)
-    #[arg(long, default_value = "linux", value_name = "NAME")]
+    #[arg(long, default_value = "linux", value_name = "NAME", value_parser = Names::of_stacks(), hide_possible_values = true)]
     stack: String,
 
     /// CONFIG_HZ of the Linux kernel: 100, 250, 300 or 1000 [default: 250, or what the stack's row says]
@@ -35,7 +36,7 @@ pub(super) struct Arguments {
     hz: Option<u32>,
 
     /// Settings of an application or library (keepscope stacks lists them)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = Names::of_presets(), hide_possible_values = true)]
     preset: Option<String>,
 
     /// Silence before the first probe (TCP_KEEPIDLE) [default: the stack's]

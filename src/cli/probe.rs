@@ -8,10 +8,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use self::output::Output;
-use super::{Exit, complain, duration};
+use super::{Color, Exit, complain, duration};
 use crate::keepalive::Settings;
 use crate::live::engine::plan::{Octets, Order, Plan, Until};
 use crate::live::engine::verdict::State;
@@ -64,7 +64,7 @@ const TOO_FAST: &str = "note: Linux answers probes without data at most once in 
 #[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The peer: a name or an address with a port, IPv6 addresses in brackets
-    #[arg(value_name = "HOST:PORT")]
+    #[arg(value_name = "HOST:PORT", value_hint = ValueHint::Hostname)]
     target: Target,
 
     /// Silence before a probe. Short by default, so that five rounds take five seconds; to test what a path
@@ -148,6 +148,10 @@ pub(super) struct Arguments {
     /// Text without colours, with absolute times and named values: a line for each thing that happens; no screen
     #[arg(long)]
     plain: bool,
+
+    /// Colour the text
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    color: Color,
 
     /// How to show the result [default: a screen in a terminal, text elsewhere]
     #[arg(long, value_enum)]
@@ -345,7 +349,7 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
                 return Err(error);
             }
             output.finish(&asked, &report, now)?;
-            Ok(exit(&report))
+            Ok(exit(&report).if_kept(output.has_kept_all()))
         }
         Err(problem) => refuse(&problem),
     }
@@ -389,7 +393,7 @@ fn screen(
         ..super::live_screen::source(system)
     };
     let manner = live::Manner { settings: asked.order.settings, octets };
-    super::live_screen::show(start, manner, super::dashboard::Looks::default().theme())
+    super::live_screen::show(start, manner, &super::dashboard::Looks::preferred())
 }
 
 fn options(arguments: &Arguments, address: SocketAddr, signals: bool) -> Options {

@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use clap::{Args, ValueEnum};
 
+use super::completions::Names;
 use super::{Exit, complain};
 use crate::product::Product;
 use crate::report::products::{self, Rows};
@@ -19,7 +20,7 @@ Examples:
 #[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// A product (aws-nlb, linux-conntrack, haproxy, …)
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = Names::of_products(), hide_possible_values = true)]
     name: Option<String>,
 
     /// How to show the result

@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use clap::{Args, ValueEnum};
 
+use super::completions::Names;
 use super::{Exit, complain};
 use crate::report::stacks::{self, Rows};
 use crate::stack::{Preset, Stack};
@@ -20,7 +21,7 @@ Examples:
 #[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// A TCP stack (linux, windows, macos, …) or an application (go, postgresql, …)
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = Names::of_stacks_and_presets(), hide_possible_values = true)]
     name: Option<String>,
 
     /// How to show the result

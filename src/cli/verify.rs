@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use signal_hook::consts::SIGINT;
 
 use self::expectations::{Promise, Promises};
+use super::completions::Names;
 use super::progress::Progress;
 use super::{Exit, complain, duration, live_input};
 use crate::analysis::filter::Filter;
@@ -53,7 +54,7 @@ pub(super) struct Arguments {
     files: Vec<PathBuf>,
 
     /// Which TCP stack probes (keepscope stacks lists them) [default: linux]
-    #[arg(long, value_name = "NAME", conflicts_with = "expect")]
+    #[arg(long, value_name = "NAME", conflicts_with = "expect", value_parser = Names::of_stacks(), hide_possible_values = true)]
     stack: Option<String>,
 
     /// CONFIG_HZ of the Linux kernel [default: one of 100, 250, 300 and 1000 must explain all]
@@ -61,7 +62,7 @@ pub(super) struct Arguments {
     hz: Option<u32>,
 
     /// Settings of an application or library (keepscope stacks lists them)
-    #[arg(long, value_name = "NAME", conflicts_with = "expect")]
+    #[arg(long, value_name = "NAME", conflicts_with = "expect", value_parser = Names::of_presets(), hide_possible_values = true)]
     preset: Option<String>,
 
     /// Silence before the first probe (TCP_KEEPIDLE, KeepAliveTime)

@@ -156,15 +156,17 @@ fn screen(
     packets: PacketFilter,
     recording: Option<Recording>,
 ) -> io::Result<Exit> {
-    use crate::dashboard::live::{Manner, driver};
+    use crate::dashboard::live::driver;
     let filter = arguments.filter.clone().unwrap_or_default();
+    // Of a peer that is probed beside it.
+    let manner = super::settings::current().manner().unwrap_or_default();
     let start = driver::Start {
         watching: Some(driver::Watching { filter, packets }),
         recording: arguments.write.clone().zip(recording),
         ends_after: arguments.time,
         ..super::live_screen::source(system)
     };
-    super::live_screen::show(start, Manner::default(), super::dashboard::Looks::default().theme())
+    super::live_screen::show(start, manner, &super::dashboard::Looks::preferred())
 }
 
 fn watch(
@@ -182,7 +184,7 @@ fn watch(
     }
     out.flush()?;
     complain(&format!("watching {names} for {packets}; nothing is sent; Ctrl-C ends"));
-    let mut terminal = Terminal { format, out, recording, interfaces, lost: 0, failed: None };
+    let mut terminal = Terminal { format, out, recording, interfaces, lost: 0, kept: true, failed: None };
     terminal.name_interfaces();
     let mut watch = Watch::new(
         arguments.filter.clone().unwrap_or_default(),
@@ -193,8 +195,9 @@ fn watch(
     let until = arguments.time.map(|time| system.now().plus(time));
     let ended = watch::run(&mut system, &mut watch, until, &mut terminal);
     let (at, received) = (system.now(), system.received());
-    let Terminal { mut out, recording, failed, .. } = terminal;
+    let Terminal { mut out, recording, failed, mut kept, .. } = terminal;
     if let Some(Err(problem)) = recording.map(|recording| recording.finish(at, received)) {
+        kept = false;
         complain(&format!("error: {problem}"));
     }
     if let Some(error) = failed {
@@ -203,7 +206,7 @@ fn watch(
     write(&mut out, format, &watch, names, received, arguments.color.style())?;
     out.flush()?;
     Ok(match ended {
-        Ok(End::Time) => Exit::Done,
+        Ok(End::Time) => Exit::Done.if_kept(kept),
         Ok(End::Interrupted) => Exit::Interrupted,
         Ok(End::Listener) => Exit::BadInput,
         Err(problem) => {
@@ -272,6 +275,8 @@ struct Terminal<W: Write> {
     interfaces: Vec<Interface>,
     /// Packets that were lost, as told.
     lost: u64,
+    /// Nothing that was to be recorded is missing.
+    kept: bool,
     /// Why nothing more can be written.
     failed: Option<io::Error>,
 }
@@ -299,6 +304,7 @@ impl<W: Write> Terminal<W> {
 impl<W: Write> Listener for Terminal<W> {
     fn frame(&mut self, frame: &Frame<'_>) {
         if let Some(Err(problem)) = self.recording.as_mut().map(|recording| recording.frame(frame)) {
+            self.kept = false;
             complain(&format!("error: {problem}; the recording ends here, the watch goes on"));
         }
     }

@@ -73,6 +73,27 @@ impl Column {
         Column::Verdict,
     ];
 
+    /// What it is called in the configuration file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Column::Number => "number",
+            Column::Ends => "ends",
+            Column::First => "first",
+            Column::Duration => "duration",
+            Column::Idle => "idle",
+            Column::Interval => "interval",
+            Column::Count => "count",
+            Column::Probes => "probes",
+            Column::Lost => "lost",
+            Column::RttMedian => "rtt",
+            Column::RttHigh => "rtt_p99",
+            Column::Gap => "gap",
+            Column::Packets => "packets",
+            Column::Stack => "stack",
+            Column::Verdict => "verdict",
+        }
+    }
+
     /// How it stands in the table.
     pub const fn shape(self) -> Shape {
         let (heading, words, width, rank) = match self {
@@ -148,6 +169,12 @@ impl Default for Columns {
 }
 
 impl Columns {
+    /// These, with both ends and the verdict, without which there is no table.
+    pub fn of(columns: &[Column]) -> Self {
+        let always = [Column::Ends, Column::Verdict];
+        Columns(columns.iter().chain(&always).fold(0, |bits, column| bits | column.bit()))
+    }
+
     /// Whether a column is wanted.
     pub const fn has(self, column: Column) -> bool {
         self.0 & column.bit() != 0

@@ -59,6 +59,10 @@ pub enum Effect {
     Mouse(bool),
     /// Draw everything anew.
     Redraw,
+    /// Give the terminal back, and stop until somebody wants us to go on.
+    Suspend,
+    /// Take the terminal over again, whatever was made of it meanwhile, with the mouse or without.
+    Retake(bool),
     /// End; true if interrupted.
     Quit(bool),
 }

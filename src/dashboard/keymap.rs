@@ -1,6 +1,13 @@
 //! Which key does what: one table, from which the help and the list in the README are made too.
 //!
-//! Owns [`Action`] and [`BINDINGS`]. Pure.
+//! Owns [`Action`], [`BINDINGS`] and, with what a user changed of it, [`Keymap`]. Pure.
+
+mod bound;
+mod chord;
+mod names;
+
+pub use bound::{Clash, Keymap, Row};
+pub use names::Named;
 
 use super::message::Key;
 use super::model::Screen;
@@ -452,14 +459,16 @@ pub static BINDINGS: &[Binding] = &[
     everywhere(&[(K::Ctrl('c'), A::Interrupt)], "Ctrl-C", "quit at once", ""),
 ];
 
-/// What a key does on a screen.
-pub fn action(screen: Screen, key: Key) -> Option<Action> {
-    on(screen).flat_map(|binding| binding.keys).find(|(bound, _)| *bound == key).map(|(_, action)| *action)
-}
-
 /// The bindings of a screen.
 pub fn on(screen: Screen) -> impl Iterator<Item = &'static Binding> {
-    BINDINGS.iter().filter(move |binding| binding.screens.is_empty() || binding.screens.contains(&screen))
+    BINDINGS.iter().filter(move |binding| binding.is_on(screen))
+}
+
+impl Binding {
+    /// Whether a screen has it.
+    fn is_on(&self, screen: Screen) -> bool {
+        self.screens.is_empty() || self.screens.contains(&screen)
+    }
 }
 
 /// The table as the README has it: the keys of the simulator alone, or all others.
@@ -486,6 +495,32 @@ mod tests {
             for (key, action) in on(screen).flat_map(|binding| binding.keys) {
                 assert!(seen.insert(*key), "{screen:?}: {key:?} is bound twice, also to {action:?}");
             }
+        }
+    }
+
+    #[test]
+    fn every_action_has_a_name_and_every_name_an_action_with_keys() {
+        let mut bound = HashSet::new();
+        for binding in BINDINGS {
+            let of_search = binding.screens == [Screen::Middlebox];
+            for (_, action) in binding.keys.iter().filter(|(_, action)| *action != Action::Interrupt) {
+                let named = Named::find(names::name(*action, of_search)).expect("a name");
+                assert!(named.action == *action && named.holds(of_search));
+                bound.insert(named);
+            }
+        }
+        for named in Named::all() {
+            assert!(bound.contains(named), "{} has no keys", named.name);
+        }
+    }
+
+    #[test]
+    fn the_keys_that_are_built_in_can_be_said_again() {
+        let built_in = Keymap::default();
+        let all: Vec<_> = Named::all().iter().map(|named| (*named, built_in.keys(*named))).collect();
+        let again = Keymap::with(&all).expect("no clash");
+        for named in Named::all() {
+            assert_eq!(again.keys(*named), built_in.keys(*named), "{}", named.name);
         }
     }
 }

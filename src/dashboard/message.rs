@@ -87,4 +87,8 @@ pub enum Message {
     Trouble(String),
     /// Somebody outside wants us to end.
     Terminate,
+    /// Somebody outside, or Ctrl-Z, wants us to stop until we are wanted again.
+    Suspend,
+    /// We were stopped, and are wanted again.
+    Continued,
 }

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use super::columns::{Column, Columns};
+use super::keymap::Keymap;
 use super::live::{Live, Manner};
 use super::middlebox::Hunt;
 use super::replay::{Player, Speed};
@@ -409,6 +410,8 @@ pub struct Choices {
     pub fold: bool,
     /// How times are written.
     pub times: TimeFormat,
+    /// The columns with which the table of a capture begins.
+    pub columns: Columns,
     /// The panel that keys go to.
     pub focus: Panel,
     /// It fills the screen.
@@ -437,6 +440,8 @@ pub struct Model {
     pub screen: Screen,
     /// How.
     pub choices: Choices,
+    /// Which key does what.
+    pub keys: Keymap,
     /// What lies over it.
     pub overlay: Option<Overlay>,
     /// One line to the user, gone with the next key.
@@ -475,6 +480,7 @@ impl Model {
             absolute: false,
             fold: true,
             times: TimeFormat::Relative,
+            columns: Columns::default(),
             focus: Panel::Connections,
             maximised: false,
             mouse: false,
@@ -484,6 +490,7 @@ impl Model {
             size,
             screen: Screen::Start,
             choices,
+            keys: Keymap::default(),
             overlay: None,
             notice: None,
             start_entry: 0,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
 use super::effect::{Effect, Wanted};
@@ -21,7 +21,7 @@ use super::export::{self, From};
 use super::live::Ask;
 #[cfg(feature = "live")]
 use super::live::driver::{self, Driver};
-use super::message::Message;
+use super::message::{Key, Message};
 #[cfg(feature = "live")]
 use super::middlebox::driver as search;
 use super::model::{self, Model};
@@ -243,6 +243,8 @@ impl Runner<'_> {
             match effect {
                 Effect::Quit(interrupted) => return Ok(Some(interrupted)),
                 Effect::Redraw => screen.clear()?,
+                Effect::Suspend => terminal::suspend()?,
+                Effect::Retake(mouse) => terminal::retake(mouse)?,
                 Effect::Mouse(on) => terminal::set_mouse(on)?,
                 Effect::Copy(text) => terminal::copy(&text)?,
                 Effect::Open(source, paths) => self.read(source, paths)?,
@@ -372,6 +374,11 @@ fn watch_keys(sender: SyncSender<Message>) -> io::Result<()> {
         // A terminal that is gone cannot be read.
         while let Ok(event) = crossterm::event::read() {
             let message = if answers.has(&event) { None } else { terminal::message(&event) };
+            // A terminal in our mode makes no signal of it.
+            let message = message.map(|message| match message {
+                Message::Key(Key::Ctrl('z')) => Message::Suspend,
+                other => other,
+            });
             if message.is_some_and(|message| sender.send(message).is_err()) {
                 return;
             }
@@ -382,11 +389,17 @@ fn watch_keys(sender: SyncSender<Message>) -> io::Result<()> {
 }
 
 fn watch_signals(sender: SyncSender<Message>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT])?;
     let work = move || {
-        for _ in signals.forever() {
-            if sender.send(Message::Terminate).is_err() {
-                return;
+        for signal in signals.forever() {
+            let message = match signal {
+                SIGTSTP => Message::Suspend,
+                SIGCONT => Message::Continued,
+                _ => Message::Terminate,
+            };
+            // When the screen is gone already, what is still being closed is left as it is.
+            if sender.send(message).is_err() && signal == SIGINT {
+                signal_hook::low_level::exit(130);
             }
         }
     };

@@ -14,6 +14,7 @@ use crossterm::event::{
 };
 use crossterm::execute;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use signal_hook::consts::SIGTSTP;
 use terminal_colorsaurus::{QueryOptions, ThemeMode, theme_mode};
 
 use super::message::{Key, Message, Mouse};
@@ -55,6 +56,22 @@ fn give_back() {
     let _ = execute!(stdout(), DisableMouseCapture, LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();
     let _ = stdout().flush();
+}
+
+/// Gives the terminal back and stops this process, as SIGTSTP does where nobody catches it. SIGCONT follows when it
+/// goes on, and with it [`retake`].
+pub(super) fn suspend() -> io::Result<()> {
+    give_back();
+    signal_hook::low_level::emulate_default_handler(SIGTSTP)
+}
+
+/// Takes the terminal over again after this process was stopped: a shell has used it meanwhile.
+pub(super) fn retake(mouse: bool) -> io::Result<()> {
+    // It counts as ours already, unless we gave it back ourselves.
+    disable_raw_mode()?;
+    enable_raw_mode()?;
+    execute!(stdout(), EnterAlternateScreen, Hide)?;
+    set_mouse(mouse)
 }
 
 /// How long the terminal may take to say its colours.

@@ -102,13 +102,20 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Terminate => vec![Effect::Quit(true)],
+        Message::Suspend => vec![Effect::Suspend],
+        Message::Continued => {
+            model.dirty = true;
+            vec![Effect::Retake(model.choices.mouse), Effect::Redraw]
+        }
     }
 }
 
 /// Opens captures and shows them.
 pub fn open(model: &mut Model, paths: Vec<PathBuf>) -> Vec<Effect> {
     model.sources += 1;
-    model.session = Some(Session::new(model.sources, paths.clone(), model.choices.speed));
+    let mut session = Session::new(model.sources, paths.clone(), model.choices.speed);
+    session.table.columns = model.choices.columns;
+    model.session = Some(session);
     model.go(Screen::Replay);
     model.overlay = None;
     model.dirty = true;

@@ -56,7 +56,7 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
     }
     frame::bottom(model, &mut pen.part(0, area.height.saturating_sub(1), area.width, 1));
     match &model.overlay {
-        Some(Overlay::Help(from)) => overlays::help(model.screen, *from, &mut pen),
+        Some(Overlay::Help(from)) => overlays::help(model, *from, &mut pen),
         Some(Overlay::Export) => overlays::export(model.screen, &mut pen),
         Some(Overlay::Scenarios(chosen)) => overlays::scenarios(*chosen, &mut pen),
         Some(Overlay::Columns(cursor)) => {

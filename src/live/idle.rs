@@ -252,7 +252,7 @@ pub struct Report {
     pub received: Received,
     /// What the partner sees of our end.
     pub translation: Option<Translation>,
-    /// The user wanted an end before it had come, or an interface went away.
+    /// The user wanted an end before it had come.
     pub interrupted: bool,
     /// Why the partner was not one, or no more.
     pub partner_failed: Option<PartnerError>,
@@ -376,6 +376,11 @@ impl Run<'_> {
                 }
                 Command::Send(number, probe) => {
                     if let Err(error) = send(self.wire, &probe) {
+                        self.core.on_not_sent(Whose::Flow(number), error.to_string());
+                    }
+                }
+                Command::Deafen(number, handle, deaf) => {
+                    if let Err(error) = self.wire.deafen(handle, deaf) {
                         self.core.on_not_sent(Whose::Flow(number), error.to_string());
                     }
                 }

@@ -9,7 +9,7 @@ mod samples;
 mod socket;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 pub use self::expected::{Comparison, Held, SLACK, compare};
 pub use self::samples::{Observer, Seen};
@@ -113,6 +113,9 @@ pub struct Run {
     pub end: End,
     /// The error of the socket that ended it.
     pub error: Option<io::Error>,
+    /// Why this end had no way to the peer any more at the end, where nothing came back: its address or its interface
+    /// is gone, or the route.
+    pub cut_off: Option<io::Error>,
     /// The last that the kernel said of the connection.
     pub info: TcpInfo,
 }
@@ -155,6 +158,7 @@ impl Run {
     /// What became of the peer.
     pub fn verdict(&self) -> Verdict {
         match self.end {
+            _ if self.cut_off.is_some() => Verdict::CutOff,
             End::NotOpened(how) | End::Connection(how) => match how {
                 Ended::Refused => Verdict::Refused,
                 Ended::Reset => Verdict::Reset,
@@ -191,6 +195,8 @@ pub enum Verdict {
     Failed,
     /// No probe was due in this time.
     NoProbe,
+    /// Nothing came back, but this end had no way to the peer any more, so that tells nothing.
+    CutOff,
 }
 
 impl Verdict {
@@ -205,7 +211,7 @@ impl Verdict {
             Verdict::Refused => "refused",
             Verdict::Closed => "closed_by_peer",
             Verdict::Failed => "failed",
-            Verdict::NoProbe => "inconclusive",
+            Verdict::NoProbe | Verdict::CutOff => "inconclusive",
         }
     }
 }
@@ -239,6 +245,7 @@ pub fn run(
         ended: begun,
         end: End::Enough,
         error: None,
+        cut_off: None,
         info: TcpInfo::default(),
     };
     run.end = match open(plan, &socket, wire, &mut run, tell)? {
@@ -254,6 +261,8 @@ pub fn run(
         let until = wire.now().plus(LAST_PACKETS);
         pass(wire, until, tell)?;
     }
+    let silence = matches!(run.verdict(), Verdict::Silent | Verdict::TimedOut | Verdict::Unreachable);
+    run.cut_off = run.local.filter(|_| silence).and_then(|local| no_way(local, plan.peer));
     tell(&Event::Ended { at: run.ended, end: run.end })?;
     Ok(run)
 }
@@ -366,6 +375,13 @@ fn watch(
             return Ok(End::Interrupted);
         }
     }
+}
+
+/// Why packets from here do not even leave for the peer, if that is so. Connecting UDP sends nothing, but needs the
+/// address and a route.
+fn no_way(mut local: SocketAddr, peer: SocketAddr) -> Option<io::Error> {
+    local.set_port(0);
+    UdpSocket::bind(local).and_then(|socket| socket.connect(peer)).err()
 }
 
 /// Waits until a time; false if the user wants an end.

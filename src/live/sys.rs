@@ -57,13 +57,27 @@ pub fn packet_statistics(socket: impl AsFd) -> io::Result<(u32, u32)> {
 pub fn ignore_outgoing(socket: impl AsFd) -> io::Result<()> {
     /// linux/if_packet.h.
     const PACKET_IGNORE_OUTGOING: c_int = 23;
-    let on: c_int = 1;
-    let place: *const c_void = (&raw const on).cast();
+    set_number(socket, libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+}
+
+/// Drops, of IPv4 or IPv6, what comes with a smaller TTL or hop limit than this, before TCP sees it (IP_MINTTL,
+/// IPV6_MINHOPCOUNT; net/ipv4/tcp_ipv4.c, `tcp_v4_rcv`; RFC 5082). 0 drops nothing. Takes no rights.
+///
+/// # Errors
+/// ENOPROTOOPT if the kernel does not know it.
+pub fn least_ttl(socket: impl AsFd, is_v6: bool, ttl: u8) -> io::Result<()> {
+    /// linux/in6.h.
+    const IPV6_MINHOPCOUNT: c_int = 73;
+    let (level, name) =
+        if is_v6 { (libc::SOL_IPV6, IPV6_MINHOPCOUNT) } else { (libc::SOL_IP, libc::IP_MINTTL) };
+    set_number(socket, level, name, c_int::from(ttl))
+}
+
+fn set_number(socket: impl AsFd, level: c_int, name: c_int, number: c_int) -> io::Result<()> {
+    let place: *const c_void = (&raw const number).cast();
     let size = socklen_t::try_from(size_of::<c_int>()).unwrap_or(0);
     // SAFETY: the kernel reads `size` octets of a number that outlives the call.
-    let result = unsafe {
-        libc::setsockopt(socket.as_fd().as_raw_fd(), libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, place, size)
-    };
+    let result = unsafe { libc::setsockopt(socket.as_fd().as_raw_fd(), level, name, place, size) };
     succeeded(result)
 }
 

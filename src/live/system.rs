@@ -63,7 +63,7 @@ pub struct Options {
     pub send: Need,
     /// Which packets to see at first. [`Filter::Peers`] is extended by each connection that is opened.
     pub filter: Filter,
-    /// Whether SIGINT and SIGTERM become [`Arrival::Interrupted`]. A second SIGINT ends the program.
+    /// Whether SIGINT, SIGTERM and SIGHUP become [`Arrival::Interrupted`]. A second SIGINT ends the program.
     pub signals: bool,
 }
 
@@ -470,6 +470,10 @@ impl<C: Clock> Wire for System<C> {
 
     fn write(&mut self, handle: Handle, octets: &[u8]) -> Result<(), WireError> {
         self.connections.write(handle, octets)
+    }
+
+    fn deafen(&mut self, handle: Handle, deaf: bool) -> Result<(), WireError> {
+        self.connections.deafen(handle, deaf)
     }
 
     fn close(&mut self, handle: Handle) {

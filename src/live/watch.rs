@@ -168,9 +168,11 @@ impl From<&Explanation> for Gist {
 impl Watch {
     /// Begins. `filter` chooses connections as for captures; `hash_seed` should be unpredictable.
     pub fn new(filter: Filter, hash_seed: u64, limits: Limits) -> Self {
+        let mut pipeline = Pipeline::new(hash_seed);
+        pipeline.keep_at_most(limits.connections);
         Self {
             limits,
-            pipeline: Pipeline::new(hash_seed),
+            pipeline,
             collector: Collector::keeping(limits.probes),
             filter,
             known: HashMap::new(),
@@ -186,11 +188,7 @@ impl Watch {
         self.tally.frames += 1;
         self.pipeline.frame(frame);
         self.take_events(frame.time);
-        let let_go = self.pipeline.keep_at_most(self.limits.connections) as u64;
-        if let_go > 0 {
-            self.tally.let_go += let_go;
-            self.take_events(frame.time);
-        }
+        self.tally.let_go = self.pipeline.let_go().total();
     }
 
     /// The next thing to tell, if there is one.

@@ -145,6 +145,18 @@ pub trait Wire {
     /// If the connection is not open, or the world has no room for all of it. Nothing more can be said then.
     fn write(&mut self, handle: Handle, octets: &[u8]) -> Result<(), WireError>;
 
+    /// Keeps whatever comes on a connection with a TTL below 255 from its holder, who then answers nothing, or does so no
+    /// more. Its packets are reported all the same.
+    ///
+    /// # Errors
+    /// If the connection is not there, or the world cannot do so.
+    fn deafen(&mut self, _handle: Handle, _deaf: bool) -> Result<(), WireError> {
+        Err(WireError::System {
+            operation: "keeping segments from a connection",
+            error: std::io::ErrorKind::Unsupported.into(),
+        })
+    }
+
     /// Closes a connection in order (FIN).
     fn close(&mut self, handle: Handle);
 

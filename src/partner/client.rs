@@ -146,6 +146,11 @@ pub enum Told {
         /// Its ends, the partner's first.
         seen: Tuple,
     },
+    /// The sign of life that was [asked for](Client::ask_sign).
+    Alive {
+        /// When it was asked, by our clock.
+        asked: Timestamp,
+    },
     /// The session is over, or never began. The control connection is to be closed.
     Failed(ClientError),
 }
@@ -199,6 +204,8 @@ pub struct Client {
     pings: BTreeMap<u64, Timestamp>,
     next_ping: u64,
     ping_due: Timestamp,
+    /// A sign of life is wanted, from this time or later.
+    sign_since: Option<Timestamp>,
     heard: Timestamp,
     offset: Option<Offset>,
     out: VecDeque<Vec<u8>>,
@@ -224,6 +231,7 @@ impl Client {
             pings: BTreeMap::new(),
             next_ping: 0,
             ping_due: now,
+            sign_since: None,
             heard: now,
             offset: None,
             out,
@@ -349,6 +357,18 @@ impl Client {
         }
     }
 
+    /// Asks for a sign of life, unless something that it was asked at this time or later is not answered yet.
+    /// [`Told::Alive`] is the answer.
+    pub fn ask_sign(&mut self, now: Timestamp, since: Timestamp) {
+        if !matches!(self.state, State::Open { .. }) {
+            return;
+        }
+        self.sign_since = Some(since);
+        if !self.pings.values().any(|sent| *sent >= since) {
+            self.ping(now);
+        }
+    }
+
     fn ping(&mut self, now: Timestamp) {
         let token = self.next_ping;
         self.next_ping = self.next_ping.wrapping_add(1);
@@ -463,6 +483,10 @@ impl Client {
         let add = sent.plus(within).since(at);
         if self.offset.is_none_or(|known| within <= known.within) {
             self.offset = Some(Offset { add, within });
+        }
+        if self.sign_since.is_some_and(|since| since <= sent) {
+            self.sign_since = None;
+            self.told.push_back(Told::Alive { asked: sent });
         }
         Ok(())
     }

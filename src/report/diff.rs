@@ -24,7 +24,7 @@ pub fn json(
     comparison: &Comparison<'_>,
     tolerance: Tolerance,
 ) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &document::of(captures, comparison, tolerance))?;
+    crate::report::plain::pretty(&mut *out, &document::of(captures, comparison, tolerance))?;
     writeln!(out)
 }
 

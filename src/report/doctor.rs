@@ -144,7 +144,7 @@ pub fn json(out: &mut dyn Write, examination: &Examination) -> io::Result<()> {
         },
         lacks: examination.lacks.iter().map(LackOut::from).collect(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    crate::report::plain::pretty(&mut *out, &document)?;
     writeln!(out)
 }
 

@@ -192,7 +192,7 @@ pub fn json(
         total: Group::from(&report.total),
         analysis,
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    crate::report::plain::pretty(&mut *out, &document)?;
     writeln!(out)
 }
 

@@ -46,6 +46,6 @@ pub(super) fn write_with(
         connections: ordered.into_iter().map(|record| Connection::new(record, true)).collect(),
         probe,
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    crate::report::plain::pretty(&mut *out, &document)?;
     writeln!(out)
 }

@@ -91,7 +91,7 @@ enum Frame<'a> {
 }
 
 fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
+    crate::report::plain::compact(&mut *out, value)?;
     writeln!(out)
 }
 

@@ -206,6 +206,12 @@ fn reason(run: &Run) -> String {
         Verdict::Closed => format!("the peer closed in order {ended} after the start, {probes} sent"),
         Verdict::Failed => format!("the socket failed {ended} after the start{error}"),
         Verdict::NoProbe => format!("no probe was due in {ended}"),
+        Verdict::CutOff => {
+            let why = run.cut_off.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!(
+                "{probes} by the kernel's count, {answers} answered, but this end has no way to the peer any more: {why}"
+            )
+        }
     }
 }
 
@@ -399,7 +405,7 @@ fn document(findings: &Findings<'_>) -> io::Result<Document> {
 /// # Errors
 /// If `out` cannot be written to.
 pub fn json(out: &mut dyn Write, findings: &Findings<'_>) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &document(findings)?)?;
+    crate::report::plain::pretty(&mut *out, &document(findings)?)?;
     writeln!(out)
 }
 
@@ -415,7 +421,7 @@ enum Line {
 }
 
 fn line(out: &mut dyn Write, line: &Line) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, line)?;
+    crate::report::plain::compact(&mut *out, line)?;
     writeln!(out)
 }
 

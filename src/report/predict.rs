@@ -115,7 +115,7 @@ pub fn json(out: &mut dyn Write, question: &Question, prediction: &Prediction) -
             .map(|assumption| Unverified { about: assumption.about, reported: assumption.reported })
             .collect(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    crate::report::plain::pretty(&mut *out, &document)?;
     writeln!(out)
 }
 

@@ -162,6 +162,6 @@ pub fn json(out: &mut dyn Write, rows: Rows) -> io::Result<()> {
         products: products.iter().map(|product| product.name).collect(),
     });
     let document = Document { schema: SCHEMA, products, idle_timeouts: timeouts.collect() };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    crate::report::plain::pretty(&mut *out, &document)?;
     writeln!(out)
 }

@@ -305,7 +305,7 @@ impl Log {
             totals: self.totals,
             turned_away: &self.turned,
         };
-        serde_json::to_writer_pretty(&mut *out, &document)?;
+        crate::report::plain::pretty(&mut *out, &document)?;
         writeln!(out)
     }
 
@@ -384,7 +384,7 @@ pub fn line_json(out: &mut dyn Write, at: Timestamp, news: &News) -> io::Result<
 }
 
 fn line(out: &mut dyn Write, line: &Line<'_>) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, line)?;
+    crate::report::plain::compact(&mut *out, line)?;
     writeln!(out)
 }
 

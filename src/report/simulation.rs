@@ -211,7 +211,7 @@ pub fn json(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String]) -> io::R
             .collect(),
         events: run.happenings.iter().map(EventLine::from).collect(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    crate::report::plain::pretty(&mut *out, &document)?;
     writeln!(out)
 }
 
@@ -221,7 +221,7 @@ pub fn json(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String]) -> io::R
 /// If `out` cannot be written to.
 pub fn jsonl(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String]) -> io::Result<()> {
     let mut line = |line: &Line<'_>| {
-        serde_json::to_writer(&mut *out, line)?;
+        crate::report::plain::compact(&mut *out, line)?;
         writeln!(out)
     };
     line(&Line::Schema { schema: SCHEMA })?;
@@ -426,7 +426,7 @@ pub fn list<'a>(out: &mut dyn Write, scenarios: impl Iterator<Item = (&'a str, S
         question: &scenario.question,
         answer: scenario.answer.trim(),
     });
-    serde_json::to_writer_pretty(
+    crate::report::plain::pretty(
         &mut *out,
         &Document { schema: "keepscope.scenarios/1", scenarios: listed.collect() },
     )?;

@@ -1,7 +1,7 @@
 //! Text for a person: what was read, then the connections with keepalives, most troubled first.
 
 pub(in crate::report) mod inference;
-mod marks;
+pub(in crate::report) mod marks;
 
 use std::io::{self, Write};
 
@@ -33,7 +33,7 @@ impl Style {
     }
 }
 
-fn outcome_words(outcome: Outcome) -> &'static str {
+pub(super) fn outcome_words(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::TimedOut => "TIMED OUT",
         Outcome::Reset => "RESET",
@@ -198,7 +198,7 @@ fn answers(prober: &ProberRecord) -> String {
     if refused > 0 { format!("{peer}, {}", plural(refused as u64, "ICMP error")) } else { peer }
 }
 
-fn lookalike_line(record: &ConnectionRecord) -> String {
+pub(super) fn lookalike_line(record: &ConnectionRecord) -> String {
     let mut counts: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
     for seen in &record.lookalikes {
         *counts.entry(seen.kind.name()).or_default() += 1;

@@ -173,7 +173,7 @@ pub fn json(
         unmatched,
         connections: judged.iter().map(connection).collect(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    crate::report::plain::pretty(&mut *out, &document)?;
     writeln!(out)
 }
 

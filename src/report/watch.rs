@@ -62,7 +62,7 @@ pub fn line_json(out: &mut dyn Write, told: &Told) -> io::Result<()> {
             quiet_s: quiet.map(Seconds::from),
         },
     };
-    serde_json::to_writer(&mut *out, &line)?;
+    crate::report::plain::compact(&mut *out, &line)?;
     writeln!(out)
 }
 

@@ -50,6 +50,8 @@ pub enum Why {
     Unfinished,
     /// It was interrupted before anything was certain.
     Interrupted,
+    /// An interface of this end went away, and silence told nothing any more.
+    InterfaceLost,
     /// Its time was up.
     Budget,
     /// No connection could be opened.
@@ -72,6 +74,7 @@ impl Why {
         match self {
             Why::Unfinished => "unfinished",
             Why::Interrupted => "interrupted",
+            Why::InterfaceLost => "interface_lost",
             Why::Budget => "budget",
             Why::CannotOpen(_) => "cannot_open",
             Why::OutOfConnections => "out_of_connections",
@@ -87,6 +90,9 @@ impl Why {
         match self {
             Why::Unfinished => "the search is not over",
             Why::Interrupted => "interrupted before anything was certain",
+            Why::InterfaceLost => {
+                "an interface of this end went away before anything was certain: silence tells nothing then"
+            }
             Why::Budget => "the time for the search was up",
             Why::CannotOpen(_) => "no connection could be opened",
             Why::OutOfConnections => "all connections are gone and no more may be opened",

@@ -269,7 +269,12 @@ fn most<T: PartialEq + Copy>(votes: impl Iterator<Item = T>) -> Option<T> {
 }
 
 fn at_expiry(deaths: &[&Trial]) -> AtExpiry {
-    let votes = deaths.iter().filter_map(|trial| trial.death()).map(|death| match death {
+    let died = || deaths.iter().filter_map(|trial| trial.death());
+    // A far end that gets a known connection from another port resets it. Whether that RST or the word of the new
+    // port comes first is a race, and the same box does not do two things.
+    let new_port = died().any(|death| death == Death::NewPort);
+    let votes = died().map(|death| match death {
+        Death::Ended(End::Reset, Origin::Peer(_) | Origin::Unknown) if new_port => AtExpiry::NewPort,
         Death::Silent => AtExpiry::Silent,
         Death::NewPort => AtExpiry::NewPort,
         Death::Ended(how, _) | Death::Unasked(how, _) => match how {

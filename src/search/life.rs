@@ -7,11 +7,14 @@ use super::message::{Command, End, Id, Origin};
 use super::pool::{Role, State};
 use super::probing::OPENING;
 use super::trial::{Death, Trial};
-use super::wanted::SENTINELS;
+use super::wanted::{SENTINELS, Way};
 use crate::time::{Span, Timestamp};
 
 /// Connections that are asked for one: packets may be lost.
 const ASKED_AT_MOST: u8 = 2;
+
+/// A partner that says nothing for so long is gone, and its driver ends the search before.
+const PARTNER_WITHIN: Span = Span::from_secs(30);
 
 /// What is being done for a sign of life.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,15 +22,13 @@ pub(super) struct Seeking {
     asked: u8,
     /// Who is to give it.
     waiting: Option<Id>,
+    /// Since when the partner is to give it.
+    partner: Option<Timestamp>,
 }
 
 impl Search {
     /// Whether the deaths could as well be those of the far end.
     pub(super) fn lacks_sign_of_life(&self) -> bool {
-        // A partner gives one all the time, on its control connection.
-        if self.wanted.partner {
-            return false;
-        }
         let alive = self.record.estimate().alive;
         let deaths = || self.record.dead().filter(|trial| Some(trial.idle) > alive);
         if deaths().any(|trial| trial.death().is_some_and(is_of_path)) {
@@ -44,8 +45,45 @@ impl Search {
         trial.at.plus(Span::from_nanos(tries.saturating_add(waited.as_nanos()).saturating_neg()))
     }
 
+    /// Whether the partner is to show that it is still there, by answering something that it was asked at this time
+    /// or later. Tell by [`on_sign`](Search::on_sign).
+    pub fn wants_sign(&self) -> Option<Timestamp> {
+        self.seeking.partner.filter(|_| !self.is_done())
+    }
+
+    /// The partner answered something that it was asked at this time.
+    pub fn on_sign(&mut self, now: Timestamp, asked: Timestamp) {
+        if self.is_done() {
+            return;
+        }
+        self.now = self.now.max(now);
+        self.record.last_sign = self.record.last_sign.max(Some(asked.min(self.now)));
+        self.seeking.partner = None;
+        self.advance(now);
+    }
+
+    /// A connection was answered. Of a partner that is no sign: one that was started anew answers new connections,
+    /// and those before died of that.
+    pub(super) fn seen_alive(&mut self) {
+        if !self.wanted.partner {
+            self.record.last_sign = self.record.last_sign.max(Some(self.now));
+        }
+    }
+
+    /// The partner said that it sent a try.
+    pub(super) fn sent_there(&mut self, at: Timestamp) {
+        if self.wanted.partner && self.wanted.way == Way::In {
+            self.record.last_sign = self.record.last_sign.max(Some(at.min(self.now)));
+        }
+    }
+
     /// Asks for a sign of life; says how it ends if there is nobody left to ask.
     pub(super) fn seek_sign_of_life(&mut self) -> Option<Verdict> {
+        if self.wanted.partner {
+            let since = *self.seeking.partner.get_or_insert(self.now);
+            let late = self.now.since(since) >= PARTNER_WITHIN;
+            return late.then_some(Verdict::Inconclusive(Why::NoSignOfLife));
+        }
         let waiting = self.seeking.waiting.and_then(|id| Some((id, self.pool.get_mut(id)?.state)));
         match waiting {
             Some((_, State::Opening { .. } | State::Arming { .. })) => return None,

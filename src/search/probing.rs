@@ -80,7 +80,7 @@ impl Search {
                 self.begin_silence(id, since);
             }
             (Input::Armed { since }, State::Arming { .. }) => {
-                self.record.last_sign = self.record.last_sign.max(Some(self.now));
+                self.seen_alive();
                 self.begin_silence(id, since);
             }
             (Input::NotOpened(why), State::Opening { .. }) => self.not_opened(id, why),
@@ -124,6 +124,7 @@ impl Search {
             return;
         }
         let at = at.min(self.now);
+        self.sent_there(at);
         if probe.first.is_none() {
             probe.first = Some((at, idle.max(Span::ZERO)));
         }
@@ -154,7 +155,7 @@ impl Search {
                 self.close(id);
             }
             None => {
-                self.record.last_sign = self.record.last_sign.max(Some(self.now));
+                self.seen_alive();
                 self.finish_trial(id, conn, probe, Outcome::Lived, sign);
                 self.begin_silence(id, at);
             }

@@ -9,8 +9,9 @@
 //! 2.5 T, as keepalives come. Who lives that and dies of the first was forgotten and made anew. A control is never
 //! refreshed at all: if it lives, T is none, and nothing can be said.
 //!
-//! A packet that the far end answers passes the box both ways. What draws no answer tells the ways apart: a pure ACK at
-//! SND.NXT, and a probe whose TTL ends before the far end. The latter, with one TTL for each hop, tells where the box
+//! A packet that the far end answers passes the box both ways. What draws no answer tells the ways apart: outward a pure
+//! ACK at SND.NXT, and a probe whose TTL ends before the far end; inward a probe of the partner while our end is deaf to
+//! it. The TTL-limited probe, with one TTL for each hop, tells where the box
 //! is: it counts from the TTL on that reaches the box.
 
 mod judge;
@@ -51,6 +52,8 @@ pub enum Form {
     Ack,
     /// A keepalive probe without data whose TTL ends at this hop, 1 being the first router.
     Limited(u8),
+    /// A keepalive probe without data that the partner sends towards us, and that is not answered from here.
+    Inward,
     /// An octet of data that is answered by one; only with a partner.
     Data,
 }
@@ -64,6 +67,7 @@ impl Form {
             Form::KeepaliveOctet => "keepalive_octet",
             Form::Ack => "ack",
             Form::Limited(_) => "ttl_limited",
+            Form::Inward => "inward",
             Form::Data => "data",
         }
     }
@@ -92,6 +96,8 @@ pub struct Question {
     pub dead: Span,
     /// Whether there is a partner, who sends towards us and answers data.
     pub partner: bool,
+    /// Whether the partner can send keepalive probes as well.
+    pub inward: bool,
     /// What counts?
     pub refresh: bool,
     /// Where is it?
@@ -169,8 +175,8 @@ fn part(span: Span, hundredths: i64) -> Span {
 pub enum Order {
     /// Connect, from a port not used before. Answered by [`Input::Opened`] or [`Input::NotOpened`].
     Open(Id),
-    /// Send this. [`Form::Data`] is answered by [`Input::Armed`] or by nothing; an answer to another by
-    /// [`Input::Answered`], if there is one.
+    /// Send this, or have it sent. [`Form::Data`] is answered by [`Input::Armed`] or by nothing; an answer to another by
+    /// [`Input::Answered`], if there is one. [`Input::NotSent`] if it could not be.
     Refresh(Id, Form),
     /// Test it. Answered as a probe of a search is.
     Test {
@@ -227,6 +233,8 @@ struct Connection {
     answered: u32,
     /// Data was sent, and its answer has not come.
     unanswered: bool,
+    /// It ended before anything was said on it.
+    unasked: bool,
     fate: Option<Fate>,
 }
 
@@ -274,8 +282,9 @@ impl Experiment {
     fn add(&mut self, form: Form, course: Course) {
         let id = Id(u32::try_from(self.connections.len()).unwrap_or(u32::MAX));
         let state = State::Waiting;
-        let (sent, answered, unanswered, fate) = (0, 0, false, None);
-        self.connections.push(Connection { id, form, course, state, sent, answered, unanswered, fate });
+        let (sent, answered, unanswered, unasked, fate) = (0, 0, false, false, None);
+        let connection = Connection { id, form, course, state, sent, answered, unanswered, unasked, fate };
+        self.connections.push(connection);
     }
 
     /// The far end is behind so many routers, as its TTL shows; told once the first connection is open.
@@ -296,12 +305,15 @@ impl Experiment {
 
     /// What is opened beside the first, the most important first.
     fn wanted(&self, hops: u8) -> Vec<(Form, Course)> {
-        let Question { refresh, locate, partner, .. } = self.question;
+        let Question { refresh, locate, partner, inward, .. } = self.question;
         let mut wanted = vec![(Form::Silence, Course::Once)];
         if refresh {
             let mut forms = vec![Form::Keepalive, Form::Ack, Form::KeepaliveOctet];
             if partner {
                 forms.insert(1, Form::Data);
+            }
+            if partner && inward {
+                forms.push(Form::Inward);
             }
             if hops > 0 {
                 forms.push(Form::Limited(hops));
@@ -451,10 +463,14 @@ impl Experiment {
                 connection.unanswered = false;
                 connection.answered += 1;
             }
+            // It was asked for.
+            (State::Open { .. }, Input::Disturbed { .. }) if connection.form == Form::Inward => {}
+            (State::Open { .. }, Input::NotSent { .. }) => self.finish(index, Fate::Void),
             // What nobody asked for keeps a connection open as well.
             (State::Open { .. }, Input::Disturbed { .. }) if connection.form.is_both_ways() => {}
             (State::Open { .. }, Input::Disturbed { .. }) => self.finish(index, Fate::Void),
             (State::Open { .. } | State::Testing { .. }, Input::Ended { how, origin, .. }) => {
+                connection.unasked = matches!(connection.state, State::Open { .. }) && connection.sent == 0;
                 self.finish(index, Fate::Ended(how, origin));
             }
             (State::Testing { .. }, Input::Answered { sign, .. }) => {

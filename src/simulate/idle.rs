@@ -10,6 +10,7 @@ mod far;
 mod flow;
 mod line;
 mod path;
+mod session;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -17,6 +18,7 @@ use self::far::{Far, Letter};
 use self::flow::{Flow, Phase, Reaction};
 use self::line::Line;
 pub use self::path::{Partner, Path, PathError};
+use self::session::Session;
 use super::host::{Action, EndSpec, HostSide};
 use super::middlebox::{BoxAction, BoxEvent, Ends};
 use super::queue::Queue;
@@ -65,6 +67,8 @@ enum Due {
     Opening(Id),
     /// Whether the first packet of its silence was answered by now.
     Arming(Id, Timestamp),
+    /// Whether the partner is gone.
+    Partner,
 }
 
 /// A search on a simulated path.
@@ -81,6 +85,7 @@ pub struct Rehearsal {
     by_port: BTreeMap<u16, Id>,
     next_port: u16,
     far: Option<Far>,
+    session: Session,
     due: Queue<Due>,
     /// What stands for the client on the far side of each box, to what stands for it on the near side.
     mappings: Vec<BTreeMap<(Endpoint, Endpoint), Ends>>,
@@ -113,6 +118,7 @@ impl Rehearsal {
             by_port: BTreeMap::new(),
             next_port: FIRST_PORT,
             far,
+            session: Session::default(),
             due: Queue::default(),
             mappings: vec![BTreeMap::new(); path.boxes.len()],
             told: 0,
@@ -232,6 +238,7 @@ impl Rehearsal {
             self.world.run_until(next);
         }
         self.hear();
+        self.look_at_partner();
         self.read_letters();
         self.look_again();
         let now = self.now();
@@ -425,6 +432,7 @@ impl Rehearsal {
     /// Says the far end which connection of ours has these ends there.
     fn introduce(&mut self, ends: (Endpoint, Endpoint)) {
         self.learn_mappings();
+        self.session.meet();
         let (mut server, mut client) = ends;
         for known in self.mappings.iter().rev() {
             if let Some(near) = known.get(&(server, client)) {
@@ -475,6 +483,20 @@ impl Rehearsal {
         flow.server
     }
 
+    /// What happens to its host, and the sign of life that the search may want of it.
+    fn look_at_partner(&mut self) {
+        let now = self.now();
+        let Some(far) = &mut self.far else { return };
+        if self.session.learn(self.world.truths()) {
+            self.due.push(now.plus(session::PATIENCE), Due::Partner);
+        }
+        if let Some(since) = self.search.wants_sign()
+            && self.session.ask(now, since)
+        {
+            far.ask_sign(now);
+        }
+    }
+
     fn read_letters(&mut self) {
         let now = self.now();
         while let Some(letter) = self.far.as_mut().and_then(|far| far.letter(now)) {
@@ -484,6 +506,11 @@ impl Rehearsal {
                     self.tell_all(id, |flow| flow.on_sent_there(attempt, at));
                 }
                 Letter::NotSent { id, attempt } => self.tell(id, Input::NotSent { attempt }),
+                Letter::Ask { asked } if self.session.holds() => {
+                    self.far.iter_mut().for_each(|far| far.give_sign(now, asked));
+                }
+                Letter::Ask { .. } => {}
+                Letter::Alive { asked } => self.search.on_sign(now, asked),
                 Letter::NoReport { id, attempt } => self.tell_all(id, |flow| flow.on_no_report(attempt)),
                 Letter::Ended { id, at, how, origin } => {
                     self.tell_all(id, |flow| flow.on_ended_there(at, how, origin).into_iter().collect());
@@ -531,6 +558,9 @@ impl Rehearsal {
                         self.tell(id, Input::NotOpened(NotOpened::TimedOut));
                     }
                 }
+                // Without it there is nothing more to be learnt.
+                Due::Partner if self.session.is_lost() => self.search.interrupt(now),
+                Due::Partner => {}
                 Due::Arming(id, since) => {
                     let Some(flow) = self.flows.get(&id) else { continue };
                     if matches!(flow.phase, Phase::Arming { .. }) && flow.armed_at == Some(since) {

@@ -6,7 +6,7 @@
 use std::hint::black_box;
 
 use super::Tracker;
-use super::table::{Ends, Slot};
+use super::table::Slot;
 use crate::segment::Segment;
 
 /// How many segments are looked up together: their connections stay in the cache until they are read.
@@ -16,7 +16,6 @@ pub const AHEAD: usize = 64;
 /// without.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hint {
-    pub(super) ends: Ends,
     pub(super) hash: u32,
     pub(super) slot: Option<Slot>,
 }

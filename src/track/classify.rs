@@ -6,7 +6,7 @@
 //! that rule cannot see: whether the octet was acknowledged, and time.
 
 use super::event::{Basis, LookAlike};
-use super::side::Side;
+use super::side::{Side, View};
 use crate::segment::{Flags, Segment};
 use crate::time::Span;
 
@@ -46,8 +46,8 @@ pub(super) enum Verdict {
 /// Judges a segment without SYN, FIN and RST; `ack_is_news` says whether it acknowledges something new,
 /// `quiet` how long neither side had sent anything.
 pub(super) fn judge(
-    sender: &Side,
-    receiver: &Side,
+    sender: View<'_>,
+    receiver: View<'_>,
     segment: &Segment,
     ack_is_news: bool,
     quiet: Option<Span>,
@@ -60,17 +60,17 @@ pub(super) fn judge(
         return first_of_side(receiver, segment, ack_is_news, quiet);
     };
     if position + 1 == next {
-        if sender.isn == Some(position) && !sender.all_acked() {
+        if sender.isn() == Some(position) && !sender.all_acked() {
             // Nothing but a SYN was sent yet: there is no connection to keep alive, unless the direction that
             // acknowledges was not captured.
-            let one_way = receiver.segments == 0 && segment.flags.ack();
+            let one_way = !receiver.is_seen() && segment.flags.ack();
             return if one_way { Verdict::Probe(Basis::Outstanding) } else { Verdict::Other };
         }
         let prompt = quiet.is_some_and(|quiet| quiet < SETTLED);
         if segment.len == 0 && sender.stands_at_window_probe(position, prompt) {
             return Verdict::BareAck;
         }
-        if sender.unanchored {
+        if sender.unanchored() {
             return below_candidate(sender, segment, quiet);
         }
         return if sender.all_acked() {
@@ -94,7 +94,7 @@ pub(super) fn judge(
 }
 
 /// The first segment of a side whose SND.NXT nothing tells.
-fn first_of_side(receiver: &Side, segment: &Segment, ack_is_news: bool, quiet: Option<Span>) -> Verdict {
+fn first_of_side(receiver: View<'_>, segment: &Segment, ack_is_news: bool, quiet: Option<Span>) -> Verdict {
     if segment.len == 0 && acknowledges_recent_data(receiver, segment, ack_is_news, quiet) {
         return Verdict::BareAck;
     }
@@ -102,7 +102,7 @@ fn first_of_side(receiver: &Side, segment: &Segment, ack_is_news: bool, quiet: O
 }
 
 /// A segment one below an empty one of which it is not known whether it stood at SND.NXT.
-fn below_candidate(sender: &Side, segment: &Segment, quiet: Option<Span>) -> Verdict {
+fn below_candidate(sender: View<'_>, segment: &Segment, quiet: Option<Span>) -> Verdict {
     let settled = quiet.is_none_or(|quiet| quiet >= SETTLED);
     let later = sender.moves_on_in_time(segment);
     match segment.len {
@@ -120,8 +120,8 @@ fn below_candidate(sender: &Side, segment: &Segment, quiet: Option<Span>) -> Ver
 
 /// A segment at the highest position seen.
 fn at_next(
-    sender: &Side,
-    receiver: &Side,
+    sender: View<'_>,
+    receiver: View<'_>,
     segment: &Segment,
     ack_is_news: bool,
     quiet: Option<Span>,
@@ -130,9 +130,9 @@ fn at_next(
         // BSD and others probe a closed window with the next octet of data (RFC 9293 §3.8.6.1).
         return if !sender.all_acked() {
             Verdict::Other
-        } else if receiver.window == Some(0) {
+        } else if receiver.window() == Some(0) {
             Verdict::LookAlike(LookAlike::ZeroWindowProbe, "next octet into a window of 0")
-        } else if !segment.flags.psh() && receiver.window_closed() > sender.tail.sent {
+        } else if !segment.flags.psh() && receiver.window_closed() > sender.tail_sent() {
             // More waits behind it, and it did not go out when the window opened.
             Verdict::LookAlike(LookAlike::ZeroWindowProbe, "next octet, the window update was lost")
         } else {
@@ -140,7 +140,7 @@ fn at_next(
         };
     }
     let silent_so_far = sender.end().is_none() && quiet.is_some_and(|quiet| quiet >= SETTLED);
-    if (sender.unanchored || silent_so_far)
+    if (sender.unanchored() || silent_so_far)
         && !acknowledges_recent_data(receiver, segment, ack_is_news, quiet)
     {
         return Verdict::Candidate;
@@ -151,29 +151,29 @@ fn at_next(
 /// Whether a segment acknowledges data that was captured just before: then it is an ordinary
 /// acknowledgment, whose SEQ is SND.NXT. A probe comes only after a silence.
 fn acknowledges_recent_data(
-    receiver: &Side,
+    receiver: View<'_>,
     segment: &Segment,
     ack_is_news: bool,
     quiet: Option<Span>,
 ) -> bool {
     ack_is_news
-        && receiver.data_segments > 0
+        && receiver.has_data()
         && receiver.end() == Some(receiver.position(segment.ack))
         && quiet.is_some_and(|quiet| quiet < SETTLED)
 }
 
 /// Whether a segment acknowledges less than its sender acknowledged before.
-fn ack_goes_back(receiver: &Side, segment: &Segment) -> bool {
+fn ack_goes_back(receiver: View<'_>, segment: &Segment) -> bool {
     segment.flags.ack() && receiver.acked().is_some_and(|acked| receiver.position(segment.ack) < acked)
 }
 
 /// SEQ = SND.NXT-1 and that octet was acknowledged: a probe, unless it is late.
-fn below_next_acked(sender: &Side, receiver: &Side, segment: &Segment, quiet: Option<Span>) -> Verdict {
+fn below_next_acked(sender: View<'_>, receiver: View<'_>, segment: &Segment, quiet: Option<Span>) -> Verdict {
     if segment.len == 0 {
         if let Some(rule) = overtaken(sender, receiver, segment) {
             return Verdict::LookAlike(LookAlike::ReorderedAck, rule);
         }
-        if receiver.window == Some(0) || sender.probes_window {
+        if receiver.window() == Some(0) || sender.probes_window() {
             return Verdict::AtZeroWindow;
         }
         return Verdict::Probe(Basis::Acknowledged);
@@ -191,11 +191,16 @@ fn below_next_acked(sender: &Side, receiver: &Side, segment: &Segment, quiet: Op
 }
 
 /// SEQ = SND.NXT-1 and that octet was not acknowledged in the capture.
-fn below_next_outstanding(sender: &Side, receiver: &Side, segment: &Segment, quiet: Option<Span>) -> Verdict {
+fn below_next_outstanding(
+    sender: View<'_>,
+    receiver: View<'_>,
+    segment: &Segment,
+    quiet: Option<Span>,
+) -> Verdict {
     if segment.len == 1 {
-        return if receiver.window == Some(0) {
+        return if receiver.window() == Some(0) {
             Verdict::LookAlike(LookAlike::ZeroWindowProbe, "unacknowledged octet into a window of 0")
-        } else if receiver.segments == 0 && !repeats_lone_octet(sender, segment) && !segment.flags.psh() {
+        } else if !receiver.is_seen() && !repeats_lone_octet(sender, segment) && !segment.flags.psh() {
             // Only one direction was captured; the last octet of a longer segment alone is no retransmission.
             Verdict::Probe(Basis::Outstanding)
         } else {
@@ -213,15 +218,15 @@ fn below_next_outstanding(sender: &Side, receiver: &Side, segment: &Segment, qui
 }
 
 /// A segment below SND.NXT-1: BSD-family stacks probe at SND.UNA-1 while data is in flight.
-fn below_unacknowledged(sender: &Side, receiver: &Side, segment: &Segment, position: u64) -> Verdict {
+fn below_unacknowledged(sender: View<'_>, receiver: View<'_>, segment: &Segment, position: u64) -> Verdict {
     let at_una = sender.may_be_una(position + 1);
     if !at_una || segment.len != 0 {
         return Verdict::Other;
     }
-    if receiver.window == Some(0) {
+    if receiver.window() == Some(0) {
         return Verdict::LookAlike(LookAlike::ZeroWindowProbe, "window of 0 with data waiting");
     }
-    let settled = sender.tail.sent.is_some_and(|sent| segment.time.since(sent) >= SETTLED);
+    let settled = sender.tail_sent().is_some_and(|sent| segment.time.since(sent) >= SETTLED);
     if sender.goes_back_in_time(segment) || ack_goes_back(receiver, segment) || !settled {
         return Verdict::LookAlike(LookAlike::ReorderedAck, "overtaken by data still in flight");
     }
@@ -231,15 +236,15 @@ fn below_unacknowledged(sender: &Side, receiver: &Side, segment: &Segment, posit
 /// Whether an empty segment at SND.NXT-1 is an acknowledgment that a later segment overtook, and by what
 /// sign. Such a segment had SEQ = SND.NXT when it was sent, so the octet above it was sent on its own (or is
 /// a FIN); where it was part of a longer segment only a clock that goes back can tell.
-fn overtaken(sender: &Side, receiver: &Side, segment: &Segment) -> Option<&'static str> {
+fn overtaken(sender: View<'_>, receiver: View<'_>, segment: &Segment) -> Option<&'static str> {
     if sender.goes_back_in_time(segment) {
         return Some("its TSval lies before one already sent");
     }
-    if !sender.tail_is_single() || sender.tail.probed {
+    if !sender.tail_is_single() || sender.tail_probed() {
         return None;
     }
     // Only what was sent before that octet can have been overtaken by it.
-    let settled = sender.tail.sent.is_none_or(|sent| segment.time.since(sent) >= SETTLED);
+    let settled = sender.tail_sent().is_none_or(|sent| segment.time.since(sent) >= SETTLED);
     if settled {
         return None;
     }
@@ -254,29 +259,28 @@ fn overtaken(sender: &Side, receiver: &Side, segment: &Segment) -> Option<&'stat
 }
 
 /// Whether a one-octet segment is what the last octet looked like when it was first sent, alone.
-fn repeats_lone_octet(sender: &Side, segment: &Segment) -> bool {
-    let tail = &sender.tail;
-    let same_octet = match (tail.octet, segment.first_octet) {
+fn repeats_lone_octet(sender: View<'_>, segment: &Segment) -> bool {
+    let same_octet = match (sender.tail_octet(), segment.first_octet) {
         (Some(sent), Some(now)) => sent == now,
         _ => true,
     };
-    sender.tail_is_single() && tail.len == 1 && same_octet && tail.psh == segment.flags.psh()
+    let same_push = sender.tail_psh() == segment.flags.psh();
+    sender.tail_is_single() && sender.tail_is_octet() && same_octet && same_push
 }
 
 /// Whether a copy of a lone octet comes soon enough after the one before it to be a retransmission. Once a
 /// probe was seen at that octet, the ones that follow it are probes as well.
-fn within_retransmission_limit(sender: &Side, receiver: &Side, segment: &Segment) -> bool {
-    let tail = &sender.tail;
+fn within_retransmission_limit(sender: View<'_>, receiver: View<'_>, segment: &Segment) -> bool {
     // A window probe that was answered goes on if the answer was lost behind the capture.
-    let limit = if tail.psh || tail.window_probe {
+    let limit = if sender.tail_psh() || sender.tail_probes_window() {
         PUSHED_RETRANSMISSION
     } else {
-        let again = tail.gap.map_or(Span::ZERO, |gap| gap.times(5));
-        again.max(round_trip(sender, receiver).times(8)).max(FIRST_RETRANSMISSION)
+        let again = sender.gap().map_or(Span::ZERO, |gap| gap.times(5));
+        again.max(round_trip(sender.side, receiver.side).times(8)).max(FIRST_RETRANSMISSION)
     };
     // Retransmissions back off; three gaps in a row that do not grow are those of a keepalive timer.
-    let steady = tail.even_gaps > 0 && tail.even_gap(segment.time);
-    !tail.probed_with_octet && !steady && tail.sent.is_some_and(|sent| segment.time.since(sent) <= limit)
+    let soon = sender.tail_sent().is_some_and(|sent| segment.time.since(sent) <= limit);
+    !sender.tail_probed_with_octet() && !sender.is_steady(segment.time) && soon
 }
 
 /// The shortest round trip of the whole path: both sides' parts of it, wherever the capture was taken.

@@ -423,9 +423,9 @@ impl LookAlikes {
         self.counts.get(kind as usize).copied().unwrap_or(0)
     }
 
-    pub(crate) fn add(&mut self, kind: LookAlike) {
+    pub(crate) fn add(&mut self, kind: LookAlike, more: u32) {
         if let Some(count) = self.counts.get_mut(kind as usize) {
-            *count = count.saturating_add(1);
+            *count = count.saturating_add(more);
         }
     }
 }
@@ -494,6 +494,9 @@ pub struct Summary {
     pub duplicates: u64,
     /// The latest time that had been read when this was written.
     pub seen_until: Timestamp,
+    /// It was let go here to make room for others: what came later of it counts as another connection, whose start
+    /// was not captured.
+    pub let_go: bool,
 }
 
 impl Summary {

@@ -17,6 +17,18 @@ impl Looks {
     /// Where the shift count of the window scale begins: four bits, as it is 14 at most (RFC 7323 §2.3).
     const SHIFT_AT: u32 = 8;
     const SHIFT_MASK: u16 = 0xf;
+    /// How many bits are in use.
+    pub(crate) const BITS: u32 = Self::SHIFT_AT + 4;
+
+    /// The bits that [`Looks::bits`] gave.
+    pub(crate) const fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
+
+    /// All that is known, in the lowest [`Looks::BITS`] bits.
+    pub(crate) const fn bits(self) -> u16 {
+        self.0
+    }
 
     /// Learns from one segment.
     #[inline]

@@ -33,6 +33,8 @@ pub(super) struct Probes {
     opened: Opened,
     /// How many events were sent.
     count: u32,
+    /// One of them was about a probe.
+    has_keepalives: bool,
     client: Waiting,
     server: Waiting,
 }
@@ -44,9 +46,12 @@ struct Waiting {
     candidates: Vec<Undecided>,
     /// The prober went on right above its candidates.
     continued: bool,
-    unsure: Option<Unsure>,
-    zero_window: ZeroWindow,
+    unsure: Option<Box<Unsure>>,
+    /// Only where the peer's window was closed.
+    zero_window: Option<Box<ZeroWindow>>,
     pairing: Vec<Paired>,
+    /// Probes sent since the peer was last heard.
+    run: u32,
 }
 
 /// A probe without an answer yet.
@@ -93,7 +98,32 @@ struct Unsure {
 
 impl Probes {
     pub(super) fn new(id: ConnectionId, opened: Opened) -> Self {
-        Self { id, opened, count: 0, client: Waiting::default(), server: Waiting::default() }
+        let (client, server) = (Waiting::default(), Waiting::default());
+        Self { id, opened, count: 0, has_keepalives: false, client, server }
+    }
+
+    /// Whether one of the events was about a probe.
+    pub(super) fn has_keepalives(&self) -> bool {
+        self.has_keepalives
+    }
+
+    /// Probes that a side sent since its peer was last heard.
+    pub(super) fn run(&self, party: Party) -> u32 {
+        match party {
+            Party::Client => self.client.run,
+            Party::Server => self.server.run,
+        }
+    }
+
+    /// A side sent one more probe.
+    pub(super) fn count_in_run(&mut self, party: Party) {
+        let run = &mut self.waiting(party).run;
+        *run = run.saturating_add(1);
+    }
+
+    /// A side heard its peer.
+    pub(super) fn end_run(&mut self, party: Party) {
+        self.waiting(party).run = 0;
     }
 
     /// Whether any event of this connection was sent.
@@ -129,6 +159,7 @@ impl Probes {
         corrects: Option<u32>,
         log: &mut Log,
     ) -> u32 {
+        self.has_keepalives = true;
         let event = self.emit(log, EventKind::Probe(Probe { segment: shown, basis, corrects }));
         let (time, end, ip_id) = (shown.at.time, position + 1, shown.ip_id);
         let acknowledged = in_flight.unwrap_or((end, end));
@@ -162,7 +193,8 @@ impl Probes {
         if shown.octets > 0 {
             let (octet, psh) = (segment.first_octet, segment.flags.psh());
             let repeated = false;
-            waiting.unsure = Some(Unsure { candidate: undecided, octet, psh, repeated, answer: None });
+            let unsure = Unsure { candidate: undecided, octet, psh, repeated, answer: None };
+            waiting.unsure = Some(Box::new(unsure));
         } else {
             waiting.candidates.push(undecided);
             waiting.continued = false;
@@ -257,7 +289,7 @@ impl Probes {
 
     /// An undoubted one-octet probe shows that an earlier one like it, of which nothing was known, was one.
     pub(super) fn settle_unsure(&mut self, shown: &ProbeSegment, segment: &Segment, log: &mut Log) {
-        let Some(unsure) = self.waiting(shown.prober).unsure else { return };
+        let Some(unsure) = self.waiting(shown.prober).unsure.as_deref().copied() else { return };
         let same = shown.octets > 0
             && SeqNum::at_position(unsure.candidate.position) == segment.seq
             && unsure.octet == segment.first_octet

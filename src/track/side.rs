@@ -1,95 +1,102 @@
 //! One direction of a connection: what a sender has sent and what of it was acknowledged.
 //!
-//! Owns the sequence state in 64-bit positions (so wrap and zero are ordinary values). Uses
-//! [`crate::segment`], [`crate::time`] and the event types.
+//! Owns the sequence state in 64-bit positions (so wrap and zero are ordinary values), kept in 96 octets: a
+//! capture may have hundreds of thousands of sides, and what lies close together is read at once. What few sides
+//! need is in [`super::rare`]. Uses [`crate::segment`], [`crate::time`] and the event types.
 
-use std::num::NonZeroU64;
+mod bits;
+mod learn;
 
-use super::event::{InFlight, LookAlike, LookAlikes, Mark, SideSummary};
-use super::looks::Looks;
-use super::repeated::Repeated;
-use crate::frame::FrameId;
-use crate::segment::{Flags, Segment, SeqNum};
+use std::ops::Deref;
+
+use self::bits::Bits;
+use super::event::{InFlight, LookAlikes, Mark, SideSummary};
+use super::packed::{NEVER, PackedFrame, ShortestTrip};
+use super::rare::{Again, Rare};
+use crate::segment::{Segment, SeqNum};
 use crate::time::{Span, Timestamp};
 
 /// Farthest that one segment may move SND.NXT or SND.UNA ahead: the largest window there is (RFC 7323 §2.3).
 /// What lies farther is not of this connection, or not of this life of it.
 pub(super) const MAX_JUMP: u64 = 1 << 30;
 
-/// A position, or none: 0 is below every position there can be (see [`SeqNum::first_position`]), so nothing
-/// takes as little room as something.
-type Position = Option<NonZeroU64>;
+/// What lies farther below SND.NXT than this has no meaning any more, as there is no window of that size; nearer
+/// positions are kept as their low 32 bits.
+const FAR: u64 = 1 << 31;
 
-/// Sequence state of one sender. Kept small: a capture may have hundreds of thousands of them, and what lies
-/// close together is read at once.
-#[derive(Debug, Default)]
+/// Sequence state of one sender.
+#[derive(Debug)]
 pub(super) struct Side {
-    /// Position after the highest octet (SYN and FIN count) that this side was seen sending.
-    end: Position,
-    /// Highest position that the peer acknowledged: SND.UNA as far as the capture shows.
-    acked: Position,
-    /// What it was before: if the last acknowledgments captured did not arrive, one of these is SND.UNA.
-    acked_before: [Position; 3],
-    /// Where relative sequence numbers count from.
-    origin: Position,
-    /// Position of the SYN, if captured.
-    pub(super) isn: Option<u64>,
-    /// The segment that last carried something new.
-    pub(super) tail: Tail,
+    /// SND.NXT as far as the capture shows: the higher of what was sent and what was acknowledged. 0 while
+    /// nothing is known.
+    next: u64,
+    /// When the segment that last carried something new, or a copy of it, was last sent.
+    tail_sent: Timestamp,
+    /// When its last segment was captured.
+    last_time: Timestamp,
+    last_frame: PackedFrame,
+    /// The first FIN. Its time is `tail_sent` until something else is sent.
+    fin_frame: PackedFrame,
+    /// The lower of what was sent and what was acknowledged.
+    lower: u32,
+    /// What was acknowledged before: if the last acknowledgments captured did not arrive, one of these is SND.UNA.
+    acked_before: [u32; 3],
+    /// Where relative sequence numbers count from: the SYN, if captured.
+    origin: u32,
+    /// First position of the segment that last carried something new.
+    tail_start: u32,
+    /// How much sequence space that took.
+    tail_span: u32,
     /// The largest TSval sent.
-    timestamp: Option<u32>,
+    timestamp: u32,
+    min_rtt: ShortestTrip,
+    segments: u32,
+    data_segments: u32,
+    bits: Bits,
     /// The last window advertised, not scaled.
-    pub(super) window: Option<u16>,
-    /// Its last segment.
-    pub(super) last: Option<LastSegment>,
-    /// SND.NXT is only bounded from below: all that was seen are empty segments nobody acknowledged.
-    pub(super) unanchored: bool,
-    /// It probes a closed window, as far as is known; the window update may have been lost behind the capture.
-    pub(super) probes_window: bool,
-    /// It was sent a SYN or RST that RFC 5961 answers with a challenge ACK.
-    pub(super) provoked: bool,
-    /// It sent something else than a SYN or RST.
-    pub(super) spoke: bool,
-    /// It sent a FIN.
-    pub(super) finished: bool,
-    /// What its packets look like.
-    looks: Looks,
+    window: u16,
+    /// IPv4 identification of its last segment; 0 for IPv6 too.
+    ip_id: u16,
+    /// Time to live of its last segment.
+    ttl: u8,
     /// Lowest and highest time to live of its segments, RSTs not counted.
-    ttl: Option<(u8, u8)>,
-    /// Probes sent since the peer was last heard.
-    pub(super) run: u32,
-    min_rtt: Shortest,
-    /// That round trip was measured; otherwise it is no more than an upper bound.
-    rtt_measured: bool,
-    pub(super) segments: u64,
-    pub(super) data_segments: u64,
-    /// What most sides never need.
-    rare: Option<Box<Rare>>,
+    ttl_range: (u8, u8),
+    /// First octet of the segment that last carried something new, if captured.
+    tail_octet: u8,
 }
 
-/// What happens to few sides, or only at their end.
-#[derive(Debug, Default)]
-struct Rare {
-    /// The first FIN.
-    fin: Option<Mark>,
-    /// When the advertised window last became 0.
-    window_closed: Option<Timestamp>,
-    lookalikes: LookAlikes,
-    /// Positions that were skipped, from the first to after the last; filled where they come later.
-    hole: Option<(u64, u64)>,
-    /// What lay in an earlier hole was acknowledged and never came.
-    missing: bool,
-    /// The latest octets, or FIN, that it sent again.
-    repeated: Option<Repeated>,
+impl Default for Side {
+    fn default() -> Self {
+        Self {
+            next: 0,
+            tail_sent: NEVER,
+            last_time: NEVER,
+            last_frame: PackedFrame::default(),
+            fin_frame: PackedFrame::default(),
+            lower: 0,
+            acked_before: [0; 3],
+            origin: 0,
+            tail_start: 0,
+            tail_span: 0,
+            timestamp: 0,
+            min_rtt: ShortestTrip::NONE,
+            segments: 0,
+            data_segments: 0,
+            bits: Bits::default(),
+            window: 0,
+            ip_id: 0,
+            ttl: 0,
+            ttl_range: (u8::MAX, 0),
+            tail_octet: 0,
+        }
+    }
 }
 
 /// The last segment of a side.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LastSegment {
-    number: u64,
-    /// When it was captured.
-    pub(super) time: Timestamp,
-    capture: u32,
+    /// Its frame and time.
+    pub(super) mark: Mark,
     /// Its IPv4 identification; 0 for IPv6 too.
     pub(super) ip_id: u16,
     /// Its time to live.
@@ -99,68 +106,18 @@ pub(super) struct LastSegment {
     pub(super) told_nothing: bool,
 }
 
-impl LastSegment {
-    /// Its frame and time.
-    pub(super) fn mark(&self) -> Mark {
-        Mark { frame: FrameId { capture: self.capture, number: self.number }, time: self.time }
-    }
-}
-
-/// The shortest of some spans.
+/// A side with what is rare of it.
 #[derive(Clone, Copy, Debug)]
-struct Shortest(Span);
-
-impl Shortest {
-    const NONE: Span = Span::from_nanos(i64::MAX);
+pub(super) struct View<'a> {
+    pub(super) side: &'a Side,
+    pub(super) rare: Option<&'a Rare>,
 }
 
-impl Default for Shortest {
-    fn default() -> Self {
-        Self(Self::NONE)
-    }
-}
+impl Deref for View<'_> {
+    type Target = Side;
 
-/// The segment that last carried something new: where it began and what a copy of it would look like.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tail {
-    /// Its first position.
-    pub(super) start: u64,
-    /// Octets of data in it.
-    pub(super) len: u32,
-    /// Its first octet, if captured.
-    pub(super) octet: Option<u8>,
-    /// Its PSH bit.
-    pub(super) psh: bool,
-    /// When it, or a copy of it, was last sent.
-    pub(super) sent: Option<Timestamp>,
-    /// Time between its last two transmissions.
-    pub(super) gap: Option<Span>,
-    /// A probe was seen at its last octet.
-    pub(super) probed: bool,
-    /// One that bore an octet: what looks like it is no retransmission.
-    pub(super) probed_with_octet: bool,
-    /// How many of its gaps in a row did not grow, as those of retransmissions do.
-    pub(super) even_gaps: u8,
-    /// Position after it.
-    end: u64,
-    /// It is one octet into a closed window. 4.4BSD then sets SND.NXT back to it, so that the empty segments
-    /// that follow stand there and are ordinary (`tcp_output` in persist mode).
-    pub(super) window_probe: bool,
-}
-
-impl Tail {
-    /// Whether a copy sent now comes about as long after the one before it as that one did.
-    pub(super) fn even_gap(&self, time: Timestamp) -> bool {
-        let gap = self.sent.map(|sent| time.since(sent));
-        gap.zip(self.gap)
-            .is_some_and(|(now, before)| now >= Span::from_secs(1) && now.times(2) < before.times(3))
-    }
-
-    /// A copy of it was sent.
-    fn sent_again(&mut self, time: Timestamp) {
-        self.even_gaps = if self.even_gap(time) { self.even_gaps.saturating_add(1) } else { 0 };
-        self.gap = self.sent.map(|sent| time.since(sent));
-        self.sent = Some(time);
+    fn deref(&self) -> &Side {
+        self.side
     }
 }
 
@@ -169,34 +126,176 @@ impl Side {
     /// always there: where something has to be decided first, the processor may have to wait for it.
     #[inline(always)]
     pub(super) fn touch(&self) -> u64 {
-        let Self { end, acked_before, tail, run, segments, data_segments, .. } = self;
-        let [end, before] = [*end, acked_before[2]].map(|position| position.map_or(0, NonZeroU64::get));
-        let tail = tail.start ^ tail.end ^ u64::from(tail.len);
-        end ^ before ^ tail ^ u64::from(*run) ^ segments ^ data_segments
+        self.next ^ u64::from(self.tail_start) ^ u64::from(self.data_segments) ^ u64::from(self.ttl)
     }
 
     /// SND.NXT as far as the capture shows; a lower bound while [`Side::unanchored`].
     #[inline]
     pub(super) fn next(&self) -> Option<u64> {
-        self.end.max(self.acked).map(NonZeroU64::get)
+        (self.next != 0).then_some(self.next)
     }
 
     /// SND.UNA as far as the capture shows.
     #[inline]
     pub(super) fn acked(&self) -> Option<u64> {
-        self.acked.map(NonZeroU64::get)
+        let is_lower = self.bits.has(Bits::END) && !self.bits.has(Bits::END_IS_LOWER);
+        let acked = if is_lower { self.below(self.lower) } else { self.next };
+        self.bits.has(Bits::ACKED).then_some(acked)
     }
 
-    /// Position after the highest octet it was seen sending.
+    /// Position after the highest octet (SYN and FIN count) that it was seen sending.
     #[inline]
     pub(super) fn end(&self) -> Option<u64> {
-        self.end.map(NonZeroU64::get)
+        let end = if self.bits.has(Bits::END_IS_LOWER) { self.below(self.lower) } else { self.next };
+        self.bits.has(Bits::END).then_some(end)
+    }
+
+    /// The position at or below SND.NXT with these low bits.
+    #[inline]
+    fn below(&self, low: u32) -> u64 {
+        self.next.saturating_sub(u64::from((self.next as u32).wrapping_sub(low)))
+    }
+
+    /// Where the segment that last carried something new begins, and the position after it.
+    #[inline]
+    fn tail(&self) -> Option<(u64, u64)> {
+        let start = self.below(self.tail_start);
+        (self.tail_sent != NEVER).then_some((start, start + u64::from(self.tail_span)))
+    }
+
+    fn tail_end(&self) -> Option<u64> {
+        self.tail().map(|(_, end)| end)
+    }
+
+    /// When the segment that last carried something new, or a copy of it, was last sent.
+    pub(super) fn tail_sent(&self) -> Option<Timestamp> {
+        (self.tail_sent != NEVER).then_some(self.tail_sent)
+    }
+
+    /// Whether the segment that last carried something new begins at `position`.
+    pub(super) fn tail_begins_at(&self, position: u64) -> bool {
+        self.tail().is_some_and(|(start, _)| start == position)
+    }
+
+    /// First octet of that segment, if captured.
+    pub(super) fn tail_octet(&self) -> Option<u8> {
+        self.bits.has(Bits::TAIL_OCTET_KNOWN).then_some(self.tail_octet)
+    }
+
+    /// Its PSH bit.
+    pub(super) fn tail_psh(&self) -> bool {
+        self.bits.has(Bits::TAIL_PSH)
+    }
+
+    /// Whether it is one octet of data and nothing else.
+    pub(super) fn tail_is_octet(&self) -> bool {
+        self.bits.has(Bits::TAIL_IS_OCTET)
+    }
+
+    /// Whether a probe was seen at its last octet.
+    pub(super) fn tail_probed(&self) -> bool {
+        self.bits.has(Bits::TAIL_PROBED)
+    }
+
+    /// The same of one that bore an octet: what looks like it is no retransmission.
+    pub(super) fn tail_probed_with_octet(&self) -> bool {
+        self.bits.has(Bits::TAIL_PROBED_WITH_OCTET)
+    }
+
+    /// Whether it is one octet into a closed window. 4.4BSD then sets SND.NXT back to it, so that the empty segments
+    /// that follow stand there and are ordinary (`tcp_output` in persist mode).
+    pub(super) fn tail_probes_window(&self) -> bool {
+        self.bits.has(Bits::TAIL_PROBES_WINDOW)
+    }
+
+    /// Position of the SYN, if captured.
+    pub(super) fn isn(&self) -> Option<u64> {
+        self.bits.has(Bits::SYN_SEEN).then(|| self.near(self.origin))
+    }
+
+    /// The position nearest to SND.NXT with these low bits.
+    fn near(&self, low: u32) -> u64 {
+        SeqNum(low).unwrap_near(self.next)
+    }
+
+    /// The last window advertised, not scaled.
+    pub(super) fn window(&self) -> Option<u16> {
+        self.bits.has(Bits::WINDOW).then_some(self.window)
+    }
+
+    /// Its last segment.
+    #[inline]
+    pub(super) fn last(&self) -> Option<LastSegment> {
+        self.is_seen().then(|| LastSegment {
+            mark: self.last_frame.at(self.last_time),
+            ip_id: self.ip_id,
+            ttl: self.ttl,
+            told_nothing: self.bits.has(Bits::TOLD_NOTHING),
+        })
+    }
+
+    /// Frame and time of its last segment.
+    #[inline]
+    pub(super) fn last_mark(&self) -> Option<Mark> {
+        self.is_seen().then(|| self.last_frame.at(self.last_time))
+    }
+
+    /// When its last segment was captured.
+    #[inline]
+    pub(super) fn last_time(&self) -> Option<Timestamp> {
+        self.is_seen().then_some(self.last_time)
+    }
+
+    /// Whether any segment of it is in the capture.
+    #[inline]
+    pub(super) fn is_seen(&self) -> bool {
+        self.last_time != NEVER
+    }
+
+    /// Whether only one segment of it is in the capture.
+    pub(super) fn is_seen_once(&self) -> bool {
+        self.segments == 1
+    }
+
+    /// Whether it sent data.
+    pub(super) fn has_data(&self) -> bool {
+        let data = self.bits.looks().data_packets();
+        data.dont_fragment || data.may_fragment
+    }
+
+    /// Whether SND.NXT is only bounded from below: all that was seen are empty segments nobody acknowledged.
+    pub(super) fn unanchored(&self) -> bool {
+        self.bits.has(Bits::UNANCHORED)
+    }
+
+    /// Whether it probes a closed window, as far as is known; the window update may have been lost behind the
+    /// capture.
+    pub(super) fn probes_window(&self) -> bool {
+        self.bits.has(Bits::PROBES_WINDOW)
+    }
+
+    /// Whether it was sent a SYN or RST that RFC 5961 answers with a challenge ACK.
+    pub(super) fn provoked(&self) -> bool {
+        self.bits.has(Bits::PROVOKED)
+    }
+
+    /// Whether it sent something else than a SYN or RST.
+    #[inline]
+    pub(super) fn spoke(&self) -> bool {
+        self.bits.has(Bits::SPOKE)
+    }
+
+    /// Whether it sent a FIN.
+    #[inline]
+    pub(super) fn finished(&self) -> bool {
+        self.bits.has(Bits::FINISHED)
     }
 
     /// Whether a position is SND.UNA, or was until one of the last acknowledgments.
     pub(super) fn may_be_una(&self, position: u64) -> bool {
-        let before = self.acked_before.into_iter().flatten();
-        self.acked.into_iter().chain(before).any(|acked| acked.get() == position)
+        let Some(acked) = self.acked() else { return false };
+        position == acked
+            || self.acked_before.iter().any(|before| SeqNum(*before).unwrap_near(acked) == position)
     }
 
     /// What is in flight when a probe stands at `position`, if anything is.
@@ -206,14 +305,15 @@ impl Side {
     }
 
     /// Whether its FIN was sent and acknowledged.
+    #[inline]
     pub(super) fn fin_acked(&self) -> bool {
-        self.finished && self.all_acked()
+        self.finished() && self.all_acked()
     }
 
     /// Whether every octet below SND.NXT has been acknowledged.
     #[inline]
     pub(super) fn all_acked(&self) -> bool {
-        self.acked.is_some() && self.acked >= self.end
+        self.acked().is_some_and(|acked| acked == self.next)
     }
 
     /// The position of a sequence number of this direction.
@@ -227,259 +327,132 @@ impl Side {
 
     /// The sequence number relative to the first one, as Wireshark counts it.
     #[inline]
-    pub(super) fn relative(&self, position: u64) -> i64 {
-        let origin = self.origin.map_or(position.saturating_sub(1), NonZeroU64::get);
+    pub(super) fn relative(&self, position: u64, rare: Option<&Rare>) -> i64 {
+        let far = rare.and_then(|rare| rare.origin);
+        let origin = match far {
+            Some(origin) => origin,
+            None if self.bits.has(Bits::ORIGIN) => self.near(self.origin),
+            None => position.saturating_sub(1),
+        };
         position.wrapping_sub(origin).cast_signed()
-    }
-
-    /// Sets where relative numbers count from, the first time.
-    #[inline]
-    pub(super) fn set_origin(&mut self, origin: u64) {
-        self.origin = self.origin.or(NonZeroU64::new(origin));
     }
 
     /// Whether a segment's TSval lies before one already sent: it was overtaken on its way.
     #[inline]
     pub(super) fn goes_back_in_time(&self, segment: &Segment) -> bool {
-        match (segment.options.timestamps, self.timestamp) {
-            (Some(now), Some(latest)) => SeqNum(now.value).distance_from(SeqNum(latest)) < 0,
-            _ => false,
-        }
+        self.clock_moved(segment).is_some_and(|moved| moved < 0)
     }
 
     /// Whether a segment's TSval lies after every one already sent.
     pub(super) fn moves_on_in_time(&self, segment: &Segment) -> bool {
-        match (segment.options.timestamps, self.timestamp) {
-            (Some(now), Some(latest)) => SeqNum(now.value).distance_from(SeqNum(latest)) > 0,
-            _ => false,
-        }
+        self.clock_moved(segment).is_some_and(|moved| moved > 0)
+    }
+
+    #[inline]
+    fn clock_moved(&self, segment: &Segment) -> Option<i64> {
+        let now = segment.options.timestamps.filter(|_| self.bits.has(Bits::TIMESTAMP))?;
+        Some(i64::from(SeqNum(now.value).distance_from(SeqNum(self.timestamp))))
     }
 
     /// Whether the segment that last carried something new was a single octet of sequence space, so that an
     /// ordinary acknowledgment sent before it had SEQ = SND.NXT-1. (Nothing is sent before a SYN.)
     pub(super) fn tail_is_single(&self) -> bool {
-        self.next().is_some_and(|next| {
-            self.end() == Some(next) && self.tail.start + 1 == next && self.isn != Some(self.tail.start)
-        })
-    }
-
-    /// Learns an acknowledgment from the peer; returns the position that it acknowledges.
-    #[inline]
-    pub(super) fn on_ack(&mut self, ack: SeqNum) -> u64 {
-        let position = self.position(ack);
-        if self.end().is_some_and(|end| position >= end) {
-            self.unanchored = false;
-        }
-        let plausible = self.next().is_none_or(|next| position <= next.saturating_add(MAX_JUMP));
-        if plausible && self.acked().is_none_or(|acked| position > acked) {
-            let [first, second, _] = self.acked_before;
-            self.acked_before = [self.acked, first, second];
-            self.acked = NonZeroU64::new(position);
-            self.set_origin(position.saturating_sub(1));
-        }
-        position
-    }
-
-    /// Learns from a probe: it carries nothing new.
-    pub(super) fn learn_probe(&mut self, position: u64, octet: bool) {
-        self.tail.probed = true;
-        self.tail.probed_with_octet |= octet;
-        self.run = self.run.saturating_add(1);
-        if self.end.is_none() {
-            self.end = NonZeroU64::new(position);
-        }
+        let Some((start, _)) = self.tail() else { return false };
+        self.end() == Some(self.next) && start + 1 == self.next && self.isn() != Some(start)
     }
 
     /// Whether an empty segment at this position stands at SND.NXT of a sender that probes a closed window. If
     /// the octet was acknowledged its sender may not have heard so; then only what it sends `prompt`ly, in
     /// response to something, is no probe.
     pub(super) fn stands_at_window_probe(&self, position: u64, prompt: bool) -> bool {
-        self.tail.window_probe && position == self.tail.start && (prompt || !self.all_acked())
+        self.tail_probes_window() && self.tail_begins_at(position) && (prompt || !self.all_acked())
     }
 
     /// Whether the octet below SND.NXT is in the capture.
     pub(super) fn tail_is_captured(&self) -> bool {
-        self.next() == Some(self.tail.end)
-    }
-
-    /// Learns that its last segment was one octet into a closed window.
-    pub(super) fn learn_window_probe(&mut self) {
-        self.tail.window_probe = true;
-    }
-
-    /// Learns that it goes on at `position`, so that everything below was sent.
-    pub(super) fn learn_continued(&mut self, position: u64) {
-        self.end = self.end.max(NonZeroU64::new(position));
-    }
-
-    /// Learns what a segment that is no probe shows of SEQ.
-    #[inline]
-    pub(super) fn learn_sent(&mut self, segment: &Segment, position: u64) {
-        let syn = u64::from(segment.flags.syn());
-        let fin = u64::from(segment.flags.fin());
-        let end = position + syn + u64::from(segment.len) + fin;
-        if segment.flags.syn() {
-            self.isn = Some(position);
-            self.origin = NonZeroU64::new(position);
-        }
-        self.set_origin(position.saturating_sub(1));
-        let ahead = self.next().is_none_or(|next| end > next && end <= next.saturating_add(MAX_JUMP));
-        // An empty segment may have come before the octets that it was sent after.
-        let fills = self.next() == Some(end) && !self.tail_is_captured();
-        let carries = end > position;
-        if carries {
-            self.learn_hole(position, end);
-        }
-        if ahead || self.end.is_none() {
-            self.end = NonZeroU64::new(end);
-        }
-        if carries && (ahead || fills) {
-            self.probes_window = false;
-            self.tail = Tail {
-                start: position,
-                len: segment.len,
-                octet: segment.first_octet,
-                psh: segment.flags.psh(),
-                sent: Some(segment.time),
-                gap: None,
-                probed: false,
-                probed_with_octet: false,
-                even_gaps: 0,
-                end,
-                window_probe: false,
-            };
-        } else if carries && position == self.tail.start {
-            self.tail.sent_again(segment.time);
-        }
-        if segment.flags.fin() && !self.finished {
-            self.finished = true;
-            self.rare().fin = Some(Mark { frame: segment.id, time: segment.time });
-        }
-    }
-
-    /// Learns whether octets were left out between what was sent last and these, or whether these fill a hole.
-    #[inline]
-    fn learn_hole(&mut self, position: u64, end: u64) {
-        let skips = self.end().is_some_and(|last| last == self.tail.end && position > last);
-        if skips || self.rare.as_ref().is_some_and(|rare| rare.hole.is_some()) {
-            self.note_hole(position, end, skips);
-        }
-    }
-
-    #[cold]
-    fn note_hole(&mut self, position: u64, end: u64, skips: bool) {
-        let (last, acked) = (self.tail.end, self.acked().unwrap_or(0));
-        let rare = self.rare();
-        if let Some((from, to)) = rare.hole
-            && position <= from
-            && from < end
-        {
-            rare.hole = (end < to).then_some((end, to));
-        }
-        if skips && position - last <= MAX_JUMP {
-            rare.missing |= rare.hole.is_some_and(|(from, _)| acked > from);
-            rare.hole = Some((last, position));
-        }
+        self.tail_end().is_some_and(|end| end == self.next)
     }
 
     /// Whether octets of it were acknowledged that are not in the capture.
     #[inline]
-    pub(super) fn is_missing_octets(&self) -> bool {
+    pub(super) fn is_missing_octets(&self, rare: Option<&Rare>) -> bool {
         let acked = self.acked().unwrap_or(0);
-        let rare = self.rare.as_ref();
         let hole = rare.is_some_and(|rare| rare.missing || rare.hole.is_some_and(|(from, _)| acked > from));
-        let beyond = self.end().is_some_and(|end| end == self.tail.end && acked > end);
-        hole || (beyond && !self.unanchored)
+        hole || (self.acks_beyond_tail(acked) && !self.unanchored())
     }
 
-    /// Learns what every segment shows besides SEQ and ACK, and whether it told anything new. One that was
-    /// overtaken, as its ACK shows, is `late`: its window is not the latest (RFC 9293 §3.10.7.4).
+    /// Whether the last octet that it was seen sending is in the capture, and one above it was acknowledged.
     #[inline]
-    pub(super) fn learn_header(&mut self, segment: &Segment, told_nothing: bool, late: bool) {
-        if let Some(stamps) = segment.options.timestamps
-            && !self.goes_back_in_time(segment)
-        {
-            self.timestamp = Some(stamps.value);
-        }
-        if !segment.flags.rst() && !late {
-            if segment.window == 0 && self.window != Some(0) {
-                self.rare().window_closed = Some(segment.time);
-            }
-            self.window = Some(segment.window);
-        }
-        self.last = Some(LastSegment {
-            number: segment.id.number,
-            time: segment.time,
-            capture: segment.id.capture,
-            ip_id: segment.ip_id.unwrap_or(0),
-            ttl: segment.ttl,
-            told_nothing,
-        });
-        self.looks.learn(segment);
-        if !segment.flags.rst() {
-            let (lowest, highest) = self.ttl.unwrap_or((segment.ttl, segment.ttl));
-            self.ttl = Some((lowest.min(segment.ttl), highest.max(segment.ttl)));
-        }
-        self.spoke |= !segment.flags.any(Flags::SYN.with(Flags::RST));
-        self.segments += 1;
-        self.data_segments += u64::from(segment.len > 0);
+    fn acks_beyond_tail(&self, acked: u64) -> bool {
+        let end = self.end();
+        end.is_some_and(|end| acked > end) && end == self.tail_end()
     }
 
     /// The round trip of its segments at the point of capture is no longer than this.
     pub(super) fn longest_rtt(&self) -> Option<Span> {
-        Some(self.min_rtt.0).filter(|rtt| *rtt != Shortest::NONE)
+        self.min_rtt.get()
     }
 
-    /// Shortest round trip measured for its segments at the point of capture.
+    /// Shortest round trip measured for its segments at the point of capture; otherwise what is known is no more
+    /// than an upper bound.
     pub(super) fn min_rtt(&self) -> Option<Span> {
-        self.longest_rtt().filter(|_| self.rtt_measured)
-    }
-
-    /// Takes a round trip into account; if it was not `measured`, something lost may be in it.
-    pub(super) fn learn_rtt(&mut self, rtt: Span, measured: bool) {
-        if rtt >= Span::ZERO {
-            self.min_rtt.0 = self.min_rtt.0.min(rtt);
-            self.rtt_measured |= measured;
-        }
-    }
-
-    /// When the advertised window last became 0.
-    pub(super) fn window_closed(&self) -> Option<Timestamp> {
-        self.rare.as_ref()?.window_closed
-    }
-
-    /// Learns that it sent octets, or a FIN, again, when the last segment of its peer was `heard`.
-    #[cold]
-    pub(super) fn learn_repeated(&mut self, segment: &Segment, heard: Option<Mark>) {
-        let at = Mark { frame: segment.id, time: segment.time };
-        let rare = self.rare();
-        rare.repeated = Some(Repeated::once_more(rare.repeated, segment.seq, at, heard));
-    }
-
-    /// Counts a look-alike that it sent.
-    pub(super) fn count(&mut self, kind: LookAlike) {
-        self.rare().lookalikes.add(kind);
-    }
-
-    #[cold]
-    fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
+        self.longest_rtt().filter(|_| self.bits.has(Bits::RTT_MEASURED))
     }
 
     /// Totals for the summary.
-    pub(super) fn summary(&self) -> SideSummary {
+    pub(super) fn summary(&self, rare: Option<&Rare>) -> SideSummary {
+        let [rounds, data_rounds] = rare.map_or([0; 2], |rare| rare.rounds);
+        let (lowest, highest) = self.ttl_range;
+        let looks = self.bits.looks();
         SideSummary {
-            segments: self.segments,
-            data_segments: self.data_segments,
-            last: self.last.map(|last| last.mark()),
-            fin: self.rare.as_ref().and_then(|rare| rare.fin),
-            ttl: self.ttl,
-            timestamps: self.timestamp.is_some(),
-            syn: self.looks.syn(),
-            data_packets: self.looks.data_packets(),
-            octets_missing: self.is_missing_octets(),
-            repeated: self.rare.as_ref().and_then(|rare| rare.repeated),
-            lookalikes: self.rare.as_ref().map(|rare| rare.lookalikes).unwrap_or_default(),
+            segments: (u64::from(rounds) << 32) | u64::from(self.segments),
+            data_segments: (u64::from(data_rounds) << 32) | u64::from(self.data_segments),
+            last: self.last_mark(),
+            fin: self.fin(rare),
+            ttl: (lowest <= highest).then_some((lowest, highest)),
+            timestamps: self.bits.has(Bits::TIMESTAMP),
+            syn: looks.syn(),
+            data_packets: looks.data_packets(),
+            octets_missing: self.is_missing_octets(rare),
+            repeated: rare.and_then(|rare| rare.repeated),
+            lookalikes: rare.map_or_else(LookAlikes::default, |rare| rare.lookalikes),
         }
+    }
+
+    /// The first FIN.
+    fn fin(&self, rare: Option<&Rare>) -> Option<Mark> {
+        let elsewhere = rare.map(|rare| rare.fin).filter(|time| *time != NEVER);
+        self.finished().then(|| self.fin_frame.at(elsewhere.unwrap_or(self.tail_sent)))
+    }
+}
+
+impl View<'_> {
+    /// When the advertised window last became 0.
+    pub(super) fn window_closed(&self) -> Option<Timestamp> {
+        self.rare.map(|rare| rare.window_closed).filter(|time| *time != NEVER)
+    }
+
+    /// The copies of the lone octet that it sent last.
+    fn again(&self) -> Option<&Again> {
+        let (start, _) = self.tail().filter(|_| self.tail_is_octet())?;
+        self.rare.map(|rare| &rare.again).filter(|again| again.position == start)
+    }
+
+    /// Time between the last two transmissions of the lone octet that it sent last.
+    pub(super) fn gap(&self) -> Option<Span> {
+        self.again().map(|again| again.gap)
+    }
+
+    /// Whether a copy of that octet sent now comes about as long after the one before it as that one did, as did
+    /// that one already.
+    pub(super) fn is_steady(&self, time: Timestamp) -> bool {
+        self.again().is_some_and(|again| again.even_gaps > 0 && again.is_even(time.since(self.tail_sent)))
+    }
+}
+
+impl Again {
+    /// Whether one more gap is about as long as the last one.
+    fn is_even(&self, gap: Span) -> bool {
+        gap >= Span::from_secs(1) && gap.times(2) < self.gap.times(3)
     }
 }

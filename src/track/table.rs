@@ -1,20 +1,21 @@
 //! The table of connections: from a 4-tuple, in either direction, to the connection.
 //!
-//! Owns the hashing. Of the connection it needs the two ends only. The index holds 32 bits of hash and the
-//! place, not the ends: so it stays small enough for the cache when there are many connections, and the
-//! connection, which has the ends, is looked at anyway.
+//! Owns the hashing, the places where connections are kept, and on which shelf each stands. The index holds 32 bits
+//! of hash and the place, not the ends: so it stays small enough for the cache when there are many connections, and
+//! the connection, which has the ends, is looked at anyway. Connections are kept in pieces of memory of one size, as
+//! one that grows by doubling would waste up to half of it.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
 
 use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
-use slab::Slab;
+use hashbrown::HashTable;
 
 use super::ahead::Hint;
 use super::connection::Connection;
 use super::event::ConnectionId;
+use super::shelf::{Linked, Links, Shelf, Shelves};
 use crate::segment::Endpoint;
 
 /// Where a connection is kept. Memory ends long before these numbers do.
@@ -24,177 +25,225 @@ pub(super) type Slot = u32;
 #[derive(Debug)]
 pub(super) struct Table {
     hasher: SeedableRandomState,
-    /// The latest entry with this hash; it knows the one before it.
-    latest: HashMap<u32, Slot, BuildHasherDefault<Spread>>,
-    entries: Slab<Entry>,
+    /// Lower half of the hash, and where the connection is.
+    index: HashTable<(u32, Slot)>,
+    places: Places,
+    shelves: Shelves,
 }
 
-/// A 4-tuple in two numbers, the lower first: for IPv4 addresses and ports themselves, so that comparing them
-/// is all there is to compare; for IPv6 hashes of each end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ends {
-    low: u64,
-    high: u64,
-    exact: bool,
+/// Where connections are kept.
+#[derive(Debug, Default)]
+struct Places {
+    pieces: Vec<Box<[Option<Connection>]>>,
+    /// Places that were left.
+    free: Vec<Slot>,
 }
 
-#[derive(Debug)]
-struct Entry {
-    ends: Ends,
-    connection: Connection,
-    hash: u32,
-    /// An earlier entry with the same hash.
-    earlier: Option<Slot>,
+impl Places {
+    /// How many places one piece of memory has.
+    const PIECE: usize = 256;
+
+    #[inline]
+    fn get(&self, slot: Slot) -> Option<&Connection> {
+        let slot = slot as usize;
+        self.pieces.get(slot / Self::PIECE)?.get(slot % Self::PIECE)?.as_ref()
+    }
+
+    #[inline]
+    fn place(&mut self, slot: Slot) -> Option<&mut Option<Connection>> {
+        let slot = slot as usize;
+        self.pieces.get_mut(slot / Self::PIECE)?.get_mut(slot % Self::PIECE)
+    }
+
+    #[inline]
+    fn get_mut(&mut self, slot: Slot) -> Option<&mut Connection> {
+        self.place(slot)?.as_mut()
+    }
+
+    /// Finds a place for a connection.
+    fn put(&mut self, connection: Connection) -> Slot {
+        let slot = self.free.pop().unwrap_or_else(|| self.add_piece());
+        if let Some(place) = self.place(slot) {
+            *place = Some(connection);
+        }
+        slot
+    }
+
+    /// Makes room for more; returns the first place of it.
+    #[cold]
+    fn add_piece(&mut self) -> Slot {
+        let first = self.pieces.len() * Self::PIECE;
+        self.pieces.push((0..Self::PIECE).map(|_| None).collect());
+        let others = first + 1..first + Self::PIECE;
+        self.free.extend(others.rev().map(|slot| slot as Slot));
+        first as Slot
+    }
+
+    fn take(&mut self, slot: Slot) -> Option<Connection> {
+        let connection = self.place(slot)?.take()?;
+        self.free.push(slot);
+        Some(connection)
+    }
+
+    fn all(&self) -> impl Iterator<Item = (Slot, &Connection)> {
+        let places = self.pieces.iter().flat_map(|piece| piece.iter()).enumerate();
+        places.filter_map(|(slot, place)| Some((slot as Slot, place.as_ref()?)))
+    }
+}
+
+impl Linked for Places {
+    fn links(&mut self, slot: Slot) -> Option<&mut Links> {
+        self.get_mut(slot).map(|connection| &mut connection.links)
+    }
 }
 
 impl Table {
     pub(super) fn new(hash_seed: u64) -> Self {
-        let hasher = SeedableRandomState::with_seed(hash_seed, SharedSeed::global_fixed());
-        Self { hasher, latest: HashMap::default(), entries: Slab::new() }
+        Self {
+            hasher: SeedableRandomState::with_seed(hash_seed, SharedSeed::global_fixed()),
+            index: HashTable::new(),
+            places: Places::default(),
+            shelves: Shelves::default(),
+        }
     }
 
     #[inline]
     pub(super) fn find(&self, one: Endpoint, other: Endpoint) -> Option<Slot> {
-        let ends = self.ends(one, other);
-        self.find_hashed(one, other, ends, self.hash(ends))
+        self.find_hashed(one, other, self.hash(one, other))
     }
 
     /// Where the connection between two ends seems to be, without looking at it.
     #[inline(always)]
     pub(super) fn hint(&self, one: Endpoint, other: Endpoint) -> Hint {
-        let ends = self.ends(one, other);
-        let hash = self.hash(ends);
-        Hint { ends, hash, slot: self.latest.get(&hash).copied() }
+        let hash = self.hash(one, other);
+        let slot = self.index.find(spread(hash), |(other, _)| *other == hash).map(|(_, slot)| *slot);
+        Hint { hash, slot }
     }
 
     /// The same as [`Table::find`] for these ends, whatever became of the table since the hint was taken.
     #[inline(always)]
     pub(super) fn find_hinted(&self, one: Endpoint, other: Endpoint, hint: Hint) -> Option<Slot> {
-        let Hint { ends, hash, slot } = hint;
-        let entry = slot.and_then(|slot| self.entries.get(slot as usize));
-        // There is never a second entry for the same ends, so one that is found is the right one.
-        if entry.is_some_and(|entry| {
-            entry.ends == ends && (ends.exact || entry.connection.is_between(one, other))
-        }) {
-            return slot;
+        let connection = hint.slot.and_then(|slot| self.places.get(slot));
+        // There are never two connections with the same ends, so one that is found is the right one.
+        if connection.is_some_and(|connection| connection.is_between(one, other)) {
+            return hint.slot;
         }
-        self.find_hashed(one, other, ends, hash)
+        self.find_hashed(one, other, hint.hash)
     }
 
     /// Reads a little of all that is known of a connection, so that it is at hand; returns something of it.
     #[inline(always)]
     pub(super) fn touch(&self, hint: Hint) -> u64 {
-        let entry = hint.slot.and_then(|slot| self.entries.get(slot as usize));
-        entry.map_or(0, |entry| entry.ends.low ^ u64::from(entry.hash) ^ entry.connection.touch())
+        hint.slot.and_then(|slot| self.places.get(slot)).map_or(0, Connection::touch)
     }
 
     #[inline(always)]
-    fn find_hashed(&self, one: Endpoint, other: Endpoint, ends: Ends, hash: u32) -> Option<Slot> {
-        let mut next = self.latest.get(&hash).copied();
-        while let Some(slot) = next {
-            let entry = self.entries.get(slot as usize)?;
-            if entry.ends == ends && (ends.exact || entry.connection.is_between(one, other)) {
-                return next;
-            }
-            next = entry.earlier;
-        }
-        None
+    fn find_hashed(&self, one: Endpoint, other: Endpoint, hash: u32) -> Option<Slot> {
+        let is_it = |&(other_hash, slot): &(u32, Slot)| {
+            other_hash == hash
+                && self.places.get(slot).is_some_and(|connection| connection.is_between(one, other))
+        };
+        self.index.find(spread(hash), is_it).map(|(_, slot)| *slot)
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Connection> {
-        self.entries.get_mut(slot as usize).map(|entry| &mut entry.connection)
+        self.places.get_mut(slot)
     }
 
     #[inline]
     pub(super) fn get(&self, slot: Slot) -> Option<&Connection> {
-        self.entries.get(slot as usize).map(|entry| &entry.connection)
+        self.places.get(slot)
     }
 
     /// How many there are.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.index.len()
     }
 
-    /// All of them, in no particular order.
-    pub(super) fn all(&self) -> impl Iterator<Item = (Slot, &Connection)> {
-        self.entries.iter().map(|(index, entry)| (index as Slot, &entry.connection))
+    /// The connection that has been longest on a shelf.
+    pub(super) fn first(&self, shelf: Shelf) -> Option<Slot> {
+        self.shelves.first(shelf)
+    }
+
+    /// Puts a connection at the end of a shelf.
+    pub(super) fn move_to(&mut self, slot: Slot, shelf: Shelf) {
+        let Some(connection) = self.places.get_mut(slot) else { return };
+        let before = std::mem::replace(&mut connection.shelf, shelf);
+        self.shelves.take(before, slot, &mut self.places);
+        self.shelves.put(shelf, slot, &mut self.places);
     }
 
     pub(super) fn insert(&mut self, connection: Connection) -> Slot {
-        let ends = self.ends(connection.opened.client, connection.opened.server);
-        self.insert_hashed(connection, ends, self.hash(ends))
+        let hash = self.hash_of(&connection);
+        self.insert_hashed(connection, hash)
     }
 
-    fn insert_hashed(&mut self, connection: Connection, ends: Ends, hash: u32) -> Slot {
-        let slot = self.entries.insert(Entry { connection, ends, hash, earlier: None }) as Slot;
-        let earlier = self.latest.insert(hash, slot);
-        if let Some(entry) = self.entries.get_mut(slot as usize) {
-            entry.earlier = earlier;
-        }
+    fn insert_hashed(&mut self, connection: Connection, hash: u32) -> Slot {
+        let shelf = connection.shelf;
+        let slot = self.places.put(connection);
+        self.index.insert_unique(spread(hash), (hash, slot), |(hash, _)| spread(*hash));
+        self.shelves.put(shelf, slot, &mut self.places);
         slot
     }
 
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Connection> {
-        let Entry { connection, hash, earlier, .. } = self.entries.try_remove(slot as usize)?;
-        let mut next = *self.latest.get(&hash)?;
-        if next == slot {
-            match earlier {
-                Some(earlier) => self.latest.insert(hash, earlier),
-                None => self.latest.remove(&hash),
-            };
-            return Some(connection);
+        let hash = self.hash_of(self.places.get(slot)?);
+        self.remove_hashed(slot, hash)
+    }
+
+    fn remove_hashed(&mut self, slot: Slot, hash: u32) -> Option<Connection> {
+        let shelf = self.places.get(slot)?.shelf;
+        self.shelves.take(shelf, slot, &mut self.places);
+        if let Ok(found) = self.index.find_entry(spread(hash), |(_, other)| *other == slot) {
+            found.remove();
         }
-        while let Some(entry) = self.entries.get_mut(next as usize) {
-            match entry.earlier {
-                Some(found) if found == slot => {
-                    entry.earlier = earlier;
-                    break;
-                }
-                Some(other) => next = other,
-                None => break,
-            }
-        }
-        Some(connection)
+        self.places.take(slot)
     }
 
     /// Takes all of them out, in the order in which they began.
     pub(super) fn drain(&mut self) -> Drain {
-        self.latest = HashMap::default();
-        let entries = std::mem::take(&mut self.entries);
-        let mut order: Vec<_> =
-            entries.iter().map(|(index, entry)| (entry.connection.id, index as Slot)).collect();
+        self.index = HashTable::new();
+        self.shelves = Shelves::default();
+        let places = std::mem::take(&mut self.places);
+        let mut order: Vec<_> = places.all().map(|(slot, connection)| (connection.id(), slot)).collect();
         order.sort_unstable();
-        Drain { entries, order: order.into_iter() }
+        Drain { places, order: order.into_iter() }
     }
 
-    /// Two ends as numbers, the same for either order.
+    fn hash_of(&self, connection: &Connection) -> u32 {
+        let (tuple, is_v6) = (connection.tuple(), connection.is_v6());
+        self.hash(tuple.client(is_v6), tuple.server(is_v6))
+    }
+
+    /// The hash of two ends, the same for either order.
     #[inline(always)]
-    fn ends(&self, one: Endpoint, other: Endpoint) -> Ends {
-        let (first, second, exact) = match (one.address, other.address) {
+    fn hash(&self, one: Endpoint, other: Endpoint) -> u32 {
+        let (first, second) = match (one.address, other.address) {
             (IpAddr::V4(first), IpAddr::V4(second)) => {
                 let first = (u64::from(u32::from(first)) << 16) | u64::from(one.port);
                 let second = (u64::from(u32::from(second)) << 16) | u64::from(other.port);
-                (first, second, true)
+                (first, second)
             }
-            _ => (self.hasher.hash_one(one), self.hasher.hash_one(other), false),
+            _ => (self.hasher.hash_one(one), self.hasher.hash_one(other)),
         };
-        Ends { low: first.min(second), high: first.max(second), exact }
-    }
-
-    #[inline(always)]
-    fn hash(&self, ends: Ends) -> u32 {
         let mut hasher = self.hasher.build_hasher();
-        hasher.write_u128((u128::from(ends.high) << 64) | u128::from(ends.low));
+        hasher.write_u128((u128::from(first.max(second)) << 64) | u128::from(first.min(second)));
         hasher.finish() as u32
     }
+}
+
+/// Spreads what is a hash over 64 bits, as the index wants them all different.
+#[inline(always)]
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Connections on their way out of the table.
 #[derive(Debug)]
 pub(super) struct Drain {
-    entries: Slab<Entry>,
+    places: Places,
     order: std::vec::IntoIter<(ConnectionId, Slot)>,
 }
 
@@ -202,29 +251,8 @@ impl Iterator for Drain {
     type Item = Connection;
 
     fn next(&mut self) -> Option<Connection> {
-        self.order.find_map(|(_, slot)| self.entries.try_remove(slot as usize)).map(|entry| entry.connection)
-    }
-}
-
-/// Hashes what is a hash: the map wants its 64 bits all different.
-#[derive(Debug, Default)]
-struct Spread(u64);
-
-impl Hasher for Spread {
-    #[inline]
-    fn write_u32(&mut self, hash: u32) {
-        self.0 = u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    fn write(&mut self, octets: &[u8]) {
-        for octet in octets {
-            self.write_u32(self.0 as u32 ^ u32::from(*octet));
-        }
-    }
-
-    #[inline]
-    fn finish(&self) -> u64 {
-        self.0
+        let places = &mut self.places;
+        self.order.find_map(|(_, slot)| places.place(slot)?.take())
     }
 }
 
@@ -264,18 +292,13 @@ mod tests {
         for removed in 0..3 {
             let mut table = Table::new(0);
             let ids = [1000, 1001, 1002];
-            let slots = ids.map(|id| {
-                let connection = connection(id);
-                let ends = table.ends(connection.opened.client, connection.opened.server);
-                table.insert_hashed(connection, ends, 7)
-            });
-            assert_eq!(table.remove(slots[removed]).unwrap().id, ConnectionId(ids[removed]));
+            let slots = ids.map(|id| table.insert_hashed(connection(id), 7));
+            assert_eq!(table.remove_hashed(slots[removed], 7).unwrap().id(), ConnectionId(ids[removed]));
             for (id, slot) in ids.into_iter().zip(slots) {
-                let Opened { client, server, .. } = connection(id).opened;
+                let Opened { client, server, .. } = connection(id).opened();
                 let expected = (slot != slots[removed]).then_some(slot);
-                let ends = table.ends(server, client);
-                assert_eq!(table.find_hashed(client, server, ends, 7), expected);
-                assert_eq!(table.find_hashed(server, client, ends, 7), expected);
+                assert_eq!(table.find_hashed(client, server, 7), expected);
+                assert_eq!(table.find_hashed(server, client, 7), expected);
             }
             assert_eq!(table.drain().count(), 2);
         }

@@ -56,6 +56,43 @@ fn windows_c_compiles_and_includes_what_it_must() {
     assert!(source.contains("keepaliveinterval = 30000;"), "{source}");
 }
 
+/// As much of System.Net.Sockets as Microsoft documents for these calls; Mono has no such options.
+const SOCKETS: &str = "namespace System.Net.Sockets
+{
+    public enum SocketOptionLevel { Tcp = 6, Socket = 65535 }
+    public enum SocketOptionName { KeepAlive = 8, TcpKeepAliveTime = 3, TcpKeepAliveInterval = 17, TcpKeepAliveRetryCount = 16 }
+    public class Socket
+    {
+        public void SetSocketOption(SocketOptionLevel level, SocketOptionName name, bool value) {}
+        public void SetSocketOption(SocketOptionLevel level, SocketOptionName name, int value) {}
+    }
+}
+";
+
+#[test]
+fn csharp_compiles() {
+    if !has("mcs") {
+        return;
+    }
+    let folder = scratch("advice-csharp");
+    let source = snippet_text(&["--timeout", "350s", "--for", "dotnet"]);
+    for (value, name) in [("170", "Time"), ("30", "Interval"), ("4", "RetryCount")] {
+        assert!(source.contains(&format!("TcpKeepAlive{name}, {value});")), "{name}: {source}");
+    }
+    for (name, content) in [("Sockets.cs", SOCKETS), ("KeepAlive.cs", &source)] {
+        std::fs::write(folder.join(name), content).expect("a source");
+    }
+    let library = format!("-out:{}", text(&folder.join("KeepAlive.dll")));
+    let output = Command::new("mcs")
+        // Mono has types of these names as well, and takes ours.
+        .args(["-target:library", "-warnaserror+", "-nowarn:436", &library])
+        .args(["Sockets.cs", "KeepAlive.cs"].map(|name| folder.join(name)))
+        .output()
+        .expect("mcs");
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+}
+
 #[test]
 fn the_registry_file_holds_milliseconds() {
     let text = snippet_text(&["--timeout", "350s", "--stack", "windows", "--for", "windows-registry"]);

@@ -68,6 +68,75 @@ fn proxies_and_closing_peers_are_told() {
     assert!(out.contains("Keepalive cannot help here"), "{out}");
 }
 
+/// A direction of a path as captures show it.
+fn captured(alive: &str, dead: &str, weak: &str) -> String {
+    format!(
+        "{{\"direction\": \"out\", \"longest_alive_s\": {alive}, \"shortest_dead_s\": {dead}, \
+         \"lower\": {{\"weak\": [{weak}]}}}}"
+    )
+}
+
+#[test]
+fn of_captures_the_shortest_silence_that_is_safe_counts() {
+    let document = |paths: &[&[String]]| {
+        let path = |directions: &&[String]| format!("{{\"directions\": [{}]}}", directions.join(", "));
+        let paths: Vec<String> = paths.iter().map(path).collect();
+        format!("{{\"schema\": \"keepscope.bounds/1\", \"paths\": [{}]}}", paths.join(", "))
+    };
+    let nothing = captured("null", "null", "");
+    let cases = [
+        (document(&[&[captured("300", "351", ""), nothing.clone()]]), 300, "dead after 351 s"),
+        // What was only not seen to die says less than what did.
+        (document(&[&[captured("900", "null", ""), captured("300", "351", "")]]), 300, "dead after 351 s"),
+        // Contradicting bounds: what died once is not safe.
+        (document(&[&[captured("360", "340", "")]]), 340, "dead after 340 s"),
+        (document(&[&[captured("300", "351", "")], &[captured("200", "351", "")]]), 200, "worst of 2 paths"),
+        (document(&[&[captured("300", "null", "\"may_recreate\"")]]), 300, "weak evidence"),
+        (document(&[&[captured("300", "null", ""), nothing.clone()]]), 300, "never seen dead"),
+    ];
+    for (document, silence, words) in cases {
+        let path = Path::of_result(&document).expect("a path");
+        assert_eq!((path.silence, path.owner), (Span::from_secs(silence), Owner::Tracker), "{document}");
+        assert!(path.learnt.contains(words), "{document}: {}", path.learnt);
+    }
+    for document in [
+        document(&[]),
+        document(&[&[nothing]]),
+        // It died of this, and nothing shorter is known to be survived.
+        document(&[&[captured("null", "351", ""), captured("300", "null", "")]]),
+    ] {
+        assert_eq!(Path::of_result(&document).map(|path| path.silence), Err(PathError::NothingAlive));
+    }
+}
+
+/// From a capture to settings, in two commands.
+#[test]
+fn captures_lead_to_settings() {
+    let folder = scratch("advice-captured");
+    let (capture, bounds) = (folder.join("capture.pcapng"), folder.join("bounds.json"));
+    let _ = said(&["simulate", "linux-340s-behind-350s", "--at", "client", "--write", text(&capture)]);
+    for format in ["json", "jsonl"] {
+        let (out, err, code) =
+            said(&["middlebox", "--format", format, "--min", "1s", "--from", text(&capture)]);
+        assert_eq!(code, 0, "{err}");
+        std::fs::write(&bounds, &out).expect("a file");
+        let document: serde_json::Value =
+            serde_json::from_str(out.lines().last().filter(|_| format == "jsonl").unwrap_or(&out))
+                .expect("a document");
+        let directions = document["paths"][0]["directions"].as_array().expect("directions");
+        let survived =
+            directions.iter().find(|one| one["shortest_dead_s"].is_number()).expect("one that died");
+        let (out, err, code) = said(&["recommend", "--format", "json", "--from", text(&bounds)]);
+        match survived["longest_alive_s"].as_f64() {
+            None => assert!(code == 2 && err.contains("no silence that a connection survived"), "{err}"),
+            Some(alive) => {
+                let advice: serde_json::Value = serde_json::from_str(&out).expect("a document");
+                assert!(advice["path"]["silence_s"].as_f64() <= Some(alive), "{advice}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_no_result_is_refused_with_one_line() {
     let folder = scratch("advice-no-result");

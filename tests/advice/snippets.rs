@@ -67,7 +67,7 @@ fn defaults_are_those_of_the_makers() {
         ("windows-registry", "KeepAliveInterval", "1000", true),
         ("redis", "tcp-keepalive", "300", true),
         ("go", "Idle", "15 s", true),
-        ("grpc", "MinTime", "5 min", false),
+        ("grpc", "MinTime", "5 min", true),
         ("envoy", "keepalive_time", "the system's", false),
         ("postgresql", "tcp_keepalives_idle", "0: the system's", true),
         ("openssh", "ServerAliveInterval", "0: off", true),

@@ -105,6 +105,7 @@ impl Scene {
             reset: self.reset.map(|time| (Party::Client, mark(time, 9999))),
             duplicates: 0,
             seen_until: last.time,
+            let_go: false,
         };
         let tail = self.prober.unanswered_tail().iter().map(|probe| probe.segment.at.frame);
         let outcome = if self.reset.is_some() { Outcome::TimedOut } else { Outcome::Alive };

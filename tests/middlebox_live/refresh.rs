@@ -57,13 +57,13 @@ fn nat_after_a_search() {
         |run| refresh_is(run, "keepalives_count") && run.document["locate"]["verdict"] == "located",
     );
     assert_eq!(run.direction("in")["verdict"], "found");
-    for form in ["keepalive", "keepalive_octet", "ack", "ttl_limited", "data"] {
+    for form in ["keepalive", "keepalive_octet", "ack", "ttl_limited", "inward", "data"] {
         assert_eq!(counts(&run, form), "yes", "{:#}", run.document["refresh"]);
     }
     assert_eq!(run.document["refresh"]["one_way_out"], "yes");
     // What is answered is told from what is not.
     for one in run.document["refresh"]["forms"].as_array().expect("forms") {
-        let both = !matches!(one["form"].as_str(), Some("ack" | "ttl_limited"));
+        let both = !matches!(one["form"].as_str(), Some("ack" | "ttl_limited" | "inward"));
         assert_eq!(one["both_ways"], both, "{one:#}");
         assert_eq!(one["answered"].as_u64() > Some(0), both, "{one:#}");
     }
@@ -94,6 +94,7 @@ fn outbound_only() {
         |run| refresh_is(run, "keepalives_count") && run.document["refresh"]["one_way_out"] == "yes",
     );
     assert_eq!((counts(&run, "ack"), counts(&run, "keepalive")), ("yes", "yes"));
+    assert_eq!(run.document["refresh"]["one_way_in"], "no", "{:#}", run.document["refresh"]);
     // It counts what it forwards, and what ends there is not forwarded.
     assert_eq!(counts(&run, "ttl_limited"), "no", "{:#}", run.document["refresh"]);
     assert!(run.document["directions"].as_array().is_some_and(Vec::is_empty), "nothing was searched");
@@ -120,8 +121,9 @@ fn inbound_only() {
     let run = until(
         "inbound_only",
         || search_with_partner(&lab, &at(0, PORT), &["--refresh", "--locate", "--timeout", "6s"]),
-        |run| run.document["refresh"]["verdict"] == "keepalives_count",
+        |run| run.document["refresh"]["verdict"] == "keepalives_count" && counts(run, "inward") == "yes",
     );
+    assert_eq!(run.document["refresh"]["one_way_in"], "yes");
     assert_eq!(run.document["refresh"]["one_way_out"], "no", "{:#}", run.document["refresh"]);
     assert_eq!((counts(&run, "ack"), counts(&run, "data")), ("no", "yes"));
     let located = (&run.document["locate"]["verdict"], run.code);
@@ -139,7 +141,9 @@ fn proxy() {
         || search_with_partner(&lab, &target, &["--refresh", "--locate", "--timeout", "6s"]),
         |run| run.document["refresh"]["verdict"] == "only_data",
     );
-    for (form, does) in [("keepalive", "no"), ("keepalive_octet", "no"), ("ack", "no"), ("data", "yes")] {
+    for (form, does) in
+        [("keepalive", "no"), ("keepalive_octet", "no"), ("ack", "no"), ("inward", "no"), ("data", "yes")]
+    {
         assert_eq!(counts(&run, form), does, "{form}: {:#}", run.document["refresh"]);
     }
     let located = (&run.document["locate"]["verdict"], run.code);
@@ -193,6 +197,19 @@ fn without_partner() {
     assert!(said.contains("without a partner nothing was sent from the other side"), "{said}");
 }
 
+/// A server that closes idle connections itself is no box that forgets, and keepalives are not for it.
+fn ended_by_the_far_end() {
+    let Some(lab) = Lab::new(1) else { return };
+    let server = Server::that_closes(&lab, std::time::Duration::from_secs(3));
+    let run = until(
+        "ended_by_the_far_end",
+        || search(&lab, &at(0, server.port), &["--refresh", "--locate", "--timeout", "6s"]),
+        |run| run.document["refresh"]["verdict"] == "ended_by_peer",
+    );
+    let located = (&run.document["locate"]["verdict"], &run.document["refresh"]["one_way_out"], run.code);
+    assert_eq!(located, (&"ended_by_peer".into(), &"unknown".into(), 4), "{:#}", run.document);
+}
+
 /// Two boxes in a row, of which this one forgets first.
 fn located_at(hop: usize, version: usize) {
     let Some(lab) = Lab::new(2) else { return };
@@ -242,6 +259,7 @@ fn what_keeps_a_connection_open_is_found() {
         ("proxy", proxy),
         ("no_timeout", no_timeout),
         ("without_partner", without_partner),
+        ("ended_by_the_far_end", ended_by_the_far_end),
     ];
     side_by_side(cases);
 }

@@ -111,6 +111,9 @@ pub fn drive(search: &mut Search, path: &Path, mut each: impl FnMut(&mut Search,
         while let Some(command) = search.poll_command() {
             world.obey(command);
         }
+        if search.wants_sign().is_some() {
+            search.on_sign(world.now, world.now);
+        }
         while search.poll_news().is_some() {}
         if search.is_done() {
             break;

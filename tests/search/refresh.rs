@@ -27,7 +27,7 @@ impl Forgetful {
 
     fn question(&self) -> Question {
         let (alive, dead) = (self.timeout, self.timeout);
-        Question { alive, dead, partner: true, refresh: true, locate: true, most: 100 }
+        Question { alive, dead, partner: true, inward: true, refresh: true, locate: true, most: 100 }
     }
 
     fn examined(&self, question: Question) -> Outcome {
@@ -102,6 +102,26 @@ fn each_kind_of_box_is_told() {
     assert_eq!(verdict(&behind), (Verdict::KeepalivesCount, Counts::Yes, Located::Beyond));
     let proxy = Forgetful { hops: 0, ..data };
     assert_eq!(verdict(&proxy), (Verdict::OnlyData, Counts::No, Located::NoHops));
+}
+
+/// Answers pass the box the other way; what counts by itself is told for each way.
+#[test]
+fn each_way_by_itself_is_told() {
+    let inward: fn(Form) -> bool = |form| form == Form::Inward || form.is_both_ways();
+    let outward: fn(Form) -> bool = |form| form != Form::Inward;
+    for (counts, out, back) in [
+        (inward, Counts::No, Counts::Yes),
+        (outward, Counts::Yes, Counts::No),
+        (Form::is_both_ways, Counts::No, Counts::No),
+        (|_| true, Counts::Yes, Counts::Yes),
+    ] {
+        let forgetful = Forgetful { counts, ..Forgetful::PLAIN };
+        let outcome = forgetful.examined(forgetful.question());
+        let (verdict, one_way, _) = outcome.refresh.clone().expect("it was asked");
+        assert_eq!((verdict, one_way, outcome.one_way_in()), (Verdict::KeepalivesCount, out, back));
+        let alone = forgetful.examined(Question { inward: false, ..forgetful.question() });
+        assert_eq!(alone.one_way_in(), Counts::Unknown);
+    }
 }
 
 /// A keepalive that only makes it remember anew lets the last test succeed, and is still no keepalive that counts.

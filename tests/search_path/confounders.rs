@@ -289,13 +289,18 @@ fn few_connections_take_longer_and_find_the_same() {
         let polite = Wanted { connections, ..Wanted::new(Way::Out, false) };
         let searched = search(&behind(tracker(350)), polite, 1);
         assert!(searched.wall <= 900.1, "{}", searched.said());
-        // Few connections may have no time for a second death, and then it is not certain.
-        match searched.found.verdict {
-            Verdict::CannotKnow | Verdict::Inconclusive(Why::Budget) if connections < 8 => {
-                assert!(searched.found.longest_alive < Some(secs(351)), "{}", searched.said());
+        // In a quarter of an hour one comes as far as 320 s, and of four only one is asked beyond the timeout.
+        let why = match connections {
+            1 => Verdict::CannotKnow,
+            4 => Verdict::Inconclusive(Why::Budget),
+            _ => {
+                finds(&searched, 350.0, 350.0);
+                continue;
             }
-            _ => finds(&searched, 350.0, 350.0),
-        }
+        };
+        assert_eq!(searched.found.verdict, why, "{}", searched.said());
+        let alive = searched.found.longest_alive.unwrap_or(Span::ZERO);
+        assert!(alive >= secs(300) && alive < secs(351), "{}", searched.said());
     }
 }
 
@@ -377,15 +382,17 @@ fn a_table_that_evicts_is_no_timer() {
 /// ends the search.
 #[test]
 fn a_host_that_dies_is_not_taken_for_a_timeout() {
-    for back in [false, true] {
-        let mut path = behind(tracker(3000));
-        path.world.server.changes.push((secs(500), HostChange::PowerOff));
-        if back {
-            path.world.server.changes.push((secs(501), HostChange::PowerOn));
-        }
-        let searched = search(&path, alone(), 1);
-        if searched.found.verdict == Verdict::Found {
-            finds(&searched, 3000.0, 3000.0);
+    for wanted in everybody() {
+        for back in [false, true] {
+            for seed in 1..=3 {
+                let mut path = behind(tracker(3000));
+                path.world.server.changes.push((secs(500), HostChange::PowerOff));
+                if back {
+                    path.world.server.changes.push((secs(501), HostChange::PowerOn));
+                }
+                let searched = search(&path, wanted.clone(), seed);
+                assert_ne!(searched.found.verdict, Verdict::Found, "{}", searched.said());
+            }
         }
     }
 }

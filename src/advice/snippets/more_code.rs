@@ -1,7 +1,7 @@
 //! Source code that sets the options of one socket: languages with a runtime of their own.
 
 use super::code::WITH_OPTIONS;
-use super::source::{DOTNET, GO, GRPC, JDK, LIBUV};
+use super::source::{DOTNET, GO, GRPC, GRPC_SOURCE, JDK, LIBUV, RAN};
 use super::{Language, Means, Parameter, Snippet};
 use crate::advice::shape::{CountOf, IntervalOf, Shape};
 use crate::stack::Cell;
@@ -25,16 +25,21 @@ const GO_NET: Snippet = Snippet {
         Parameter::new(
             "Idle",
             Role::Idle,
-            Cell::verified(Unit::Duration, &[GO]),
-            Cell::verified("15 s", &[GO]).note("keepalives are on without asking"),
+            Cell::verified(Unit::Duration, &[GO, RAN]),
+            Cell::verified("15 s", &[GO, RAN]).note("keepalives are on without asking"),
         ),
         Parameter::new(
             "Interval",
             Role::Interval,
-            Cell::verified(Unit::Duration, &[GO]),
-            Cell::verified("15 s", &[GO]),
+            Cell::verified(Unit::Duration, &[GO, RAN]),
+            Cell::verified("15 s", &[GO, RAN]),
         ),
-        Parameter::new("Count", Role::Count, Cell::verified(Unit::Probes, &[GO]), Cell::verified("9", &[GO])),
+        Parameter::new(
+            "Count",
+            Role::Count,
+            Cell::verified(Unit::Probes, &[GO, RAN]),
+            Cell::verified("9", &[GO, RAN]),
+        ),
     ],
     text: "package keepalive
 
@@ -113,20 +118,20 @@ const CSHARP: Snippet = Snippet {
         Parameter::new(
             "TcpKeepAliveTime",
             Role::Idle,
-            Cell::verified(Unit::Seconds, &[DOTNET]),
-            Cell::verified("the system's", &[DOTNET]).note("keepalives are off until KeepAlive is set"),
+            Cell::verified(Unit::Seconds, &[DOTNET, RAN]),
+            Cell::verified("the system's", &[DOTNET, RAN]).note("keepalives are off until KeepAlive is set"),
         ),
         Parameter::new(
             "TcpKeepAliveInterval",
             Role::Interval,
-            Cell::verified(Unit::Seconds, &[DOTNET]),
-            Cell::verified("the system's", &[DOTNET]),
+            Cell::verified(Unit::Seconds, &[DOTNET, RAN]),
+            Cell::verified("the system's", &[DOTNET, RAN]),
         ),
         Parameter::new(
             "TcpKeepAliveRetryCount",
             Role::Count,
-            Cell::verified(Unit::Probes, &[DOTNET]),
-            Cell::verified("the system's", &[DOTNET]),
+            Cell::verified(Unit::Probes, &[DOTNET, RAN]),
+            Cell::verified("the system's", &[DOTNET, RAN]),
         ),
     ],
     text: "using System.Net.Sockets;
@@ -188,14 +193,15 @@ const GRPC_GO: Snippet = Snippet {
         Parameter::new(
             "Time",
             Role::Idle,
-            Cell::reported(Unit::Duration, &[GRPC]),
-            Cell::reported("off", &[GRPC]),
+            Cell::verified(Unit::Duration, &[GRPC, GRPC_SOURCE]),
+            Cell::verified("off", &[GRPC, GRPC_SOURCE]),
         ),
         Parameter::new(
             "MinTime",
             Role::Idle,
-            Cell::reported(Unit::Duration, &[GRPC]),
-            Cell::reported("5 min", &[GRPC]).note("a client that pings more often is told too_many_pings"),
+            Cell::verified(Unit::Duration, &[GRPC, GRPC_SOURCE]),
+            Cell::verified("5 min", &[GRPC, GRPC_SOURCE])
+                .note("a client that pings more often is told too_many_pings"),
         ),
     ],
     text: "package keepalive

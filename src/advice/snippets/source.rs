@@ -28,8 +28,10 @@ sources! {
     ENVOY = "envoy", "Envoy API, core.v3.TcpKeepalive and SocketOption, as third parties describe it";
     ISTIO = "istio", "Istio reference, DestinationRule: ConnectionPoolSettings.TCPSettings.TcpKeepalive";
     OPENSSH = "openssh", "OpenSSH readconf.c and servconf.c @0ef0f5a83; ssh_config(5), sshd_config(5)";
+    GRPC_SOURCE = "grpc-go", "grpc-go 1.33 keepalive/keepalive.go, internal/transport/defaults.go; what is printed compiles with it";
     GRPC = "grpc", "gRPC doc/keepalive.md and proposals A8, A9, A18; the limit of 5 minutes as is believed";
     KUBERNETES = "kubernetes", "Kubernetes documentation, Using sysctls; safe since 1.29, as is believed";
     DOCKER = "docker", "Docker documentation, run --sysctl and Compose sysctls";
+    RAN = "ran", "measured: compiled and run on Linux 6 by Go 1.27, .NET Core 3.1; the options read back from the kernel";
     PROGRAM = "program", "measured: the program of Debian 12 on Linux 6, its sockets as the kernel shows them";
 }

@@ -43,7 +43,7 @@ type Problem = (String, usize, usize);
 pub(super) fn parse(text: &str) -> Result<Expression, FilterError> {
     let mut parser = Parser { letters: text.chars().collect(), at: 0, depth: 0 };
     parser.whole().map_err(|(problem, from, to)| FilterError {
-        problem,
+        problem: problem.replace(char::is_control, " "),
         expression: text.replace(char::is_control, " "),
         column: from,
         width: to.saturating_sub(from),

@@ -3,7 +3,7 @@
 //! Owns [`NewFile`]. Uses the file system only.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::WriteError;
@@ -84,6 +84,13 @@ impl NewFile {
 }
 
 impl NewFile {
+    /// Puts octets in the place of others, and goes on at the end.
+    pub(super) fn put(&mut self, at: u64, octets: &[u8]) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(at))?;
+        self.file.write_all(octets)?;
+        self.file.seek(SeekFrom::End(0)).map(|_| ())
+    }
+
     /// Cuts off what was written after the first `octets`.
     pub(super) fn cut(&mut self, octets: u64) -> io::Result<()> {
         self.file.set_len(octets)

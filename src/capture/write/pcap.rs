@@ -14,7 +14,11 @@ const SNAPLEN: u32 = 262_144;
 const FCS_PRESENT: u32 = 0x0400_0000;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
-/// Writes the file header with the first frame, as it names the link type.
+/// Where the link type stands in the file header.
+pub(super) const LINK_AT: u64 = 20;
+
+/// Writes the file header before the first frame. It names the link type of all frames, which is said to be Ethernet
+/// where it is written before there is one.
 #[derive(Debug, Default)]
 pub(super) struct PcapWriter {
     /// Link type and frame check sequence of all frames.
@@ -38,16 +42,29 @@ impl PcapWriter {
         if std::mem::replace(&mut self.begun, true) {
             return Ok(());
         }
+        for word in [MAGIC_NANOS, 0x0004_0002, 0, 0, SNAPLEN, self.link()] {
+            out.write_all(&word.to_le_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// The link type as the file header has it.
+    fn link(&self) -> u32 {
         let (link, fcs_len) = self.shared.unwrap_or((LinkType::Ethernet, 0));
         // An odd length has no form here; the octets are written all the same.
         let fcs = match fcs_len / 2 {
             words @ 1..16 => FCS_PRESENT | (u32::from(words) << 28),
             _ => 0,
         };
-        for word in [MAGIC_NANOS, 0x0004_0002, 0, 0, SNAPLEN, u32::from(link_number(link)) | fcs] {
-            out.write_all(&word.to_le_bytes())?;
-        }
-        Ok(())
+        u32::from(link_number(link)) | fcs
+    }
+
+    /// [`check`](Self::check) of a frame behind a header that is in the file already; what is to stand there as the
+    /// link type instead, if this first frame has another one.
+    pub(super) fn check_behind(&mut self, frame: &Frame<'_>) -> Result<Option<[u8; 4]>, WriteError> {
+        let said = self.link();
+        self.check(frame)?;
+        Ok((self.link() != said).then(|| self.link().to_le_bytes()))
     }
 
     /// Writes a frame that passed the check.

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::file::NewFile;
+use super::pcap::LINK_AT;
 use super::{FileFormat, Kind, PcapWriter, PcapngWriter, WriteError};
 use crate::frame::Frame;
 use crate::time::Timestamp;
@@ -53,7 +54,7 @@ impl Recorder {
         let mut new = Self { path: path.to_owned(), file, kind, block: Vec::new(), length: 0, packets: 0 };
         let made = match &mut new.kind {
             Kind::Pcapng(writer) => writer.begin(&mut new.block, program, about, Vec::new()),
-            Kind::Pcap(_) => Ok(()),
+            Kind::Pcap(writer) => writer.begin(&mut new.block),
         };
         // The name is given only to a file whose header is whole.
         new.write(made)?;
@@ -77,8 +78,11 @@ impl Recorder {
         let made = match &mut self.kind {
             Kind::Pcapng(writer) => writer.frame(&mut self.block, frame, comments),
             Kind::Pcap(writer) => {
-                writer.check(frame)?;
-                writer.frame(&mut self.block, frame)
+                let other_link = writer.check_behind(frame)?;
+                let file = &mut self.file;
+                other_link
+                    .map_or(Ok(()), |link| file.put(LINK_AT, &link))
+                    .and_then(|()| writer.frame(&mut self.block, frame))
             }
         };
         self.write(made)?;

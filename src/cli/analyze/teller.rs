@@ -75,7 +75,7 @@ impl<W: Write> Teller<W> {
             (Format::Csv, Some(record)) if self.choice.includes(&record) => {
                 csv::connection(&mut self.out, &record)
             }
-            (Format::Text | Format::Json, Some(record)) if self.choice.includes(&record) => {
+            (Format::Text | Format::Json | Format::Html, Some(record)) if self.choice.includes(&record) => {
                 self.sink.kept.push(record);
                 Ok(())
             }

@@ -31,6 +31,8 @@ pub(super) struct Output {
     shown: bool,
     strange: bool,
     not_sent: bool,
+    /// Nothing that was to be recorded or noted is missing.
+    kept: bool,
 }
 
 impl Output {
@@ -51,6 +53,7 @@ impl Output {
             shown: false,
             strange: false,
             not_sent: false,
+            kept: true,
         };
         if output.format == Format::Jsonl {
             middlebox::jsonl_begin(&mut output.out, asked)?;
@@ -62,8 +65,14 @@ impl Output {
     /// Ends the recording.
     pub(super) fn finish_recording(&mut self, now: Timestamp, received: Received) {
         if let Some(Err(problem)) = self.recording.take().map(|recording| recording.finish(now, received)) {
+            self.kept = false;
             complain(&format!("error: {problem}"));
         }
+    }
+
+    /// Whether nothing that was to be recorded or noted is missing.
+    pub(super) fn has_kept_all(&self) -> bool {
+        self.kept
     }
 
     /// Writes what the run came to.
@@ -111,7 +120,9 @@ impl Output {
         if let Some(Err(problem)) = self.journal.as_mut().map(|journal| journal.trial(trial)) {
             // The run is worth more than its journal.
             self.journal = None;
-            self.note(&format!("{problem}; the search goes on without a journal"));
+            self.kept = false;
+            self.clear();
+            complain(&format!("error: {problem}; the search goes on without a journal"));
         }
         if self.format == Format::Jsonl {
             middlebox::jsonl_trial(&mut self.out, trial)?;
@@ -125,6 +136,7 @@ impl Listener for Output {
     fn packet(&mut self, frame: &Frame<'_>) -> io::Result<()> {
         let kept = self.recording.as_mut().map(|recording| recording.frame(frame));
         if let Some(Err(problem)) = kept {
+            self.kept = false;
             self.clear();
             complain(&format!("error: {problem}; the search goes on without a recording"));
         }

@@ -61,6 +61,7 @@ impl Arguments {
         }
         if let (Some(timeout), Some(examine)) = (self.timeout, self.examine(partner)) {
             let question = Question {
+                inward: false,
                 alive: timeout,
                 dead: timeout,
                 partner,
@@ -317,7 +318,7 @@ fn search(arguments: &Arguments, run: Run) -> io::Result<Exit> {
         return Err(error);
     }
     output.finish(&asked, &report, now)?;
-    Ok(exit(arguments, &report))
+    Ok(exit(arguments, &report).if_kept(output.has_kept_all()))
 }
 
 /// How it went.

@@ -10,7 +10,6 @@ use super::plan::exit;
 use crate::cli::{Exit, complain, dashboard};
 use crate::dashboard::middlebox::Hunt;
 use crate::dashboard::middlebox::driver::{Ended, Journal, Start};
-use crate::dashboard::model::Model;
 use crate::dashboard::replay::Speed;
 use crate::dashboard::run::{self, Standby, Start as Screen};
 use crate::dashboard::update::show_search;
@@ -29,7 +28,7 @@ pub(super) fn show(
     recording: Option<Recording>,
     journal: Option<JournalFile>,
 ) -> io::Result<Exit> {
-    let mut model = Model::new((80, 24), dashboard::Looks::default().theme(), Speed::Fit);
+    let mut model = dashboard::Looks::preferred().model(Speed::Fit);
     show_search(&mut model, Hunt::new(&asked.target(), false, &asked.directions));
     model.no_live = Some("the sockets of this run are for the search alone".to_owned());
     let screen = Screen {
@@ -65,5 +64,6 @@ fn conclude(arguments: &Arguments, asked: &Asked, ended: Ended, interrupted: boo
     // The recording is closed already, so the time does not matter.
     Output::begin(arguments, asked, None, None)?.finish(asked, &report, Timestamp::default())?;
     report.interrupted |= left;
-    Ok(exit(arguments, &report))
+    // All of them are of the recording or the journal.
+    Ok(exit(arguments, &report).if_kept(ended.problems.is_empty()))
 }

@@ -164,7 +164,8 @@ fn session(
         }
     };
     let (at, received) = (system.now(), system.received());
-    let packets = witness.and_then(|witness| witness.finish(&run, hz, at, received));
+    let kept = witness.as_mut().is_none_or(|witness| witness.end_recording(at, received));
+    let packets = witness.and_then(|witness| witness.judge(&run, hz, received));
     let comparison = kernel::compare(&run, hz);
     let findings = Findings {
         run: &run,
@@ -179,7 +180,7 @@ fn session(
         Format::Jsonl => report::final_jsonl(&mut out, &findings)?,
     }
     out.flush()?;
-    Ok(exit(&run, &findings, comparison.as_ref()))
+    Ok(exit(&run, &findings, comparison.as_ref()).if_kept(kept))
 }
 
 fn tell(
@@ -201,7 +202,7 @@ fn exit(run: &Run, findings: &Findings<'_>, comparison: Option<&Comparison>) -> 
         (End::Interrupted, _) => Exit::Interrupted,
         _ if findings.outcome() == Outcome::Fail => Exit::Failed,
         (_, Verdict::Alive) if comparison.is_some() => Exit::Done,
-        (_, Verdict::Alive | Verdict::NoProbe) => Exit::Inconclusive,
+        (_, Verdict::Alive | Verdict::NoProbe | Verdict::CutOff) => Exit::Inconclusive,
         _ => Exit::Failed,
     }
 }
@@ -213,6 +214,8 @@ struct Witness {
     collector: Collector,
     finished: Vec<(ConnectionRecord, History)>,
     recording: Option<Recording>,
+    /// Nothing that was to be recorded is missing.
+    kept: bool,
     interfaces: String,
     frames: u64,
 }
@@ -229,6 +232,7 @@ impl Witness {
             collector: Collector::default(),
             finished: Vec::new(),
             recording,
+            kept: true,
             interfaces: names.join(", "),
             frames: 0,
         }
@@ -237,6 +241,7 @@ impl Witness {
     fn frame(&mut self, frame: &Frame<'_>) {
         self.frames += 1;
         if let Some(Err(problem)) = self.recording.as_mut().map(|recording| recording.frame(frame)) {
+            self.kept = false;
             complain(&format!("error: {problem}; the recording ends here, the run goes on"));
         }
         let histories = &mut self.histories;
@@ -253,13 +258,19 @@ impl Witness {
         }
     }
 
-    /// Judges the packets of the run by the settings in force; nothing if none of them were seen.
-    fn finish(mut self, run: &Run, hz: u32, at: Timestamp, received: Received) -> Option<Packets> {
-        self.pipeline.finish();
-        self.take_events();
+    /// Ends the recording; whether nothing that was to be recorded is missing.
+    fn end_recording(&mut self, at: Timestamp, received: Received) -> bool {
         if let Some(Err(problem)) = self.recording.take().map(|recording| recording.finish(at, received)) {
+            self.kept = false;
             complain(&format!("error: {problem}"));
         }
+        self.kept
+    }
+
+    /// Judges the packets of the run by the settings in force; nothing if none of them were seen.
+    fn judge(mut self, run: &Run, hz: u32, received: Received) -> Option<Packets> {
+        self.pipeline.finish();
+        self.take_events();
         let expectation = expectation(run, hz)?;
         let ends = [end(run.local?), end(run.peer)];
         let ours = |record: &ConnectionRecord| [record.opened.client, record.opened.server] == ends;

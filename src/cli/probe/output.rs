@@ -3,7 +3,6 @@
 use std::io::{self, BufWriter, Stdout, Write};
 
 use super::{Arguments, Format};
-use crate::cli::Color;
 use crate::cli::complain;
 use crate::frame::Frame;
 use crate::live::engine::{Listener, News, Report};
@@ -25,6 +24,8 @@ pub(super) struct Output {
     teller: Teller,
     out: BufWriter<Stdout>,
     recording: Option<Recording>,
+    /// Nothing that was to be recorded is missing.
+    kept: bool,
 }
 
 impl Output {
@@ -37,7 +38,7 @@ impl Output {
     ) -> io::Result<Self> {
         let words = Manner::Words { numbered: asked.connections > 1, count: asked.order.settings.count };
         let manner = if arguments.plain { Manner::Plain } else { words };
-        let style = if arguments.plain { Style::default() } else { Color::Auto.style() };
+        let style = if arguments.plain { Style::default() } else { arguments.color.style() };
         let mut output = Self {
             format: arguments.format(),
             style,
@@ -45,6 +46,7 @@ impl Output {
             teller: Teller::new(manner, now),
             out: BufWriter::new(io::stdout()),
             recording,
+            kept: true,
         };
         match output.format {
             Format::Text if manner != Manner::Plain => probe::announce(&mut output.out, asked)?,
@@ -60,10 +62,16 @@ impl Output {
         match self.recording.take()?.finish(now, received) {
             Ok(packets) => Some(packets),
             Err(problem) => {
+                self.kept = false;
                 complain(&format!("error: {problem}"));
                 None
             }
         }
+    }
+
+    /// Whether nothing that was to be recorded is missing.
+    pub(super) fn has_kept_all(&self) -> bool {
+        self.kept
     }
 
     /// Writes what the run came to.
@@ -100,6 +108,7 @@ impl Listener for Output {
             && let Err(problem) = recording.frame(frame)
         {
             // The run is worth more than its recording.
+            self.kept = false;
             complain(&format!("error: {problem}; probing goes on without a recording"));
         }
         Ok(())

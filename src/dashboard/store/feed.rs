@@ -98,7 +98,9 @@ impl Feed {
 
     /// The same for a source without an end, whose batches may not be taken in time.
     pub fn limited(hash_seed: u64, limits: Limits) -> Self {
-        Self { limits: Some(limits), ..Self::new(hash_seed) }
+        let mut feed = Self { limits: Some(limits), ..Self::new(hash_seed) };
+        feed.pipeline.keep_at_most(limits.connections);
+        feed
     }
 
     /// Reads a frame.
@@ -122,11 +124,6 @@ impl Feed {
             self.keep(row);
         }
         self.take_events(false);
-        if let Some(limits) = self.limits
-            && self.pipeline.keep_at_most(limits.connections) > 0
-        {
-            self.take_events(false);
-        }
     }
 
     /// Whether what waits is too much for one thing more.

@@ -133,7 +133,7 @@ impl Standing {
                 tally.copies += 1;
                 return;
             }
-            Class::LookAlike(kind) => side.lookalikes.add(kind),
+            Class::LookAlike(kind) => side.lookalikes.add(kind, 1),
             _ => {}
         }
         if row.class.sends_again(side.fin > 0) {
@@ -291,6 +291,7 @@ impl Standing {
             reset: tally.reset,
             duplicates: u64::from(tally.copies),
             seen_until: now,
+            let_go: false,
         })
     }
 

@@ -1,13 +1,13 @@
 //! Choosing columns, and by which the table is sorted.
 
 use crate::dashboard::columns::Column;
-use crate::dashboard::keymap::{self, Action};
+use crate::dashboard::keymap::Action;
 use crate::dashboard::message::Key;
 use crate::dashboard::model::{Model, Overlay, Session};
 
 pub(super) fn on_key(model: &mut Model, line: usize, key: Key) {
     let last = Column::ALL.len() - 1;
-    let action = keymap::action(model.screen, key);
+    let action = model.keys.action(model.screen, key);
     let Some(session) = model.shown_mut() else { return };
     let (table, column) = (&mut session.table, Column::ALL.get(line).copied());
     let step = match (key, action) {

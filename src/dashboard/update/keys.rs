@@ -3,7 +3,7 @@
 use super::{columns, export, live, prompt, simulate};
 use crate::dashboard::columns::Column;
 use crate::dashboard::effect::Effect;
-use crate::dashboard::keymap::{self, Action};
+use crate::dashboard::keymap::Action;
 use crate::dashboard::live::Live;
 use crate::dashboard::message::Key;
 use crate::dashboard::middlebox::Hunt;
@@ -64,7 +64,7 @@ pub(super) fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
         }
         None => {}
     }
-    let Some(action) = keymap::action(model.screen, key) else { return Vec::new() };
+    let Some(action) = model.keys.action(model.screen, key) else { return Vec::new() };
     perform(model, action, asked)
 }
 
@@ -76,23 +76,25 @@ fn quit(model: &mut Model, asked: Option<Once>) -> Vec<Effect> {
         return vec![Effect::Quit(false)];
     }
     model.asked_once = Some(Once::Quit);
+    let key = model.keys.key(model.screen, Action::Quit);
     model.notice = Some(if search {
-        "this ends the search with what it knows so far: q again to quit".to_owned()
+        format!("this ends the search with what it knows so far: {key} again to quit")
     } else {
-        "this ends what goes on live: q again to quit".to_owned()
+        format!("this ends what goes on live: {key} again to quit")
     });
     Vec::new()
 }
 
 fn on_help_key(model: &mut Model, from: usize, key: Key) {
-    let step = match keymap::action(model.screen, key) {
+    let step = match model.keys.action(model.screen, key) {
+        _ if key == Key::Esc => return,
         Some(Action::Help | Action::Back | Action::Quit | Action::Enter) => return,
         Some(Action::Line(lines)) => lines,
         Some(Action::Page(pages)) => pages * PAGE,
         Some(Action::First) => isize::MIN,
         _ => 0,
     };
-    let last = keymap::on(model.screen).count().saturating_sub(1);
+    let last = model.keys.on(model.screen).count().saturating_sub(1);
     model.overlay = Some(Overlay::Help(from.saturating_add_signed(step).min(last)));
 }
 
@@ -107,11 +109,20 @@ fn perform(model: &mut Model, action: Action, asked: Option<Once>) -> Vec<Effect
         Action::Help => model.overlay = Some(Overlay::Help(0)),
         Action::Open => model.overlay = Some(Overlay::Prompt(Prompt::new(Asks::Open, ""))),
         Action::Screen(Screen::Replay) if model.session.is_none() => {
-            model.notice = Some("no capture is open: o opens one".to_owned());
+            model.notice =
+                Some(format!("no capture is open: {} opens one", model.keys.key(model.screen, Action::Open)));
         }
         Action::Screen(Screen::Live) if model.live.is_none() => {
             let why = model.no_live.clone();
-            model.notice = Some(why.unwrap_or("nothing is live: p probes a peer, w watches".to_owned()));
+            let key = |action| model.keys.key(Screen::Start, action);
+            let how = || {
+                format!(
+                    "nothing is live: {} probes a peer, {} watches",
+                    key(Action::Peer),
+                    key(Action::Watch)
+                )
+            };
+            model.notice = Some(why.unwrap_or_else(how));
         }
         Action::Screen(Screen::Simulate) if model.simulation.is_none() => {
             let effects = simulate::begin_plain(model);

@@ -175,7 +175,8 @@ fn close(model: &mut Model, asked: Option<Once>) -> Vec<Effect> {
         return vec![Effect::Ask(Ask::Close(index))];
     }
     model.asked_once = Some(Once::Close(index));
-    model.notice = Some(format!("x again closes the connection to {}", link.peer));
+    let key = model.keys.key(Screen::Live, Action::Close);
+    model.notice = Some(format!("{key} again closes the connection to {}", link.peer));
     Vec::new()
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::export;
 use super::keys::{PAGE, look, scroll};
 use crate::dashboard::effect::{Body, Effect};
-use crate::dashboard::keymap::{self, Action};
+use crate::dashboard::keymap::Action;
 use crate::dashboard::message::Key;
 use crate::dashboard::model::{Asks, Model, Overlay, Panel, Prompt, Screen};
 use crate::dashboard::simulation::field::Field;
@@ -54,7 +54,7 @@ pub(super) fn on_text(model: &mut Model, path: &Path, document: &str) -> Vec<Eff
 /// A key while the list of scenarios lies over the screen.
 pub(super) fn on_list_key(model: &mut Model, place: usize, key: Key) -> Vec<Effect> {
     let last = choices().count().saturating_sub(1);
-    let step = match keymap::action(Screen::Simulate, key) {
+    let step = match model.keys.action(Screen::Simulate, key) {
         Some(Action::Enter) => {
             return choices().nth(place).map_or_else(Vec::new, |name| begin_choice(model, name));
         }

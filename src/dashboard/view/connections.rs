@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use super::pen::Pen;
 use crate::analysis::filter::Filter;
 use crate::dashboard::columns::Column;
+use crate::dashboard::keymap::Action;
 use crate::dashboard::model::{Model, Panel, Session};
 use crate::dashboard::text::{brief, fit, fit_right};
 use crate::dashboard::theme::Role;
@@ -23,7 +24,7 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     pen.put(0, 0, &heading(&columns, usize::from(pen.width())), Role::Strong);
     let height = usize::from(pen.height()).saturating_sub(1);
     if order.is_empty() {
-        pen.put(2, 1, nothing(session), Role::Faint);
+        pen.put(2, 1, &nothing(model, session), Role::Faint);
         return;
     }
     let top = top(session, height);
@@ -33,15 +34,18 @@ pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     }
 }
 
-fn nothing(session: &Session) -> &'static str {
-    match (session.store.reading().done, session.table.filter == Filter::default(), session.table.all) {
-        (false, _, _) => "reading",
-        (true, false, _) => "no connection passes the filter",
-        (true, true, false) if session.standing.begun() > 0 => {
-            "nobody has probed so far; a shows all connections"
-        }
-        (true, true, _) => "no connection so far",
-    }
+fn nothing(model: &Model, session: &Session) -> String {
+    let words =
+        match (session.store.reading().done, session.table.filter == Filter::default(), session.table.all) {
+            (false, _, _) => "reading",
+            (true, false, _) => "no connection passes the filter",
+            (true, true, false) if session.standing.begun() > 0 => {
+                let key = model.keys.key(model.screen, Action::All);
+                return format!("nobody has probed so far; {key} shows all connections");
+            }
+            (true, true, _) => "no connection so far",
+        };
+    words.to_owned()
 }
 
 /// The first line that is shown: the chosen one stands in the middle where it can.

@@ -4,9 +4,9 @@ use std::iter::{Peekable, Rev};
 use std::slice::Iter;
 
 use super::pen::Pen;
+use crate::dashboard::keymap::Action;
 use crate::dashboard::live::Note;
-use crate::dashboard::model::TimeFormat;
-use crate::dashboard::model::{Model, Panel, Session};
+use crate::dashboard::model::{Model, Panel, Screen, Session, TimeFormat};
 use crate::dashboard::store::feed::{AT_END, Told};
 use crate::dashboard::text::{brief, seconds, utc};
 use crate::dashboard::theme::Role;
@@ -18,7 +18,8 @@ const FARTHEST: usize = 100_000;
 
 pub(super) fn draw(model: &Model, session: &Session, pen: &mut Pen<'_>) {
     let one_line = pen.height() < 3;
-    let mut pen = pen.panel("Events", "L full log", model.choices.focus == Panel::Events);
+    let right = format!("{} full log", model.keys.key(Screen::Replay, Action::Log));
+    let mut pen = pen.panel("Events", &right, model.choices.focus == Panel::Events);
     let told = session.store.events().get(..session.standing.events()).unwrap_or_default();
     let height = usize::from(pen.height());
     let mut lines: Vec<(String, Role)> = Vec::with_capacity(height);

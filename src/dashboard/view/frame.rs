@@ -1,7 +1,7 @@
 //! The first and the last two lines.
 
 use super::pen::Pen;
-use crate::dashboard::keymap;
+use crate::dashboard::keymap::Row;
 use crate::dashboard::live::Live;
 use crate::dashboard::model::{Model, Screen, Session};
 use crate::dashboard::text::{self, brief, plural, seconds, utc};
@@ -163,22 +163,22 @@ pub(super) fn bottom(model: &Model, pen: &mut Pen<'_>) {
     let mut x = 1;
     let room = pen.width();
     // Help and the way out stand at the end, and must not fall over it.
-    let bindings: Vec<_> = keymap::on(model.screen).filter(|binding| !binding.short.is_empty()).collect();
-    let wide = |binding: &keymap::Binding| text::width(binding.shown) + text::width(binding.short) + 3;
-    let always: usize = bindings.iter().filter(|one| is_way_out(one)).map(|one| wide(one)).sum();
-    for binding in &bindings {
-        let needed = wide(binding) + if is_way_out(binding) { 0 } else { always };
+    let rows: Vec<_> = model.keys.on(model.screen).filter(|row| !row.short().is_empty()).collect();
+    let wide = |row: &Row| text::width(row.shown()) + text::width(row.short()) + 3;
+    let always: usize = rows.iter().filter(|one| is_way_out(one)).map(|one| wide(one)).sum();
+    for row in &rows {
+        let needed = wide(row) + if is_way_out(row) { 0 } else { always };
         if usize::from(x) + needed > usize::from(room) + 2 {
             continue;
         }
-        let first = binding.shown.split(' ').next().unwrap_or("");
-        let keys = if is_way_out(binding) { first } else { binding.shown };
+        let first = row.shown().split(' ').next().unwrap_or("");
+        let keys = if is_way_out(row) { first } else { row.shown() };
         x = pen.put(x, 0, keys, Role::Strong);
-        x = pen.put(x + 1, 0, binding.short, Role::Text);
+        x = pen.put(x + 1, 0, row.short(), Role::Text);
         x += 2;
     }
 }
 
-fn is_way_out(binding: &keymap::Binding) -> bool {
-    matches!(binding.short, "help" | "quit")
+fn is_way_out(row: &Row) -> bool {
+    matches!(row.short(), "help" | "quit")
 }

@@ -6,8 +6,9 @@ use super::connections::top;
 use super::pen::Pen;
 use crate::analysis::ConnectionRecord;
 use crate::analysis::filter::best_explanation;
+use crate::dashboard::keymap::Action;
 use crate::dashboard::live::{Link, Live};
-use crate::dashboard::model::{Model, Panel, Session};
+use crate::dashboard::model::{Model, Panel, Screen, Session};
 use crate::dashboard::text::{brief, fit, fit_right};
 use crate::dashboard::theme::Role;
 use crate::time::{Span, duration};
@@ -47,7 +48,7 @@ pub(super) fn draw(model: &Model, session: &Session, live: &Live, pen: &mut Pen<
     pen.put(0, 0, &heading(&columns, usize::from(pen.width())), Role::Strong);
     let height = usize::from(pen.height()).saturating_sub(1);
     if order.is_empty() {
-        pen.put(2, 1, nothing(session, live), Role::Faint);
+        pen.put(2, 1, &nothing(model, session, live), Role::Faint);
         return;
     }
     let top = top(session, height);
@@ -57,15 +58,16 @@ pub(super) fn draw(model: &Model, session: &Session, live: &Live, pen: &mut Pen<
     }
 }
 
-fn nothing(session: &Session, live: &Live) -> &'static str {
+fn nothing(model: &Model, session: &Session, live: &Live) -> String {
+    let key = |action| model.keys.key(Screen::Live, action);
     let waits = live.facts.links.iter().any(|link| link.stage.goes_on());
     match (session.table.filter_text.is_empty(), waits, session.table.all) {
-        (false, ..) => "no connection passes the filter",
-        (true, true, _) => "the first packet is waited for",
+        (false, ..) => "no connection passes the filter".to_owned(),
+        (true, true, _) => "the first packet is waited for".to_owned(),
         (true, false, false) if session.standing.begun() > 0 => {
-            "nobody has probed so far; a shows all connections"
+            format!("nobody has probed so far; {} shows all connections", key(Action::All))
         }
-        (true, false, _) => "no connection so far; p probes a peer",
+        (true, false, _) => format!("no connection so far; {} probes a peer", key(Action::Peer)),
     }
 }
 

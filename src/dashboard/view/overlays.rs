@@ -2,7 +2,7 @@
 
 use super::pen::Pen;
 use crate::dashboard::columns::Column;
-use crate::dashboard::keymap;
+use crate::dashboard::keymap::Action;
 use crate::dashboard::model::{Asks, Model, Prompt, Screen, Session};
 use crate::dashboard::simulation::field::hint;
 use crate::dashboard::simulation::{choice, choices};
@@ -12,18 +12,21 @@ use crate::dashboard::theme::Role;
 /// Columns for keys.
 const KEYS: usize = 15;
 
-pub(super) fn help(screen: Screen, from: usize, pen: &mut Pen<'_>) {
+pub(super) fn help(model: &Model, from: usize, pen: &mut Pen<'_>) {
+    let screen = model.screen;
     let (width, height) = (pen.width().min(92), pen.height().saturating_sub(2));
     let x = (pen.width() - width) / 2;
     let mut part = pen.part(x, 1, width, height);
     part.clear();
     let title = format!("Keys: {}", screen.name());
-    let mut inner = part.panel(&title, "Esc closes, j k scroll", true);
+    let key = |action| model.keys.key(screen, action);
+    let scroll = format!("Esc closes, {} {} scroll", key(Action::Line(1)), key(Action::Line(-1)));
+    let mut inner = part.panel(&title, &scroll, true);
     let mut y = 0;
-    for binding in keymap::on(screen).skip(from) {
-        inner.put(1, y, binding.shown, Role::Strong);
+    for row in model.keys.on(screen).skip(from) {
+        inner.put(1, y, row.shown(), Role::Strong);
         let room = usize::from(inner.width()).saturating_sub(KEYS + 2);
-        for line in text::wrap(binding.words, room) {
+        for line in text::wrap(row.words(), room) {
             inner.put(KEYS as u16 + 1, y, &line, Role::Text);
             y += 1;
         }

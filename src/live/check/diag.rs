@@ -12,6 +12,8 @@ use crate::time::Span;
 pub const FAMILIES: [u8; 2] = [2, 10];
 /// TCP_ESTABLISHED of include/net/tcp_states.h.
 pub const ESTABLISHED: u8 = 1;
+/// TCP_LISTEN, likewise.
+pub const LISTEN: u8 = 10;
 
 const TCP: u8 = 6;
 /// SOCK_DIAG_BY_FAMILY of linux/sock_diag.h.
@@ -22,6 +24,8 @@ const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 /// INET_DIAG_INFO: a `struct tcp_info`.
 const INFO: u16 = 2;
+/// INET_DIAG_SKV6ONLY: an octet; the kernel tells it of sockets of IPv6 that listen.
+const ONLY_V6: u16 = 11;
 /// Octets of `struct nlmsghdr`.
 const HEADER: usize = 16;
 /// Octets of `struct inet_diag_msg`.
@@ -110,7 +114,7 @@ pub struct Identity {
     id: [u8; ID],
 }
 
-/// A connection of this host.
+/// A connection of this host, or a socket that waits for some.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
     /// What the kernel knows it by.
@@ -127,6 +131,8 @@ pub struct Connection {
     pub uid: u32,
     /// Of the socket, as in /proc/PID/fd.
     pub inode: u32,
+    /// It listens for IPv6, and takes no connections of IPv4 (IPV6_V6ONLY).
+    pub only_v6: bool,
     /// Which timer runs.
     pub timer: Timer,
     /// Details, if the kernel told them.
@@ -146,17 +152,18 @@ pub enum Message {
     Unknown,
 }
 
-/// Asks for all established connections of a family.
-pub fn ask_all(family: u8, number: u32) -> Vec<u8> {
-    request(family, &[0; ID], NLM_F_REQUEST | NLM_F_DUMP, number)
+/// Asks for all sockets of a family in a state.
+pub fn ask_all(family: u8, state: u8, number: u32) -> Vec<u8> {
+    request(family, state, &[0; ID], NLM_F_REQUEST | NLM_F_DUMP, number)
 }
 
 /// Asks for one socket again.
 pub fn ask_one(identity: &Identity, number: u32) -> Vec<u8> {
-    request(identity.family, &identity.id, NLM_F_REQUEST, number)
+    // Whatever its state: the kernel looks at it in dumps only.
+    request(identity.family, ESTABLISHED, &identity.id, NLM_F_REQUEST, number)
 }
 
-fn request(family: u8, id: &[u8; ID], flags: u16, number: u32) -> Vec<u8> {
+fn request(family: u8, state: u8, id: &[u8; ID], flags: u16, number: u32) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER + 8 + ID);
     out.extend(((HEADER + 8 + ID) as u32).to_ne_bytes());
     out.extend(BY_FAMILY.to_ne_bytes());
@@ -165,7 +172,7 @@ fn request(family: u8, id: &[u8; ID], flags: u16, number: u32) -> Vec<u8> {
     out.extend(0_u32.to_ne_bytes());
     // struct inet_diag_req_v2; the extensions are bits that count from 1.
     out.extend([family, TCP, 1 << (INFO - 1), 0]);
-    out.extend((1_u32 << ESTABLISHED).to_ne_bytes());
+    out.extend((1_u32 << state).to_ne_bytes());
     out.extend(id);
     out
 }
@@ -202,6 +209,7 @@ fn socket(body: &[u8]) -> Option<Connection> {
     let port = |at: usize| id.get(at..)?.first_chunk().copied().map(u16::from_be_bytes);
     let end = |port, at| Some(Endpoint { address: address(*family, id.get(at..)?)?, port });
     let expires = Span::from_millis(i64::from(number(0)?));
+    let attributes = body.get(MESSAGE..)?;
     Some(Connection {
         identity: Identity { family: *family, id },
         state: *state,
@@ -210,6 +218,7 @@ fn socket(body: &[u8]) -> Option<Connection> {
         interface: u32_at(&id, 36)?,
         uid: number(12)?,
         inode: number(16)?,
+        only_v6: attribute(attributes, ONLY_V6).is_some_and(|value| value.first() != Some(&0)),
         timer: match timer {
             0 => Timer::Off,
             1 => Timer::Retransmission { expires },
@@ -217,7 +226,7 @@ fn socket(body: &[u8]) -> Option<Connection> {
             4 => Timer::ZeroWindow { expires },
             other => Timer::Other(*other),
         },
-        info: attribute(body.get(MESSAGE..)?, INFO).and_then(info),
+        info: attribute(attributes, INFO).and_then(info),
     })
 }
 
@@ -270,6 +279,25 @@ fn u16_at(octets: &[u8], at: usize) -> Option<u16> {
 
 fn u32_at(octets: &[u8], at: usize) -> Option<u32> {
     octets.get(at..)?.first_chunk().copied().map(u32::from_ne_bytes)
+}
+
+#[cfg(test)]
+impl Connection {
+    /// One that is established, and of which nothing else is known.
+    pub(super) fn between(local: Endpoint, remote: Endpoint) -> Connection {
+        Connection {
+            identity: Identity { family: FAMILIES[0], id: [0; ID] },
+            state: ESTABLISHED,
+            local,
+            remote,
+            interface: 0,
+            uid: 0,
+            inode: 0,
+            only_v6: false,
+            timer: Timer::Off,
+            info: None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Which processes hold a socket, and whether they still do.
 //!
-//! Owns [`Holders`], [`Holder`] and [`InForce`]. Sockets are found by their inode among the descriptors of all processes
+//! Owns [`Holders`], [`Holder`], [`InForce`] and [`NotTold`]. Sockets are found by their inode among the descriptors of all processes
 //! that may be looked at; of others nothing is known. A holder is watched by a pidfd, which takes no rights once it is
 //! open. The kernel's tables do not tell the settings of a socket; a duplicate of its descriptor (pidfd_getfd(2)) does.
 
@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
+use caps::{CapSet, Capability};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
@@ -74,6 +75,61 @@ impl Holder {
             user_timeout: Span::from_millis(i64::from(sockopt::tcp_user_timeout(&socket)?)),
         })
     }
+}
+
+/// Why the options of a socket are not told.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTold {
+    /// Nobody holds it among the processes that may be looked at, which are not all.
+    #[error("its process is not told; looking at all takes CAP_SYS_PTRACE: run it by sudo")]
+    Nobody,
+    /// All may be looked at, and none holds it.
+    #[error("no process here holds it: it is the kernel's own, or of another PID namespace")]
+    Kernel,
+    /// The process may not be traced.
+    #[error("a duplicate of the socket of process {0} takes CAP_SYS_PTRACE: run it by sudo")]
+    Denied(u32),
+    /// Nobody may trace anybody (Documentation/admin-guide/LSM/Yama.rst).
+    #[error("kernel.yama.ptrace_scope = 3 keeps everybody from duplicates until the next boot")]
+    Forbidden,
+    /// The kernel hands out no duplicates.
+    #[error("this kernel knows no pidfd_getfd; Linux 5.6 does")]
+    Old,
+    /// The process closed it, or ended.
+    #[error("its process closed it meanwhile")]
+    Gone,
+    /// A system call failed.
+    #[error("a duplicate of the socket: {0}")]
+    System(io::Error),
+}
+
+impl NotTold {
+    fn of(error: io::Error, pid: u32) -> Self {
+        let yama = || fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+        match (error.kind(), error.raw_os_error()) {
+            (io::ErrorKind::PermissionDenied, _) if yama().trim() == "3" => NotTold::Forbidden,
+            (io::ErrorKind::PermissionDenied, _) => NotTold::Denied(pid),
+            (io::ErrorKind::Unsupported, _) | (_, Some(libc::ENOSYS)) => NotTold::Old,
+            (io::ErrorKind::NotFound, _) | (_, Some(libc::EBADF | libc::ESRCH)) => NotTold::Gone,
+            _ => NotTold::System(error),
+        }
+    }
+}
+
+/// The options of the socket of that inode, from the first of its holders that may be asked.
+///
+/// # Errors
+/// If none of them tells.
+pub fn options(holders: &[Holder], inode: u32) -> Result<InForce, NotTold> {
+    let all_seen = || caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_PTRACE).unwrap_or(false);
+    let mut first = None;
+    for holder in holders {
+        match holder.in_force(inode) {
+            Ok(found) => return Ok(found),
+            Err(error) => first = first.or(Some(NotTold::of(error, holder.pid))),
+        }
+    }
+    Err(first.unwrap_or_else(|| if all_seen() { NotTold::Kernel } else { NotTold::Nobody }))
 }
 
 /// Who holds which socket.

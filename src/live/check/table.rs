@@ -11,7 +11,7 @@ use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
-use super::diag::{self, Connection, ESTABLISHED, FAMILIES, Message};
+use super::diag::{self, Connection, ESTABLISHED, FAMILIES, LISTEN, Message};
 
 /// The kernel fills at most 32 KiB at once (net/netlink/af_netlink.c, `netlink_dump`).
 const BUFFER: usize = 64 << 10;
@@ -62,10 +62,22 @@ impl Table {
     /// # Errors
     /// If the kernel does not tell.
     pub fn established(&mut self) -> Result<Vec<Connection>, TableError> {
+        self.all(ESTABLISHED)
+    }
+
+    /// All sockets that listen, those of IPv4 first.
+    ///
+    /// # Errors
+    /// If the kernel does not tell.
+    pub fn listening(&mut self) -> Result<Vec<Connection>, TableError> {
+        self.all(LISTEN)
+    }
+
+    fn all(&mut self, state: u8) -> Result<Vec<Connection>, TableError> {
         let mut found = Vec::new();
         for family in FAMILIES {
             self.asked = self.asked.wrapping_add(1);
-            self.send(&diag::ask_all(family, self.asked))?;
+            self.send(&diag::ask_all(family, state, self.asked))?;
             let mut more = true;
             while more {
                 for message in self.receive()? {
@@ -79,7 +91,7 @@ impl Table {
                 }
             }
         }
-        found.retain(|connection| connection.state == ESTABLISHED);
+        found.retain(|connection| connection.state == state);
         Ok(found)
     }
 

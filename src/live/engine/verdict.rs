@@ -238,7 +238,7 @@ fn given_up(story: &Story, record: &ConnectionRecord) -> Verdict {
     if let Some(doubt) = doubt {
         let rule = "silence tells nothing while this end cannot send or hear";
         let what = match tail.len() {
-            0 => "no probe was seen to leave".to_owned(),
+            0 => "none of the last probes was seen to leave".to_owned(),
             _ => format!("{count} had no answer"),
         };
         let reason = format!("{what}, but {doubt}");

@@ -162,9 +162,22 @@ impl Control {
         self.client.as_mut().and_then(ask).is_some()
     }
 
+    /// Asks for a keepalive probe towards us now, of which nothing is to come back; false if that cannot be asked.
+    pub(super) fn ask_keepalive(&mut self, number: Number) -> bool {
+        let ask = |client: &mut Client| client.ask(number, Form::Keepalive(0), Span::ZERO, Span::ZERO);
+        self.client.as_mut().and_then(ask).is_some()
+    }
+
     pub(super) fn close(&mut self, number: Number, abort: bool) {
         if let Some(client) = &mut self.client {
             client.close(number, abort);
+        }
+    }
+
+    /// Asks for a sign of life, unless one was asked for at this time or later already.
+    pub(super) fn ask_sign(&mut self, now: Timestamp, since: Timestamp) {
+        if let Some(client) = &mut self.client {
+            client.ask_sign(now, since);
         }
     }
 

@@ -18,7 +18,7 @@ use crate::live::engine::learn::Dress;
 use crate::live::wire::{Ended, Handle};
 use crate::pipeline::Pipeline;
 use crate::search::refresh::Experiment;
-use crate::search::{Command as Order, Id, Input, NotOpened, SENTINELS, Search};
+use crate::search::{Command as Order, Id, Input, NotOpened, SENTINELS, Search, Why};
 use crate::segment::SeqNum;
 use crate::time::{Span, Timestamp};
 
@@ -30,6 +30,9 @@ const LAST: Span = Span::from_millis(100);
 
 /// The experiment in the place of a search's number.
 const EXPERIMENT: usize = usize::MAX;
+
+/// Connections of which the pipeline knows something at once.
+const MOST_KNOWN: usize = 4096;
 
 /// A connection of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +65,8 @@ pub(super) enum Command {
     Write(Whose, Handle, Vec<u8>),
     /// Send a probe beside the kernel.
     Send(u32, Probe),
+    /// Keep from the kernel what comes on a connection, or do so no more.
+    Deafen(u32, Handle, bool),
     /// Close a connection.
     Close(Handle),
 }
@@ -119,7 +124,8 @@ impl Core {
     /// Begins: with the partner, or with the searches where there is none.
     pub(super) fn new(plan: Plan, now: Timestamp) -> Self {
         let partner = plan.partner.is_some();
-        let pipeline = Pipeline::new(plan.hash_seed);
+        let mut pipeline = Pipeline::new(plan.hash_seed);
+        pipeline.keep_at_most(MOST_KNOWN);
         let mut core = Self {
             plan,
             phase: Phase::Greeting,
@@ -275,6 +281,10 @@ impl Core {
                     self.commands.push_back(Command::Write(Whose::Flow(number), handle, octets));
                 }
             }
+            Step::Deafen(deaf) => {
+                let handle = flow.handle;
+                self.commands.extend(handle.map(|handle| Command::Deafen(number, handle, deaf)));
+            }
             Step::Probe => match flow.tuple.zip(flow.trace.and_then(|trace| trace.keepalive(now))) {
                 Some((tuple, (seq, ack, echo, dress))) => {
                     self.commands.push_back(Command::Send(
@@ -326,6 +336,7 @@ impl Core {
                 break;
             }
         }
+        self.ask_sign();
         if let Some(control) = &mut self.control {
             while let Some(octets) = control.poll_octets() {
                 self.commands.push_back(Command::Write(Whose::Control, control.handle, octets));
@@ -519,7 +530,12 @@ impl Core {
         self.now = self.now.max(now);
         // Where only the connections are still being closed, nothing is cut short.
         self.interrupted |= matches!(self.phase, Phase::Greeting | Phase::Searching);
-        self.end_all(now);
+        self.end(now, Why::Interrupted);
+    }
+
+    /// Ends everything with what is known.
+    fn end(&mut self, now: Timestamp, why: Why) {
+        self.end_all(now, why);
         if self.phase == Phase::Greeting {
             self.begin_closing();
         }
@@ -527,8 +543,8 @@ impl Core {
     }
 
     /// Ends what is under way.
-    fn end_all(&mut self, now: Timestamp) {
-        self.searches.iter_mut().for_each(|search| search.interrupt(now));
+    fn end_all(&mut self, now: Timestamp, why: Why) {
+        self.searches.iter_mut().for_each(|search| search.end(now, why));
         self.experiment.iter_mut().for_each(|experiment| experiment.interrupt(now));
     }
 
@@ -547,7 +563,8 @@ impl Core {
         let ours = ours.is_some_and(|index| self.interfaces.contains(&index));
         self.news.push_back(News::InterfaceLost { name, ours });
         if ours {
-            self.interrupt(now);
+            self.now = self.now.max(now);
+            self.end(now, Why::InterfaceLost);
         }
     }
 

@@ -48,6 +48,8 @@ pub(super) enum Step {
     Probe,
     /// Send what may keep it open.
     Refresh(Form),
+    /// Keep from our kernel what comes on it, or do so no more.
+    Deafen(bool),
     /// Ask the partner to send an octet.
     Ask,
     /// Close it, or give up opening it.
@@ -115,6 +117,8 @@ pub(super) struct Flow {
     pub(super) joined: Option<Joined>,
     /// The partner tells of segments that it does not know.
     pub(super) strays: bool,
+    /// Our kernel gets nothing of it for now.
+    deaf: bool,
     state: State,
     deadline: Option<Timestamp>,
     /// Answers that may still come to tries.
@@ -132,6 +136,7 @@ impl Flow {
             test,
             joined: None,
             strays,
+            deaf: false,
             state: State::Opening,
             deadline: Some(until),
             owed: 0,
@@ -246,6 +251,7 @@ impl Flow {
 
     /// The search wants the silence to be ended.
     pub(super) fn probe(&mut self, now: Timestamp, way: Way, attempt: u8, steps: &mut Vec<Step>) {
+        self.listen(steps);
         let mut probing = match (self.state, self.trace) {
             (State::Idle, Some(trace)) => {
                 Probing { way, attempt, since: trace.last(), first: None, unseen: None }
@@ -277,6 +283,7 @@ impl Flow {
         if matches!(self.state, State::Closing | State::Done) {
             return;
         }
+        self.listen(steps);
         steps.push(Step::Close);
         let waits = matches!(self.state, State::Idle | State::Arming { .. } | State::Settling);
         self.deadline = Some(if waits { now.plus(LINGER) } else { now.plus(READ_WITHIN) });
@@ -292,8 +299,9 @@ impl Flow {
     pub(super) fn on_not_sent(&mut self, steps: &mut Vec<Step>) {
         if let State::Probing(probing) = &mut self.state {
             probing.unseen = None;
-            steps.push(Step::Tell(Input::NotSent { attempt: probing.attempt }));
+            return steps.push(Step::Tell(Input::NotSent { attempt: probing.attempt }));
         }
+        self.on_not_refreshed(steps);
     }
 
     /// A segment from our address was seen.
@@ -534,8 +542,9 @@ impl Flow {
             && probing.way == Way::In
         {
             self.state = State::Idle;
-            steps.push(Step::Tell(Input::NotSent { attempt: probing.attempt }));
+            return steps.push(Step::Tell(Input::NotSent { attempt: probing.attempt }));
         }
+        self.on_not_refreshed(steps);
     }
 
     /// The partner says that it ended there. We did not end it, and neither did the partner: something between did.

@@ -12,6 +12,7 @@ use rustix::event::epoll::EventFlags;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::wait::{Source, Waiter};
+use crate::live::sys;
 use crate::live::wire::{Connect, Ended, Handle, WireError};
 use crate::segment::Endpoint;
 
@@ -148,6 +149,17 @@ impl Connections {
         if let Some(connection) = self.held.get_mut(&handle.0) {
             connection.heard.get_or_insert_default();
         }
+    }
+
+    /// Keeps what comes on it from it, or does so no more: what is dropped for its TTL is not answered. A filter on the
+    /// socket would do the same, but takes CAP_NET_ADMIN for TCP in newer kernels.
+    pub(super) fn deafen(&self, handle: Handle, deaf: bool) -> Result<(), WireError> {
+        let operation = "keeping segments from a connection";
+        let failed = |error| WireError::System { operation, error };
+        let connection =
+            self.held.get(&handle.0).ok_or_else(|| failed(io::ErrorKind::NotConnected.into()))?;
+        let is_v6 = connection.socket.local_addr().map_err(failed)?.is_ipv6();
+        sys::least_ttl(&connection.socket, is_v6, if deaf { u8::MAX } else { 0 }).map_err(failed)
     }
 
     /// What its peer said since this was last asked, if anything.

@@ -16,14 +16,14 @@ use rustix::io::Errno;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// What may be ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     /// The deadline.
     Timer,
-    /// SIGINT or SIGTERM.
+    /// SIGINT, SIGTERM or SIGHUP.
     Signal,
     /// Another thread.
     Waker,
@@ -85,14 +85,16 @@ impl Waiter {
         self.epoll.as_fd()
     }
 
-    /// Takes SIGINT and SIGTERM; a second SIGINT ends the program at once.
+    /// Takes SIGINT, SIGTERM and SIGHUP; a second SIGINT ends the program at once. A hang-up that was ignored when
+    /// the program began, as by `nohup`, stays ignored.
     pub(super) fn take_signals(&mut self) -> io::Result<()> {
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         let once = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&once))?;
         signal_hook::flag::register(SIGINT, once)?;
-        for signal in [SIGINT, SIGTERM] {
+        let signals = [SIGINT, SIGTERM, SIGHUP];
+        for signal in signals.into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(SIGHUP)) {
             signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
         }
         self.add(&reader, Source::Signal, EventFlags::IN)?;
@@ -169,6 +171,14 @@ impl Waiter {
         self.armed = deadline;
         Ok(())
     }
+}
+
+/// Whether a signal is ignored: the mask `SigIgn` of proc_pid_status(5) has bit `signal - 1` for it.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    u32::try_from(signal - 1).is_ok_and(|bit| mask.checked_shr(bit).unwrap_or(0) & 1 == 1)
 }
 
 /// Takes all octets that are there; says whether there were any.

@@ -147,7 +147,7 @@ pub fn json(out: &mut dyn Write, found: &Recommendation) -> io::Result<()> {
         raise: path.product.and_then(Dial::of).map(|dial| Fact::of(&dial.parameter, |value| value)),
         snippets: found.parts.iter().map(snippet).collect(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    crate::report::plain::pretty(&mut *out, &document)?;
     writeln!(out)
 }
 

@@ -234,7 +234,7 @@ fn document<'a>(found: &Found<'a>) -> Document<'a> {
 /// # Errors
 /// If `out` cannot be written to.
 pub fn json(out: &mut dyn Write, found: &Found<'_>) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &document(found))?;
+    crate::report::plain::pretty(&mut *out, &document(found))?;
     writeln!(out)
 }
 
@@ -247,7 +247,7 @@ enum Line<'a> {
 }
 
 fn line(out: &mut dyn Write, line: &Line<'_>) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, line)?;
+    crate::report::plain::compact(&mut *out, line)?;
     writeln!(out)
 }
 

@@ -197,7 +197,7 @@ pub fn json(out: &mut dyn Write, overview: &Overview) -> io::Result<()> {
         interrupted: overview.interrupted,
         connections: overview.listed.iter().map(connection).collect(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    crate::report::plain::pretty(&mut *out, &document)?;
     writeln!(out)
 }
 

@@ -240,7 +240,7 @@ fn document(asked: &Asked, result: &Result) -> Document {
 /// # Errors
 /// If `out` cannot be written to.
 pub fn json(out: &mut dyn Write, asked: &Asked, result: &Result) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &document(asked, result))?;
+    crate::report::plain::pretty(&mut *out, &document(asked, result))?;
     writeln!(out)
 }
 
@@ -253,7 +253,7 @@ enum Line {
 }
 
 fn line(out: &mut dyn Write, line: &Line) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, line)?;
+    crate::report::plain::compact(&mut *out, line)?;
     writeln!(out)
 }
 

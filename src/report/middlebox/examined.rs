@@ -46,6 +46,8 @@ pub(super) struct RefreshModel {
     text: &'static str,
     /// Whether packets that only go from here, and are not answered, count.
     one_way_out: &'static str,
+    /// Whether packets that only come from the partner, and are not answered, count.
+    one_way_in: &'static str,
     timeout_s: [Seconds; 2],
     every_s: Seconds,
     lasted_s: Seconds,
@@ -148,6 +150,7 @@ pub(super) fn refresh_model(outcome: &Outcome) -> Option<RefreshModel> {
         verdict: verdict.name(),
         text: verdict.sentence(),
         one_way_out: one_way.name(),
+        one_way_in: outcome.one_way_in().name(),
         timeout_s: [question.alive.into(), question.dead.into()],
         every_s: question.every().into(),
         lasted_s: question.tested_after(Course::Kept).into(),
@@ -230,6 +233,7 @@ fn label(one: &Refreshed) -> String {
         Form::KeepaliveOctet => "keepalive, 1 octet".to_owned(),
         Form::Ack => "pure ACK".to_owned(),
         Form::Limited(ttl) => format!("keepalive, TTL {ttl}"),
+        Form::Inward => "from the partner".to_owned(),
         Form::Data => "data".to_owned(),
     }
 }
@@ -266,6 +270,13 @@ fn remarks(verdict: Verdict, one_way: Counts, outcome: &Outcome) -> Vec<String> 
         _ => None,
     };
     lines.extend(answers.map(ToOwned::to_owned));
+    let inward = match (verdict, outcome.one_way_in()) {
+        (Verdict::NoTimeout | Verdict::Mixed | Verdict::Unknown, _) => None,
+        (_, Counts::Yes) => Some("packets from the other side alone count"),
+        (_, Counts::No | Counts::MadeAnew) => Some("packets from the other side alone do not count"),
+        _ => None,
+    };
+    lines.extend(inward.map(ToOwned::to_owned));
     if !outcome.question.partner {
         lines.push(
             "without a partner nothing was sent from the other side, and no data: whether it would get through is not \

@@ -386,7 +386,7 @@ pub fn advice(wanted: &Wanted, finding: &Finding, inward: bool) -> Vec<String> {
         Verdict::Inconclusive(Why::Budget) if !wanted.partner => {
             lines.push("--own-target lets it take longer, with more connections".to_owned());
         }
-        Verdict::Inconclusive(Why::Interrupted) => {
+        Verdict::Inconclusive(Why::Interrupted | Why::InterfaceLost) => {
             lines.push("with --journal FILE and --resume a run goes on where it was ended".to_owned());
         }
         Verdict::NoneBelowMax | Verdict::EndedByPeer { .. } | Verdict::Inconclusive(_) => {}

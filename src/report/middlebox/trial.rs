@@ -239,7 +239,7 @@ impl Journal {
             directions: asked.iter().map(|wanted| wanted.way.name()).collect(),
             mode: asked.first().map_or("full", |wanted| mode_name(wanted.mode)),
         });
-        serde_json::to_writer(&mut *out, &line)?;
+        crate::report::plain::compact(&mut *out, &line)?;
         writeln!(out)
     }
 
@@ -248,7 +248,7 @@ impl Journal {
     /// # Errors
     /// If `out` cannot be written to.
     pub fn trial(out: &mut dyn Write, trial: &Trial) -> io::Result<()> {
-        serde_json::to_writer(&mut *out, &Line::Trial(trial.into()))?;
+        crate::report::plain::compact(&mut *out, &Line::Trial(trial.into()))?;
         writeln!(out)
     }
 

@@ -217,7 +217,7 @@ enum Line<'a> {
 /// If `out` cannot be written to.
 pub fn verdicts(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     report.connections.iter().enumerate().try_for_each(|probed| {
-        serde_json::to_writer(&mut *out, &Line::Verdict(verdict_line(probed)))?;
+        crate::report::plain::compact(&mut *out, &Line::Verdict(verdict_line(probed)))?;
         writeln!(out)
     })
 }

@@ -88,9 +88,9 @@ pub fn json(out: &mut dyn Write, plan: &Plan, many: &Many, pretty: bool) -> io::
         },
     };
     if pretty {
-        serde_json::to_writer_pretty(&mut *out, &document)?;
+        crate::report::plain::pretty(&mut *out, &document)?;
     } else {
-        serde_json::to_writer(&mut *out, &document)?;
+        crate::report::plain::compact(&mut *out, &document)?;
     }
     writeln!(out)
 }

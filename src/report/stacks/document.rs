@@ -206,6 +206,6 @@ pub(super) fn write(out: &mut dyn Write, rows: Rows) -> io::Result<()> {
     };
     let requirements = Requirement::all().iter().map(RequirementModel::from).collect();
     let document = Document { schema: SCHEMA, stacks, applications, requirements };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    crate::report::plain::pretty(&mut *out, &document)?;
     writeln!(out)
 }

@@ -16,7 +16,14 @@ const COMES_NEAR: f64 = 0.8;
 
 /// The settings in one line; nothing if none fit.
 pub(in crate::report) fn line(inference: &Inference) -> Option<String> {
-    let best = inference.settings.first()?.score;
+    let at_least = inference.count.filter(|count| !count.exact).map(|count| count.value);
+    let named: Vec<String> = told(inference).into_iter().map(|one| explained(one, at_least)).collect();
+    (!named.is_empty()).then(|| format!("looks like {}", named.join("; or ")))
+}
+
+/// The settings that are worth telling a person, best first.
+pub(in crate::report) fn told(inference: &Inference) -> Vec<&Explanation> {
+    let best = inference.settings.first().map_or(0.0, |best| best.score);
     let mut told: Vec<&Explanation> = Vec::new();
     for one in &inference.settings {
         // The same settings at another HZ tell a person nothing.
@@ -27,9 +34,7 @@ pub(in crate::report) fn line(inference: &Inference) -> Option<String> {
             told.push(one);
         }
     }
-    let at_least = inference.count.filter(|count| !count.exact).map(|count| count.value);
-    let named: Vec<String> = told.iter().map(|one| explained(one, at_least)).collect();
-    (!named.is_empty()).then(|| format!("looks like {}", named.join("; or ")))
+    told
 }
 
 fn explained(explanation: &Explanation, at_least: Option<u32>) -> String {
@@ -51,7 +56,7 @@ fn explained(explanation: &Explanation, at_least: Option<u32>) -> String {
 }
 
 /// A setting, or the range of those that fit with the roundest of them.
-fn ranged(setting: Setting) -> String {
+pub(in crate::report) fn ranged(setting: Setting) -> String {
     if setting.low == setting.high {
         return seconds(setting.value);
     }

@@ -10,7 +10,7 @@ const FEW: usize = 2;
 const WEAKENING: [Worth; 3] = [Worth::Improbable, Worth::Unlikely, Worth::Doubtful];
 
 /// The line of a prober; nothing where no settings explain it, or nothing tells stacks apart.
-pub(super) fn line(inference: &Inference) -> Option<String> {
+pub(in crate::report) fn line(inference: &Inference) -> Option<String> {
     let best = inference.settings.first()?.stack;
     let all = || inference.marks.iter().chain(&inference.answering);
     let is = |mark: &Mark, worths: &[Worth]| mark.worth(best).is_some_and(|worth| worths.contains(&worth));
@@ -30,7 +30,7 @@ pub(super) fn line(inference: &Inference) -> Option<String> {
 }
 
 /// What is told of an end that only answers: the marks that tell stacks apart.
-pub(super) fn answering(marks: &[Mark]) -> Option<String> {
+pub(in crate::report) fn answering(marks: &[Mark]) -> Option<String> {
     let said: Vec<String> = marks
         .iter()
         .filter(|mark| tells(mark))

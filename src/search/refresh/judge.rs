@@ -67,6 +67,10 @@ pub enum Verdict {
     NotKeepalives,
     /// Nothing that was sent helps: connections end at an age of their own, or for another reason.
     Nothing,
+    /// The far end ended connections on which nothing was said: a timer of its own.
+    EndedByPeer,
+    /// Somebody did, and it does not show who.
+    EndedByUnknown,
     /// Connections outlived the timeout without any packet.
     NoTimeout,
     /// Connections of one kind did not end alike.
@@ -84,6 +88,8 @@ impl Verdict {
             Verdict::OnlyData => "only_data",
             Verdict::NotKeepalives => "not_keepalives",
             Verdict::Nothing => "nothing_counts",
+            Verdict::EndedByPeer => "ended_by_peer",
+            Verdict::EndedByUnknown => "ended_by_unknown",
             Verdict::NoTimeout => "no_timeout",
             Verdict::Mixed => "mixed",
             Verdict::Unknown => "unknown",
@@ -108,6 +114,15 @@ impl Verdict {
             Verdict::Nothing => {
                 "Nothing that was sent kept a connection open: they end at an age of their own, or for another reason."
             }
+            Verdict::EndedByPeer => {
+                "The far end itself ended connections on which nothing was said: that is a timer of its own (or of a \
+                 proxy in its place), which keepalives never reach, and no box that forgets. Whether keepalives count \
+                 for a box cannot be told here; a partner shows it."
+            }
+            Verdict::EndedByUnknown => {
+                "Connections on which nothing was said were ended, and it does not show by whom: the far end or a box. \
+                 Whether keepalives count cannot be told so; a partner shows it."
+            }
             Verdict::NoTimeout => {
                 "Connections outlived this timeout without any packet, so it cannot be said what keeps them open."
             }
@@ -118,7 +133,8 @@ impl Verdict {
 
     /// Whether it answers the question.
     pub const fn is_answer(self) -> bool {
-        !matches!(self, Verdict::NoTimeout | Verdict::Mixed | Verdict::Unknown)
+        use Verdict::{EndedByPeer, EndedByUnknown, Mixed, NoTimeout, Unknown};
+        !matches!(self, EndedByPeer | EndedByUnknown | NoTimeout | Mixed | Unknown)
     }
 }
 
@@ -133,6 +149,10 @@ pub enum Located {
     NoHops,
     /// Packets that draw no answer do not count for it.
     OneWay,
+    /// The far end ended connections on which nothing was said.
+    EndedByPeer,
+    /// Somebody did, and it does not show who.
+    EndedByUnknown,
     /// Connections outlived the timeout without any packet.
     NoTimeout,
     /// Hops further away count less than nearer ones, or connections did not end alike.
@@ -149,6 +169,8 @@ impl Located {
             Located::Beyond => "beyond_last_hop",
             Located::NoHops => "no_hops",
             Located::OneWay => "one_way_does_not_count",
+            Located::EndedByPeer => "ended_by_peer",
+            Located::EndedByUnknown => "ended_by_unknown",
             Located::NoTimeout => "no_timeout",
             Located::Mixed => "mixed",
             Located::Unknown => "unknown",
@@ -175,6 +197,13 @@ impl Located {
             }
             Located::OneWay => {
                 "It cannot be told where: packets that draw no answer do not count for this box.".to_owned()
+            }
+            Located::EndedByPeer => {
+                "It cannot be told where: the far end itself ended connections on which nothing was said.".to_owned()
+            }
+            Located::EndedByUnknown => {
+                "It cannot be told where: connections on which nothing was said were ended, nobody knows by whom."
+                    .to_owned()
             }
             Located::NoTimeout => {
                 "It cannot be told where: connections outlived this timeout without any packet.".to_owned()
@@ -252,16 +281,29 @@ pub(super) fn outcome(experiment: &Experiment) -> Outcome {
     // Of the control one death of two would be enough to doubt, so all must die.
     let valid = control.counts == Counts::No;
     let hops = *hops;
+    let ended = ended(experiment);
     let refresh = question.refresh.then(|| {
         let mut forms = vec![Form::Keepalive, Form::KeepaliveOctet, Form::Ack];
         forms.extend(hops.filter(|hops| *hops > 0).map(Form::Limited));
-        forms.push(Form::Data);
+        forms.extend([Form::Inward, Form::Data]);
         let all: Vec<Refreshed> = forms.into_iter().map(|form| refreshed(connections, form)).collect();
         let tried: Vec<Refreshed> =
             all.into_iter().filter(|one| lived_died(one) != (0, 0) || one.void > 0).collect();
-        (verdict(&control, &tried), one_way(valid, &tried), tried)
+        let verdict = verdict(&control, &tried);
+        let one_way = one_way(valid && ended.is_none(), &tried);
+        match ended.filter(|_| matches!(verdict, Verdict::NotKeepalives | Verdict::Unknown)) {
+            None => (verdict, one_way, tried),
+            // What died would have died so or so.
+            Some((verdict, _)) => (verdict, one_way, tried.into_iter().map(Refreshed::untold).collect()),
+        }
     });
-    let location = question.locate.then(|| location(experiment, &control));
+    let location = question.locate.then(|| {
+        let found = location(experiment, &control);
+        let untold =
+            matches!(found.located, Located::OneWay | Located::NoHops | Located::Beyond | Located::Unknown);
+        let located = ended.filter(|_| untold).map_or(found.located, |(_, located)| located);
+        Location { located, ..found }
+    });
     Outcome {
         question: *question,
         connections: connections.len(),
@@ -271,6 +313,23 @@ pub(super) fn outcome(experiment: &Experiment) -> Outcome {
         left_out: experiment.left_out.clone(),
         interrupted: experiment.interrupted,
     }
+}
+
+/// Who ended connections before anything was said on them, unless it was a box. A partner ends nothing by itself, so with
+/// one there is no doubt.
+fn ended(experiment: &Experiment) -> Option<(Verdict, Located)> {
+    let unasked = experiment.connections.iter().filter(|one| one.unasked);
+    let origins: Vec<Origin> = unasked
+        .filter_map(|one| match one.fate {
+            Some(Fate::Ended(_, origin)) if !experiment.question.partner => Some(origin),
+            _ => None,
+        })
+        .collect();
+    let any = |wanted: fn(&Origin) -> bool| origins.iter().any(wanted);
+    if any(|origin| matches!(origin, Origin::Peer(_))) {
+        return Some((Verdict::EndedByPeer, Located::EndedByPeer));
+    }
+    any(|origin| *origin == Origin::Unknown).then_some((Verdict::EndedByUnknown, Located::EndedByUnknown))
 }
 
 fn lived_died(one: &Refreshed) -> (u32, u32) {
@@ -308,6 +367,14 @@ fn refreshed(connections: &[Connection], form: Form) -> Refreshed {
         _ => Counts::Mixed,
     };
     one
+}
+
+impl Refreshed {
+    /// Its deaths say nothing.
+    fn untold(self) -> Self {
+        let counts = if self.counts == Counts::Yes { Counts::Yes } else { Counts::Unknown };
+        Self { counts, ..self }
+    }
 }
 
 fn counts(tried: &[Refreshed], wanted: impl Fn(Form) -> bool) -> Counts {
@@ -408,6 +475,14 @@ impl Outcome {
         {
             location.sender = cue.map(Sender::of);
         }
+    }
+
+    /// Whether packets that only come from the partner, and are not answered, count; unknown where none were sent.
+    pub fn one_way_in(&self) -> Counts {
+        let forms = self.refresh.iter().flat_map(|(_, _, forms)| forms);
+        let inward = forms.into_iter().find(|one| one.form == Form::Inward);
+        let valid = self.control.counts == Counts::No;
+        inward.filter(|one| valid && one.answered == 0).map_or(Counts::Unknown, |one| one.counts)
     }
 
     /// Whether all that was asked is answered.

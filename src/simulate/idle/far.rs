@@ -19,6 +19,10 @@ use crate::time::{Span, Timestamp};
 pub(super) enum Letter {
     /// To the partner: send a try on this connection.
     Send { id: Id, attempt: u8 },
+    /// To the partner: whether it is there.
+    Ask { asked: Timestamp },
+    /// From it: it is.
+    Alive { asked: Timestamp },
     /// From it: the try left.
     Sent { id: Id, attempt: u8, at: Timestamp },
     /// From it: the try could not be sent.
@@ -95,6 +99,16 @@ impl Far {
         let delay = self.partner.delay;
         self.letters.push(now.plus(delay), Letter::Send { id, attempt });
         self.letters.push(now.plus(delay.times(2)).plus(PATIENCE), Letter::NoReport { id, attempt });
+    }
+
+    /// Whether it is there. On its way nothing is lost for good.
+    pub(super) fn ask_sign(&mut self, now: Timestamp) {
+        self.letters.push(now.plus(self.partner.delay), Letter::Ask { asked: now });
+    }
+
+    /// It is.
+    pub(super) fn give_sign(&mut self, now: Timestamp, asked: Timestamp) {
+        self.letters.push(now.plus(self.partner.delay), Letter::Alive { asked });
     }
 
     fn report(&mut self, now: Timestamp, letter: Letter) {

@@ -5,8 +5,9 @@
 
 use super::{Connection, Step};
 use crate::segment::{IcmpError, Segment};
-use crate::track::event::{Answer, AnswerKind, EventKind, Mark, Party};
+use crate::track::event::{Answer, AnswerKind, EventKind, Mark};
 use crate::track::probes::{Arrival, Log, Pending, answer_to, bare_answer};
+use crate::track::side::LastSegment;
 
 impl Connection {
     /// Finds the probe that this segment answers, if any, and says so.
@@ -17,12 +18,13 @@ impl Connection {
         kind: AnswerKind,
         log: &mut Log,
     ) -> Option<u32> {
+        // Without the flag the field says nothing, and nobody takes such a segment in (RFC 9293 §3.10.7.4).
+        if kind != AnswerKind::Reset && !segment.flags.ack() {
+            return None;
+        }
         let prober = step.from.peer();
-        let (answerer, asked) = match prober {
-            Party::Client => (&self.server, &mut self.client),
-            Party::Server => (&self.client, &mut self.server),
-        };
-        let probes = self.probes.as_deref_mut()?;
+        let (asked, answerer, more) = self.both(prober);
+        let probes = more.as_mut()?.probes.as_deref_mut()?;
         if answerer.goes_back_in_time(segment) {
             return None;
         }
@@ -31,12 +33,12 @@ impl Connection {
             acknowledged: (kind != AnswerKind::Reset).then(|| asked.position(segment.ack)),
             repeats: kind == AnswerKind::Ack
                 && !segment.flags.fin()
-                && !answerer.provoked
+                && !answerer.provoked()
                 && !step.ack_is_news
-                && answerer.window == Some(segment.window),
+                && answerer.window() == Some(segment.window),
             min_rtt: asked.min_rtt(),
         };
-        let made = |probe: &Pending| answer_to(probe, segment, kind, answerer.window);
+        let made = |probe: &Pending| answer_to(probe, segment, kind, answerer.window());
         let answer = probes.answered_by(prober, arrival, made, log)?;
         // A RST or data need not be an answer: they may have been sent at about that time on their own.
         asked.learn_rtt(answer.rtt, kind == AnswerKind::Ack);
@@ -46,17 +48,15 @@ impl Connection {
     /// Some captures write an answer before its probe; their times tell.
     pub(super) fn match_answer_written_before(&mut self, probed: &Segment, step: &Step, log: &mut Log) {
         let answerer = self.side(step.from.peer());
-        let Some(last) = answerer.last.filter(|last| last.told_nothing && last.time > probed.time) else {
-            return;
-        };
-        let (at, ttl) = (last.mark(), last.ttl);
+        let answers = |last: &LastSegment| last.told_nothing && last.mark.time > probed.time;
+        let Some(LastSegment { mark: at, ttl, .. }) = answerer.last().filter(answers) else { return };
         let prober = self.side(step.from);
         let (acknowledged, min_rtt) = (prober.next(), prober.min_rtt());
         let arrival = Arrival { time: at.time, acknowledged, repeats: false, min_rtt };
         let made = |probe: &Pending| Answer { ttl, ..bare_answer(probe, AnswerKind::Ack, at) };
-        let Some(probes) = self.probes.as_deref_mut() else { return };
+        let Some(probes) = self.probes_mut() else { return };
         if probes.answered_by(step.from, arrival, made, log).is_some() {
-            self.side_mut(step.from).run = 0;
+            probes.end_run(step.from);
         }
     }
 
@@ -64,8 +64,8 @@ impl Connection {
     pub(in crate::track) fn on_icmp(&mut self, error: &IcmpError, log: &mut Log) -> bool {
         let prober = self.party_of(error.source);
         let position = self.side(prober).position(error.seq);
-        self.last = Mark { frame: error.id, time: error.time };
-        let Some(probes) = self.probes.as_deref_mut() else { return false };
+        self.keep_icmp(Mark { frame: error.id, time: error.time });
+        let Some(probes) = self.probes_mut() else { return false };
         let Some(probe) = probes.quoted_by(prober, position, error.quoted_ip_id, error.time) else {
             return false;
         };

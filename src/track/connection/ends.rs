@@ -2,7 +2,7 @@
 //!
 //! Part of [`Connection`]; owns what a RST ends and what shows that it did not.
 
-use super::{Connection, ResetSeen, Step};
+use super::{Connection, Step};
 use crate::segment::Segment;
 use crate::track::Class;
 use crate::track::classify::SETTLED;
@@ -17,19 +17,20 @@ impl Connection {
         let side = self.side(step.from);
         let established = side.acked().is_some_and(|acked| acked > step.position);
         if foreign || established {
-            self.side_mut(step.from.peer()).provoked = true;
+            self.side_mut(step.from.peer()).set_provoked(true);
         }
         if foreign {
             // Whichever life it is of, its sender lives.
-            self.side_mut(step.from.peer()).run = 0;
+            self.end_run(step.from.peer());
             return Class::Syn;
         }
         if segment.flags.ack() {
             self.learn_ack(segment, step, log);
             self.learn_round_trip(segment, step.from.peer());
-            self.side_mut(step.from.peer()).run = 0;
+            self.end_run(step.from.peer());
         }
-        self.side_mut(step.from).learn_sent(segment, step.position);
+        let (sender, rare) = self.with_rare(step.from);
+        sender.learn_sent(segment, step.position, rare);
         Class::Syn
     }
 
@@ -46,19 +47,19 @@ impl Connection {
         // its receiver challenges it and the connection goes on.
         // So does one below it where the direction that acknowledges was not captured.
         let all_seen = sender.acked().is_some();
-        let exact = sender.unanchored
+        let exact = sender.unanchored()
             || known.is_none_or(|next| step.position == next || (all_seen && step.position < next));
         let seq_offset = known
-            .filter(|_| !sender.unanchored)
+            .filter(|_| !sender.unanchored())
             .map(|next| step.position.cast_signed().wrapping_sub(next.cast_signed()));
         let at = Mark { frame: segment.id, time: segment.time };
         self.decide_candidates(segment, step, log);
         let answered = self.match_answer(segment, step, AnswerKind::Reset, log);
-        let again = self.is_reset;
+        let again = self.is_reset();
         if !again {
-            self.is_reset = true;
-            self.rare().reset = Some(ResetSeen { by: step.from, at, exact });
-            if let Some(probes) = self.probes.as_deref_mut() {
+            // From now on it is the last segment of its sender.
+            self.bits.set_reset(step.from, exact);
+            if let Some(probes) = self.probes_mut() {
                 if exact {
                     probes.on_reset(log);
                 }
@@ -76,8 +77,10 @@ impl Connection {
                 }
             }
         }
-        self.side_mut(step.from.peer()).provoked |= !exact;
-        self.side_mut(step.from.peer()).run = 0;
+        if !exact {
+            self.side_mut(step.from.peer()).set_provoked(true);
+        }
+        self.end_run(step.from.peer());
         match answered {
             Some(probe) => Class::Answer { probe, kind: AnswerKind::Reset },
             None if again => Class::StaleReset,
@@ -87,13 +90,9 @@ impl Connection {
 
     /// A RST that was not exact had no effect if anything follows that is no RST.
     pub(super) fn doubt_reset(&mut self, segment: &Segment, log: &mut Log) {
-        if !self.is_reset {
-            return;
-        }
-        let Some(doubtful) = self.rare().reset.filter(|reset| !reset.exact) else { return };
-        self.is_reset = false;
-        self.rare().reset = None;
-        if let Some(probes) = self.probes.as_deref_mut()
+        let Some(doubtful) = self.reset().filter(|reset| !reset.exact) else { return };
+        self.forget_reset();
+        if let Some(probes) = self.probes_mut()
             && probes.spoken_of()
         {
             let evidence = Mark { frame: segment.id, time: segment.time };
@@ -103,7 +102,7 @@ impl Connection {
 
     pub(super) fn on_first_fin(&mut self, segment: &Segment, step: &Step, log: &mut Log) {
         let at = Mark { frame: segment.id, time: segment.time };
-        if let Some(probes) = self.probes.as_deref_mut()
+        if let Some(probes) = self.probes_mut()
             && probes.spoken_of()
         {
             probes.emit(log, EventKind::Fin { by: step.from, at, quiet: step.quiet });
@@ -116,12 +115,13 @@ impl Connection {
     /// capture: its sender then waits for 1 s at least (RFC 6298 §2.1).
     pub(super) fn learn_round_trip(&mut self, segment: &Segment, of: Party) {
         let side = self.side_mut(of);
-        let answers_syn = side.isn.is_some_and(|isn| side.position(segment.ack) == isn + 1);
+        let answers_syn =
+            segment.flags.ack() && side.isn().is_some_and(|isn| side.position(segment.ack) == isn + 1);
         if answers_syn
-            && side.segments == 1
-            && let Some(syn) = side.last
+            && side.is_seen_once()
+            && let Some(sent) = side.last_time()
         {
-            let rtt = segment.time.since(syn.time);
+            let rtt = segment.time.since(sent);
             side.learn_rtt(rtt, rtt < SETTLED);
         }
     }

@@ -59,9 +59,9 @@ impl Probes {
         log: &mut Log,
     ) -> bool {
         let IntoWindow { closed, open, quiet, silence, rtt } = seen;
-        let zero = &mut self.waiting(party).zero_window;
+        let zero = self.waiting(party).zero_window.get_or_insert_default();
         if zero.closed != closed {
-            *zero = ZeroWindow { closed, ..ZeroWindow::default() };
+            **zero = ZeroWindow { closed, ..ZeroWindow::default() };
         }
         // The first gap is seen with part of a round trip in it.
         let first = Span::from_nanos(quiet.as_nanos() - rtt.as_nanos());
@@ -94,7 +94,7 @@ impl Probes {
 
     /// Remembers that a segment into a closed window was called a keepalive.
     pub(in crate::track) fn called_probe_at_zero_window(&mut self, party: Party, probe: u32) {
-        self.waiting(party).zero_window.called.push(probe);
+        self.waiting(party).zero_window.get_or_insert_default().called.push(probe);
     }
 
     /// The window is open again and the prober sent data: right away, if data had waited. Returns how many
@@ -109,12 +109,15 @@ impl Probes {
         if soon {
             return self.retract_at_zero_window(party, evidence, log);
         }
-        self.waiting(party).zero_window.called.clear();
+        if let Some(zero) = self.waiting(party).zero_window.as_mut() {
+            zero.called.clear();
+        }
         0
     }
 
     pub(super) fn retract_at_zero_window(&mut self, party: Party, evidence: Mark, log: &mut Log) -> u32 {
-        let called = std::mem::take(&mut self.waiting(party).zero_window.called);
+        let Some(zero) = self.waiting(party).zero_window.as_mut() else { return 0 };
+        let called = std::mem::take(&mut zero.called);
         for &probe in &called {
             self.waiting(party).pending.retain(|pending| pending.event != probe);
             self.emit(log, EventKind::Retracted { probe, kind: LookAlike::ZeroWindowProbe, evidence });

@@ -1,6 +1,7 @@
 //! The form: a line for each field, with a heading for each part.
 
-use crate::dashboard::model::{Model, Panel};
+use crate::dashboard::keymap::Action;
+use crate::dashboard::model::{Model, Panel, Screen};
 use crate::dashboard::simulation::Simulation;
 use crate::dashboard::simulation::field::{Field, Section};
 use crate::dashboard::text::shorten;
@@ -17,8 +18,10 @@ enum Line {
 
 pub(super) fn draw(model: &Model, simulation: &Simulation, pen: &mut Pen<'_>) {
     let focused = model.choices.focus == Panel::Settings;
-    let right = if pen.width() > 40 { "Enter types, < > steps" } else { "< > steps" };
-    let mut pen = pen.panel("Settings", right, focused);
+    let key = |action| model.keys.key(Screen::Simulate, action);
+    let steps = format!("{} {} steps", key(Action::Step(-1)), key(Action::Step(1)));
+    let right = if pen.width() > 40 { format!("{} types, {steps}", key(Action::Enter)) } else { steps };
+    let mut pen = pen.panel("Settings", &right, focused);
     let mut lines = Vec::new();
     let mut section = None;
     for field in Field::all(&simulation.scenario) {

@@ -11,9 +11,6 @@ use crate::track::Class;
 /// SYNs that nobody has claimed yet; a filter keeps those of others away, so this bounds what a missing one can do.
 const MOST_STRANGERS: usize = 1024;
 
-/// Connections of which the pipeline knows something at once.
-const MOST_KNOWN: usize = 4096;
-
 impl Core {
     /// Gives a frame its number, so that it is the packet's in a recording of all of them.
     pub(in crate::live::idle) fn number(&mut self) -> FrameId {
@@ -37,8 +34,6 @@ impl Core {
             }
             (None, Some(_)) => {}
         }
-        while self.pipeline.poll_event().is_some() {}
-        self.pipeline.keep_at_most(MOST_KNOWN);
         while self.pipeline.poll_event().is_some() {}
         self.pump();
     }

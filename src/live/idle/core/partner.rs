@@ -6,6 +6,7 @@ use crate::live::idle::flow::{Flow, Step};
 use crate::live::idle::{News, Translation};
 use crate::partner::client::Told;
 use crate::partner::message::{Back, Number, Welcome};
+use crate::search::{Search, Why};
 use crate::segment::Endpoint;
 
 impl Core {
@@ -39,6 +40,11 @@ impl Core {
                 self.with_test(number, |flow, steps| flow.on_ended_there(how, now, steps));
             }
             Told::Stray { seen, .. } => self.on_stray(seen.remote),
+            Told::Alive { asked } => {
+                for search in &mut self.searches {
+                    search.on_sign(now, asked);
+                }
+            }
             Told::Back { .. } | Told::Failed(_) => {}
         }
     }
@@ -73,6 +79,14 @@ impl Core {
         }
     }
 
+    /// Asks the partner for a sign of life where a search wants one.
+    pub(super) fn ask_sign(&mut self) {
+        let since = self.searches.iter().filter_map(Search::wants_sign).max();
+        if let (Some(since), Some(control)) = (since, &mut self.control) {
+            control.ask_sign(self.now, since);
+        }
+    }
+
     /// Ends the searches where the partner is gone.
     pub(super) fn look_at_partner(&mut self) {
         let Some(why) = self.control.as_ref().and_then(Control::failed) else { return };
@@ -81,7 +95,7 @@ impl Core {
         }
         self.partner_failed = Some(why.clone());
         let now = self.now;
-        self.end_all(now);
+        self.end_all(now, Why::Interrupted);
         if self.searches.is_empty() && self.experiment.is_none() {
             self.begin_closing();
         } else {

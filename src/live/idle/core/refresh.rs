@@ -35,8 +35,9 @@ impl Core {
         let welcome = self.control.as_ref().and_then(super::Control::welcome);
         let most = welcome.map_or(examine.most, |welcome| welcome.allowance.connections.min(examine.most));
         let partner = self.plan.partner.is_some();
-        let question =
-            Question { alive, dead, partner, refresh: examine.refresh, locate: examine.locate, most };
+        let inward = welcome.is_some_and(|welcome| welcome.abilities.keepalive);
+        let (refresh, locate) = (examine.refresh, examine.locate);
+        let question = Question { alive, dead, partner, inward, refresh, locate, most };
         if let Some(longest) = examine.budget.filter(|longest| question.takes() > *longest) {
             self.not_examined = Some(NotExamined::TooLong { takes: question.takes(), longest });
             return false;
@@ -87,10 +88,18 @@ impl Core {
         any
     }
 
-    /// Sends what may keep a connection open.
+    /// Sends what may keep a connection open, or asks the partner to.
     pub(super) fn refresh(&mut self, number: u32, form: Form) {
         let now = self.now;
         let flow = self.flows.get(&number);
+        if form == Form::Inward {
+            let test = flow.and_then(|flow| flow.test.as_ref()).map(|test| test.number());
+            let asked = test.zip(self.control.as_mut());
+            if !asked.is_some_and(|(test, control)| control.ask_keepalive(test)) {
+                self.with_flow(number, |flow, steps: &mut Vec<Step>| flow.on_not_refreshed(steps));
+            }
+            return;
+        }
         let ready = flow.and_then(|flow| flow.tuple.zip(flow.trace.and_then(|trace| trace.keepalive(now))));
         let Some((tuple, (before, ack, echo, mut dress))) = ready else {
             return self.with_flow(number, |flow, steps: &mut Vec<Step>| flow.on_not_sent(steps));

@@ -1,0 +1,79 @@
+//! Yes and no about one side, in one word.
+
+use crate::segment::Segment;
+use crate::track::looks::Looks;
+
+/// The lower sixteen bits are of [`Looks`], as far as it needs them; the others have a name here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Bits(u32);
+
+impl Bits {
+    /// It was seen sending.
+    pub(super) const END: u32 = 1 << 12;
+    /// Something of it was acknowledged.
+    pub(super) const ACKED: u32 = 1 << 13;
+    /// More of it was acknowledged than it was seen sending.
+    pub(super) const END_IS_LOWER: u32 = 1 << 14;
+    /// It is known where relative sequence numbers count from.
+    pub(super) const ORIGIN: u32 = 1 << 15;
+    /// Its SYN was captured.
+    pub(super) const SYN_SEEN: u32 = 1 << 16;
+    /// It sent a timestamp.
+    pub(super) const TIMESTAMP: u32 = 1 << 17;
+    /// It advertised a window.
+    pub(super) const WINDOW: u32 = 1 << 18;
+    pub(super) const UNANCHORED: u32 = 1 << 19;
+    pub(super) const PROBES_WINDOW: u32 = 1 << 20;
+    pub(super) const PROVOKED: u32 = 1 << 21;
+    pub(super) const SPOKE: u32 = 1 << 22;
+    pub(super) const FINISHED: u32 = 1 << 23;
+    pub(super) const RTT_MEASURED: u32 = 1 << 24;
+    pub(super) const TOLD_NOTHING: u32 = 1 << 25;
+    pub(super) const TAIL_PSH: u32 = 1 << 26;
+    pub(super) const TAIL_OCTET_KNOWN: u32 = 1 << 27;
+    pub(super) const TAIL_IS_OCTET: u32 = 1 << 28;
+    pub(super) const TAIL_PROBED: u32 = 1 << 29;
+    pub(super) const TAIL_PROBED_WITH_OCTET: u32 = 1 << 30;
+    pub(super) const TAIL_PROBES_WINDOW: u32 = 1 << 31;
+
+    const LOOKS: u32 = (1 << Looks::BITS) - 1;
+    const TAIL: u32 = Self::TAIL_PSH
+        | Self::TAIL_OCTET_KNOWN
+        | Self::TAIL_IS_OCTET
+        | Self::TAIL_PROBED
+        | Self::TAIL_PROBED_WITH_OCTET
+        | Self::TAIL_PROBES_WINDOW;
+
+    #[inline]
+    pub(super) fn has(self, bit: u32) -> bool {
+        self.0 & bit != 0
+    }
+
+    #[inline]
+    pub(super) fn set(&mut self, bit: u32, is: bool) {
+        self.0 = if is { self.0 | bit } else { self.0 & !bit };
+    }
+
+    /// Sets what is known of a new tail, all of it.
+    #[inline]
+    pub(super) fn set_tail(&mut self, psh: bool, octet_known: bool, is_octet: bool) {
+        self.0 &= !Self::TAIL;
+        self.set(Self::TAIL_PSH, psh);
+        self.set(Self::TAIL_OCTET_KNOWN, octet_known);
+        self.set(Self::TAIL_IS_OCTET, is_octet);
+    }
+
+    /// What its packets look like.
+    #[inline]
+    pub(super) fn looks(self) -> Looks {
+        Looks::from_bits((self.0 & Self::LOOKS) as u16)
+    }
+
+    /// Learns what a packet looks like.
+    #[inline]
+    pub(super) fn learn_looks(&mut self, segment: &Segment) {
+        let mut looks = self.looks();
+        looks.learn(segment);
+        self.0 = (self.0 & !Self::LOOKS) | u32::from(looks.bits());
+    }
+}
