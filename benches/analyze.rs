@@ -1,13 +1,16 @@
 //! What an analysis costs, step by step, over one generated capture in memory: reading alone, reading and
-//! decoding, all of the pipeline, and the pipeline with its results gathered.
+//! decoding, all of the pipeline, the pipeline with its results gathered, and the same on two threads.
 //!
 //! `cargo bench --bench analyze` measures each and then compares them in turn, so that a machine whose speed
-//! drifts still gives the ratio.
+//! drifts still gives the ratio. The last step reads the same packets with their times spread over a year: cost
+//! follows packets, not time.
 
 mod traffic;
 
+use std::convert::Infallible;
 use std::hint::black_box;
 use std::io::Cursor;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,20 +18,30 @@ use criterion::{Criterion, SamplingMode, Throughput};
 use keepscope::analysis::Collector;
 use keepscope::capture::Captures;
 use keepscope::pipeline::Pipeline;
+use keepscope::reading::Reading;
 use keepscope::segment::decode::decode;
+use keepscope::track::event::Event;
 
 /// Rounds of the comparison; in each, every step runs once.
 const ROUNDS: usize = 15;
 
 type Capture = Arc<[u8]>;
-type Step = (&'static str, fn(&Capture));
+type Step = (&'static str, fn(&Spread));
 
-const STEPS: [Step; 4] = [
-    ("bare walk", walk),
-    ("walk and decode", walk_and_decode),
-    ("walk, decode and track", pipeline),
-    ("analyze", analyze),
+const STEPS: [Step; 6] = [
+    ("bare walk", |captures| walk(&captures.hour)),
+    ("walk and decode", |captures| walk_and_decode(&captures.hour)),
+    ("walk, decode and track", |captures| pipeline(&captures.hour)),
+    ("analyze, one thread", |captures| analyze(&captures.hour, Reading::Alone)),
+    ("analyze, two threads", |captures| analyze(&captures.hour, Reading::Beside)),
+    ("analyze, a year", |captures| analyze(&captures.year, Reading::Alone)),
 ];
+
+/// The same packets in little time and in much.
+struct Spread {
+    hour: Capture,
+    year: Capture,
+}
 
 fn open(capture: &Capture) -> Captures {
     Captures::from_reader("generated", Cursor::new(Arc::clone(capture)))
@@ -50,32 +63,39 @@ fn walk_and_decode(capture: &Capture) {
 
 fn pipeline(capture: &Capture) {
     let (mut captures, mut pipeline) = (open(capture), Pipeline::new(0));
-    while let Some(frame) = captures.next_frame() {
-        black_box(pipeline.frame(&frame));
-        while let Some(event) = pipeline.poll_event() {
-            black_box(event);
-        }
-    }
+    read(Reading::Alone, &mut captures, &mut pipeline, |event| {
+        black_box(event);
+    });
     pipeline.finish();
     while let Some(event) = pipeline.poll_event() {
         black_box(event);
     }
 }
 
-fn analyze(capture: &Capture) {
+fn read(reading: Reading, captures: &mut Captures, pipeline: &mut Pipeline, mut take: impl FnMut(Event)) {
+    let read = reading.read(
+        captures,
+        pipeline,
+        |_, _| ControlFlow::Continue(()),
+        |event| {
+            take(event);
+            Ok::<_, Infallible>(())
+        },
+    );
+    read.expect("nothing fails");
+}
+
+fn analyze(capture: &Capture, reading: Reading) {
     let (mut captures, mut pipeline) = (open(capture), Pipeline::new(0));
     let (mut collector, mut kept) = (Collector::default(), Vec::new());
-    let mut take = |pipeline: &mut Pipeline| {
-        while let Some(event) = pipeline.poll_event() {
-            kept.extend(collector.on_event(&event).filter(|record| record.has_keepalives()));
-        }
+    let mut take = |event| {
+        kept.extend(collector.on_event(&event).filter(|record| record.has_keepalives()));
     };
-    while let Some(frame) = captures.next_frame() {
-        pipeline.frame(&frame);
-        take(&mut pipeline);
-    }
+    read(reading, &mut captures, &mut pipeline, &mut take);
     pipeline.finish();
-    take(&mut pipeline);
+    while let Some(event) = pipeline.poll_event() {
+        take(event);
+    }
     assert!(!kept.is_empty(), "the generated capture has keepalives");
     black_box(kept);
 }
@@ -83,10 +103,15 @@ fn analyze(capture: &Capture) {
 fn main() {
     let measuring = std::env::args().any(|argument| argument == "--bench");
     let packets = if measuring { 500_000 } else { 5_000 };
-    let plan = traffic::Plan { packets, connections: packets as u32 / 25, concurrent: 256, payload: 90 };
-    let mut octets = Vec::new();
-    traffic::write(&plan, &mut octets).expect("memory takes everything");
-    let capture = Capture::from(octets);
+    let make = |pace| {
+        let connections = packets as u32 / 25;
+        let plan = traffic::Plan { packets, connections, concurrent: 256, payload: 90, pace };
+        let mut octets = Vec::new();
+        traffic::write(&plan, &mut octets).expect("memory takes everything");
+        Capture::from(octets)
+    };
+    let year = 365 * 86_400 * 1_000_000_000 / packets;
+    let capture = Spread { hour: make(traffic::PACE), year: make(year) };
 
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("analyze");
@@ -105,7 +130,7 @@ fn main() {
 /// Runs the steps in turn and prints the median time of each, and its median ratio to the bare walk of the
 /// same round.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-fn compare(capture: &Capture, packets: u64) {
+fn compare(capture: &Spread, packets: u64) {
     let mut times = vec![Vec::with_capacity(ROUNDS); STEPS.len()];
     for _ in 0..ROUNDS {
         for ((_, step), times) in STEPS.iter().zip(&mut times) {

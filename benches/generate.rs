@@ -42,6 +42,7 @@ fn main() -> io::Result<()> {
         connections: number(2, 200_000)?,
         payload: number(3, 90)?,
         concurrent: number(4, 256)?,
+        pace: traffic::PACE,
     };
     traffic::write(&plan, &mut BufWriter::with_capacity(1 << 20, File::create(file)?))
 }

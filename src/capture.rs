@@ -20,6 +20,7 @@
 //! makes no sense; blocks that are no packets do not, but for those that Wireshark lists all the same: custom
 //! blocks, journal entries and events of system calls.
 
+mod beside;
 mod buffer;
 mod inflate;
 mod interface;
@@ -59,6 +60,9 @@ pub enum CaptureError {
     #[error("{0} captures are too many")]
     TooMany(usize),
 }
+
+/// How many captures at most are decompressed each on a thread of its own.
+const MOST_BESIDE: usize = 4;
 
 /// How far one capture has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +152,23 @@ impl Captures {
     pub fn next_frame(&mut self) -> Option<Frame<'_>> {
         let index = self.pick()?;
         self.slots.get(index)?.frame()
+    }
+
+    /// Whether the next frame can be handed out without reading: what has not arrived as a whole is not at hand, nor,
+    /// where several captures are read, is the frame behind which another capture may have its turn.
+    pub fn has_next_at_hand(&self) -> bool {
+        let alone = |(_, bound): &(usize, Turn)| *bound == merge::LAST;
+        let slot = self.current.as_ref().filter(|current| alone(current));
+        slot.and_then(|(index, _)| self.slots.get(*index)).is_some_and(Slot::has_next_at_hand)
+    }
+
+    /// From now on compressed captures are decompressed beside their reading, each on a thread of its own; not where
+    /// many are read, which may all be open at once. What is read stays the same.
+    ///
+    /// Not for input that may pause.
+    pub fn decompress_beside(&mut self) {
+        let few = self.slots.len() <= MOST_BESIDE;
+        self.slots.iter_mut().for_each(|slot| slot.beside = few);
     }
 
     /// What went wrong or was odd so far, capture by capture.

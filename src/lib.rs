@@ -14,6 +14,7 @@
 //!   does.
 //! - [`pipeline`] drives [`segment`] (decoding) and [`track`] (connections, probes, answers) for any source of
 //!   [`frame`]s.
+//! - [`reading`] brings the captures through the pipeline on as many threads as there are.
 //! - [`analysis`] gathers events into records with an outcome; [`report`] writes them.
 //! - [`stack`] is how each TCP stack behaves, as data with sources; [`keepalive`] runs it, sans-IO.
 //! - [`product`] is the same of the boxes between two stacks.
@@ -59,6 +60,7 @@ pub mod partner;
 pub mod pipeline;
 pub mod printable;
 pub mod product;
+pub mod reading;
 pub mod report;
 pub mod search;
 pub mod segment;

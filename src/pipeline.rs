@@ -3,6 +3,10 @@
 //! Owns the order of those steps, the IP fragments that wait for others, and the count of what was not read. Pure: the capture reader, the live
 //! engine and the simulator drive it alike. Uses [`crate::frame`], [`crate::segment`] and [`crate::track`].
 //!
+//! Frame by frame ([`Pipeline::frame`]) for who wants each as soon as it is there; or in batches, for who has many:
+//! [`Pipeline::halves`] gives the one that reads frames and the one that follows connections, with the same
+//! events in the same order.
+//!
 //! ```
 //! use keepscope::analysis::Collector;
 //! use keepscope::capture::Captures;
@@ -24,13 +28,17 @@
 //! # }
 //! ```
 
+mod batch;
+
 use std::collections::BTreeMap;
 
-use crate::frame::Frame;
-use crate::segment::decode::{Decoded, Fragments, Skip, decode_with};
+pub use batch::{BATCH, Batch, Decoder};
+
+use crate::frame::{Frame, FrameId};
+use crate::segment::decode::{Decoded, Skip};
 use crate::segment::{Endpoint, Segment};
 use crate::track::event::{Event, Summary};
-use crate::track::{Class, LetGo, Observed, Tracker};
+use crate::track::{AHEAD, Class, LetGo, Observed, Tracker};
 
 /// What the frames of one capture turned out to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,21 +58,22 @@ pub struct Counts {
 /// Frames in, events out.
 #[derive(Debug)]
 pub struct Pipeline {
-    tracker: Tracker,
-    fragments: Fragments,
-    counts: Vec<Counts>,
+    decoder: Decoder,
+    follower: Follower,
 }
 
 impl Pipeline {
     /// An empty pipeline; for `hash_seed` see [`Tracker::new`].
     pub fn new(hash_seed: u64) -> Self {
-        Self { tracker: Tracker::new(hash_seed), fragments: Fragments::default(), counts: Vec::new() }
+        let follower = Follower { tracker: Tracker::new(hash_seed), copies: Vec::new() };
+        Self { decoder: Decoder::default(), follower }
     }
 
     /// An empty pipeline that finds the same connections in the same frames.
     #[must_use]
     pub fn anew(&self) -> Self {
-        Self { tracker: self.tracker.anew(), fragments: Fragments::default(), counts: Vec::new() }
+        let follower = Follower { tracker: self.follower.tracker.anew(), copies: Vec::new() };
+        Self { decoder: Decoder::default(), follower }
     }
 
     /// Reads a frame. For a TCP segment, returns what it was.
@@ -80,52 +89,110 @@ impl Pipeline {
         frame: &Frame<'_>,
         show: impl FnOnce(&Segment, &Observed),
     ) -> Option<Observed> {
-        let decoded = decode_with(frame, &mut self.fragments);
-        let capture = frame.id.capture as usize;
-        if self.counts.len() <= capture {
-            self.counts.resize_with(capture + 1, Counts::default);
-        }
-        let counts = self.counts.get_mut(capture)?;
+        let decoded = self.decoder.read_one(frame);
         // By reference: a segment that is moved before it is read is in the way of its own octets.
         match &decoded {
             Decoded::Segment(segment) => {
-                counts.segments += 1;
-                let observed = self.tracker.segment(segment)?;
-                counts.copies += u64::from(observed.class == Class::Copy);
+                let observed = self.follower.tracker.segment(segment)?;
+                if observed.class == Class::Copy {
+                    self.follower.count_copy(segment.id);
+                }
                 show(segment, &observed);
                 Some(observed)
             }
             Decoded::Icmp(error) => {
-                counts.icmp_errors += 1;
-                self.tracker.icmp(error);
+                self.follower.tracker.icmp(error);
                 None
             }
-            Decoded::Skipped(reason) => {
-                *counts.skipped.entry(*reason).or_default() += 1;
-                self.pass(frame);
-                None
-            }
-            Decoded::Waiting => {
-                counts.fragments += 1;
-                self.pass(frame);
+            Decoded::Skipped(_) | Decoded::Waiting => {
+                self.follower.tracker.pass_time(frame.time);
                 None
             }
         }
     }
 
-    /// Goes on to the time of a frame that told nothing else, and counts the fragments that no longer wait.
-    #[inline(never)]
-    fn pass(&mut self, frame: &Frame<'_>) {
-        self.tracker.pass_time(frame.time);
-        self.count_given_up();
+    /// The half that reads frames into a [`Batch`], and the half that follows connections through it. Every
+    /// batch has to be followed before the next, and before [`Pipeline::finish`].
+    pub fn halves(&mut self) -> (&mut Decoder, &mut Follower) {
+        (&mut self.decoder, &mut self.follower)
     }
 
-    /// Counts the fragments that no longer wait among what was not read.
-    fn count_given_up(&mut self) {
-        while let Some(given_up) = self.fragments.take_given_up() {
-            let Some(counts) = self.counts.get_mut(given_up.capture as usize) else { continue };
-            counts.fragments = counts.fragments.saturating_sub(given_up.frames);
-            *counts.skipped.entry(given_up.reason).or_default() += given_up.frames;
+    /// The next event, if there is one.
+    #[inline]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.follower.poll_event()
+    }
+
+    /// Ends the input: every connection gets its last word.
+    pub fn finish(&mut self) {
+        self.decoder.finish();
+        self.follower.tracker.finish();
+    }
+
+    /// What was seen until now of the connection between two ends, in either order.
+    pub fn summary(&self, one: Endpoint, other: Endpoint) -> Option<Summary> {
+        self.follower.tracker.summary(one, other)
+    }
+
+    /// Follows no more connections than this at once; see [`Tracker::keep_at_most`].
+    pub fn keep_at_most(&mut self, most: usize) {
+        self.follower.tracker.keep_at_most(most);
+    }
+
+    /// How many connections were let go for that.
+    pub fn let_go(&self) -> LetGo {
+        self.follower.tracker.let_go()
+    }
+
+    /// How many connections have been seen.
+    pub fn connections(&self) -> u64 {
+        self.follower.tracker.connections()
+    }
+
+    /// What the frames of one capture turned out to be.
+    pub fn counts(&self, capture: usize) -> Counts {
+        let copies = self.follower.copies.get(capture).copied().unwrap_or(0);
+        Counts { copies, ..self.decoder.counts(capture) }
+    }
+}
+
+/// The half of the pipeline that follows connections.
+#[derive(Debug)]
+pub struct Follower {
+    tracker: Tracker,
+    /// Copies of segments read before, by capture.
+    copies: Vec<u64>,
+}
+
+impl Follower {
+    /// Reads the segments of a batch, in order.
+    ///
+    /// Where connections are many, a segment waits longer for what is known of its connection to come from memory
+    /// than all the rest takes; so a few are looked up together before the first of them is read.
+    pub fn follow(&mut self, batch: &Batch) {
+        let mut passed = batch.passed().iter();
+        for few in batch.decoded().chunks(AHEAD) {
+            let segments = few.iter().map(|decoded| match decoded {
+                Decoded::Segment(segment) => Some(segment),
+                _ => None,
+            });
+            let hints = self.tracker.look_ahead(segments);
+            for (decoded, hint) in few.iter().zip(hints) {
+                match decoded {
+                    Decoded::Segment(segment) => {
+                        let observed = self.tracker.segment_hinted(segment, hint);
+                        if observed.is_some_and(|observed| observed.class == Class::Copy) {
+                            self.count_copy(segment.id);
+                        }
+                    }
+                    Decoded::Icmp(error) => {
+                        self.tracker.icmp(error);
+                    }
+                    Decoded::Skipped(_) | Decoded::Waiting => {
+                        passed.next().iter().for_each(|time| self.tracker.pass_time(**time));
+                    }
+                }
+            }
         }
     }
 
@@ -135,35 +202,14 @@ impl Pipeline {
         self.tracker.poll_event()
     }
 
-    /// Ends the input: every connection gets its last word.
-    pub fn finish(&mut self) {
-        self.fragments.finish();
-        self.count_given_up();
-        self.tracker.finish();
-    }
-
-    /// What was seen until now of the connection between two ends, in either order.
-    pub fn summary(&self, one: Endpoint, other: Endpoint) -> Option<Summary> {
-        self.tracker.summary(one, other)
-    }
-
-    /// Follows no more connections than this at once; see [`Tracker::keep_at_most`].
-    pub fn keep_at_most(&mut self, most: usize) {
-        self.tracker.keep_at_most(most);
-    }
-
-    /// How many connections were let go for that.
-    pub fn let_go(&self) -> LetGo {
-        self.tracker.let_go()
-    }
-
-    /// How many connections have been seen.
-    pub fn connections(&self) -> u64 {
-        self.tracker.connections()
-    }
-
-    /// What the frames of one capture turned out to be.
-    pub fn counts(&self, capture: usize) -> Counts {
-        self.counts.get(capture).cloned().unwrap_or_default()
+    #[cold]
+    fn count_copy(&mut self, frame: FrameId) {
+        let capture = frame.capture as usize;
+        if self.copies.len() <= capture {
+            self.copies.resize(capture + 1, 0);
+        }
+        if let Some(copies) = self.copies.get_mut(capture) {
+            *copies += 1;
+        }
     }
 }

@@ -10,6 +10,7 @@
 //!                                           └─ probes    which probes wait for what ─── Event
 //! ```
 
+mod ahead;
 mod classify;
 mod connection;
 mod duplicate;
@@ -28,6 +29,7 @@ mod tuple;
 
 use std::collections::VecDeque;
 
+pub use self::ahead::{AHEAD, Hint};
 use self::connection::{Connection, is_first_syn};
 use self::duplicate::Duplicates;
 use self::event::{AnswerKind, ConnectionId, Event, LookAlike, Party, Summary};
@@ -200,8 +202,14 @@ impl Tracker {
     /// Returns nothing only if the table lost an entry it just made, which cannot happen.
     #[inline]
     pub fn segment(&mut self, segment: &Segment) -> Option<Observed> {
+        self.segment_hinted(segment, self.table.hint(segment.source, segment.destination))
+    }
+
+    /// Reads a segment that was [looked up](Tracker::look_ahead) before.
+    #[inline]
+    pub fn segment_hinted(&mut self, segment: &Segment, hint: Hint) -> Option<Observed> {
         self.pass_time(segment.time);
-        let slot = self.slot_of(segment);
+        let slot = self.slot_of(segment, hint);
         if self.duplicates.is_copy(segment) {
             return self.table.get_mut(slot).map(|connection| connection.on_copy(segment));
         }
@@ -355,8 +363,8 @@ impl Tracker {
 
     /// The entry for a segment's 4-tuple, made if there is none.
     #[inline]
-    fn slot_of(&mut self, segment: &Segment) -> Slot {
-        match self.table.find(segment.source, segment.destination) {
+    fn slot_of(&mut self, segment: &Segment, hint: Hint) -> Slot {
+        match self.table.find_hinted(segment.source, segment.destination, hint) {
             Some(slot) => slot,
             None => self.begin_life(segment),
         }

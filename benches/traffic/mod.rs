@@ -9,8 +9,8 @@ use std::io::{self, Write};
 const EXCHANGE: u8 = 12;
 /// One in so many exchanges is a keepalive instead.
 const KEEPALIVE_EVERY: u64 = 32;
-/// Nanoseconds between two packets.
-const PACE: u64 = 50_000;
+/// Nanoseconds between two packets of a busy network.
+pub const PACE: u64 = 50_000;
 
 const SYN: u8 = 0x02;
 const PSH: u8 = 0x08;
@@ -27,6 +27,8 @@ pub struct Plan {
     pub concurrent: u32,
     /// Octets of data in an average segment.
     pub payload: u32,
+    /// Nanoseconds between two packets.
+    pub pace: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -150,14 +152,13 @@ pub fn write(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
             busy[turn] = pick(&mut random);
         }
         record.clear();
-        put_record(&mut record, packet, number as u32, &sent, acked);
+        put_record(&mut record, packet, packet * plan.pace, number as u32, &sent, acked);
         out.write_all(&record)?;
     }
     out.flush()
 }
 
-fn put_record(record: &mut Vec<u8>, packet: u64, number: u32, sent: &Sent, acked: u32) {
-    let nanos = packet * PACE;
+fn put_record(record: &mut Vec<u8>, packet: u64, nanos: u64, number: u32, sent: &Sent, acked: u32) {
     let ipv6 = number % 8 == 7;
     let ip_header: u32 = if ipv6 { 40 } else { 20 };
     let length = 14 + ip_header + 32 + sent.len;

@@ -2,11 +2,12 @@
 //!
 //! Owns [`Buffer`]: it knows the offset of every octet, never reads while what is asked for is already there
 //! (so a pipe is never waited for without need), and keeps what was read when reading fails. Uses
-//! [`super::source`] and [`super::inflate`].
+//! [`super::source`], [`super::inflate`] and [`super::beside`].
 
 use std::io;
 use std::ops::Range;
 
+use super::beside::Beside;
 use super::inflate::{Gzip, Xz, Zstd};
 use super::source::{Input, Raw};
 
@@ -86,6 +87,12 @@ impl Buffer {
         self.input.raw_count()
     }
 
+    /// Where the end of a file that is not compressed was met, if it was.
+    pub(super) fn end_of_plain_file(&self) -> Option<u64> {
+        let met = self.at_end && self.failure.is_none() && matches!(self.input, Input::Plain(_));
+        met.then(|| self.raw_count())
+    }
+
     /// Whether reading stopped for another reason than that everything was read.
     pub(super) fn has_failed(&self) -> bool {
         self.failure.is_some()
@@ -96,8 +103,9 @@ impl Buffer {
         self.failure.take()
     }
 
-    /// Takes everything from the current octet on as compressed and goes on with what is in it, from offset 0.
-    pub(super) fn decompress(&mut self, compression: Compression) -> io::Result<()> {
+    /// Takes everything from the current octet on as compressed and goes on with what is in it, from offset 0; on
+    /// another thread if `beside`.
+    pub(super) fn decompress(&mut self, compression: Compression, beside: bool) -> io::Result<()> {
         let head = self.available().to_vec();
         self.input = match std::mem::replace(&mut self.input, Input::Closed) {
             Input::Plain(raw) => match compression {
@@ -107,6 +115,9 @@ impl Buffer {
             },
             other => other,
         };
+        if beside {
+            self.input = Input::Beside(Beside::start(std::mem::replace(&mut self.input, Input::Closed))?);
+        }
         self.start = 0;
         self.end = 0;
         self.offset = 0;

@@ -10,6 +10,9 @@ use crate::time::Timestamp;
 /// When a capture is due, and which; captures of the same time go by index.
 pub(super) type Turn = (Timestamp, usize);
 
+/// After every turn there is.
+pub(super) const LAST: Turn = (Timestamp::from_nanos(i64::MAX), usize::MAX);
+
 /// Who is next: captures that wait to be opened, and open ones with a packet ready.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
@@ -55,8 +58,7 @@ impl Schedule {
 
     /// Up to this turn, a capture that is being read stays the next one.
     pub(super) fn bound(&self) -> Turn {
-        let last = (Timestamp::from_nanos(i64::MAX), usize::MAX);
-        let ready = self.ready.peek().map_or(last, |Reverse(turn)| *turn);
+        let ready = self.ready.peek().map_or(LAST, |Reverse(turn)| *turn);
         self.waiting.last().map_or(ready, |waiting| ready.min(*waiting))
     }
 }

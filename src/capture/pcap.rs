@@ -84,6 +84,17 @@ impl Pcap {
         }
     }
 
+    /// Whether a whole record is there.
+    pub(super) fn has_next(&self, available: &[u8]) -> bool {
+        let captured = available.get(8..12).map(|field| match self.big_endian {
+            true => BigEndian::read_u32(field),
+            false => LittleEndian::read_u32(field),
+        });
+        captured
+            .and_then(|captured| usize::try_from(captured).ok()?.checked_add(self.record_header))
+            .is_some_and(|length| length <= available.len())
+    }
+
     #[inline]
     fn record<B: ByteOrder>(&self, buffer: &mut Buffer, log: &mut Log, number: &mut u64) -> Option<Record> {
         let this = *number + 1;

@@ -120,6 +120,22 @@ impl Pcapng {
         }
     }
 
+    /// Whether a whole packet is there, of the kind that everybody writes; of others the answer is no.
+    pub(super) fn has_next(&self, available: &[u8]) -> bool {
+        let field = |at: usize| {
+            let octets = *available.get(at..)?.first_chunk::<4>()?;
+            Some(if self.big_endian { u32::from_be_bytes(octets) } else { u32::from_le_bytes(octets) })
+        };
+        let (Some(kind), Some(length), Some(captured)) = (field(0), field(4), field(20)) else {
+            return false;
+        };
+        // Head, interface, time and lengths before the packet, and the length again behind it.
+        let fits = u64::from(captured) + 32 <= u64::from(length);
+        kind == ENHANCED_PACKET
+            && fits
+            && usize::try_from(length).is_ok_and(|length| length <= available.len())
+    }
+
     #[inline]
     fn block<B: ByteOrder>(&mut self, buffer: &mut Buffer, log: &mut Log, number: &mut u64) -> Block {
         if !buffer.have(BLOCK_HEAD) {

@@ -275,6 +275,11 @@ impl Log {
         &self.problems
     }
 
+    /// Whether a problem of this kind was recorded.
+    pub(super) fn has(&self, kind: ProblemKind) -> bool {
+        self.problems.iter().any(|problem| problem.kind == kind)
+    }
+
     /// From now on offsets count octets of the decompressed stream.
     pub(super) fn set_decompressed(&mut self) {
         self.decompressed = true;

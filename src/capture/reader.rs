@@ -23,17 +23,20 @@ pub(super) struct Reader {
     format: Format,
     number: u64,
     record: Record,
+    /// What is compressed is decompressed on a thread of its own.
+    beside: bool,
     /// Of a capture that has ended.
     dropped: u64,
 }
 
 impl Reader {
-    pub(super) fn new(raw: Raw, buffer_size: usize) -> Self {
+    pub(super) fn new(raw: Raw, buffer_size: usize, beside: bool) -> Self {
         Self {
             buffer: Buffer::new(raw, buffer_size),
             format: Format::Unknown,
             number: 0,
             record: Record::NONE,
+            beside,
             dropped: 0,
         }
     }
@@ -59,6 +62,15 @@ impl Reader {
         self.dropped = self.counted_drops();
         self.format = Format::Ended;
         false
+    }
+
+    /// Whether the packet after this is in the buffer as a whole.
+    pub(super) fn has_next_at_hand(&self) -> bool {
+        match &self.format {
+            Format::Pcap(pcap) => pcap.has_next(self.buffer.available()),
+            Format::Pcapng(pcapng) => pcapng.has_next(self.buffer.available()),
+            Format::Unknown | Format::Ended => false,
+        }
     }
 
     fn counted_drops(&self) -> u64 {
@@ -100,6 +112,11 @@ impl Reader {
         self.counted_drops()
     }
 
+    /// Where the end of the file was met, if it is not compressed and nothing else ended the reading.
+    pub(super) fn end_of_plain_file(&self) -> Option<u64> {
+        self.buffer.end_of_plain_file()
+    }
+
     /// Octets taken from the stored file so far.
     pub(super) fn raw_count(&self) -> u64 {
         self.buffer.raw_count()
@@ -110,7 +127,7 @@ impl Reader {
         let Some(mut magic) = self.magic(log) else { return Format::Ended };
         if let Some(compression) = compression(magic) {
             log.set_decompressed();
-            if let Err(error) = self.buffer.decompress(compression) {
+            if let Err(error) = self.buffer.decompress(compression, self.beside) {
                 log.report(ProblemKind::DecompressionFailed, Place::default(), || error.to_string());
                 return Format::Ended;
             }

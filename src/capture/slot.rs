@@ -5,7 +5,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use super::problem::{Log, Problem};
+use super::problem::{Log, Place, Problem, ProblemKind};
 use super::reader::Reader;
 use super::source::Source;
 use crate::frame::{Frame, FrameId};
@@ -25,6 +25,8 @@ pub(super) struct Slot {
     raw_count: u64,
     dropped: u64,
     size: Option<u64>,
+    /// Once it is opened, it is decompressed on a thread of its own.
+    pub(super) beside: bool,
 }
 
 impl Slot {
@@ -32,7 +34,7 @@ impl Slot {
         let name = if path.as_os_str() == "-" { "standard input".into() } else { path.to_string_lossy() };
         let mut log = Log::new(index, &name);
         let (source, size) = Source::locate(path, &mut log);
-        Self { index, source, reader: None, log, frames: 0, raw_count: 0, dropped: 0, size }
+        Self { index, source, reader: None, log, frames: 0, raw_count: 0, dropped: 0, size, beside: false }
     }
 
     pub(super) fn for_stream(index: u32, name: &str, stream: Box<dyn Read + Send>) -> Self {
@@ -46,6 +48,7 @@ impl Slot {
             raw_count: 0,
             dropped: 0,
             size: None,
+            beside: false,
         }
     }
 
@@ -57,13 +60,13 @@ impl Slot {
     /// The time of the first packet, for a capture that can be looked into without reading it.
     pub(super) fn first_time(&self) -> Option<Timestamp> {
         let mut log = self.log.scratch();
-        let mut reader = Reader::new(self.source.peek(&mut log)?, PEEK_BUFFER);
+        let mut reader = Reader::new(self.source.peek(&mut log)?, PEEK_BUFFER, false);
         reader.advance(&mut log).then(|| reader.record().time)
     }
 
     /// Begins to read; [`Slot::advance`] goes to the first packet.
     pub(super) fn open(&mut self) {
-        self.reader = self.source.open(&mut self.log).map(|raw| Reader::new(raw, READ_BUFFER));
+        self.reader = self.source.open(&mut self.log).map(|raw| Reader::new(raw, READ_BUFFER, self.beside));
     }
 
     /// Goes on to the next packet and gives its time; `None` at the end, when everything held is let go.
@@ -78,12 +81,30 @@ impl Slot {
         None
     }
 
+    /// Whether the packet after this can be gone on to without reading.
+    pub(super) fn has_next_at_hand(&self) -> bool {
+        self.reader.as_ref().is_some_and(Reader::has_next_at_hand)
+    }
+
     #[cold]
     fn finish(&mut self) {
+        self.compare_size();
         self.log.finish();
         self.raw_count = self.raw_count();
         self.dropped = self.dropped();
         self.reader = None;
+    }
+
+    /// A file that ended before what was its length is not whole, also where it ends with a whole packet.
+    fn compare_size(&mut self) {
+        let ended_at = self.reader.as_ref().and_then(Reader::end_of_plain_file);
+        let (Some(ended_at), Some(size)) = (ended_at, self.size) else { return };
+        if ended_at < size && !self.log.has(ProblemKind::CutOff) {
+            let place = Place { packet: None, offset: Some(ended_at) };
+            self.log.report(ProblemKind::CutOff, place, || {
+                format!("the file became shorter while it was read: {ended_at} of {size} octets are there")
+            });
+        }
     }
 
     /// The packet that [`Slot::advance`] went to.

@@ -1,12 +1,14 @@
 //! Where the octets of one capture come from.
 //!
 //! Owns opening ([`Source`]), the counted raw stream ([`Raw`]) and the choice between plain and compressed
-//! input ([`Input`]). Uses [`super::inflate`] and [`super::problem`].
+//! input ([`Input`]). Uses [`super::inflate`], [`super::beside`] and
+//! [`super::problem`].
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
+use super::beside::Beside;
 use super::inflate::{Gzip, Xz, Zstd};
 use super::problem::{Log, Place, ProblemKind};
 
@@ -140,6 +142,8 @@ pub(super) enum Input {
     Gzip(Box<Gzip>),
     Zstd(Box<Zstd>),
     Xz(Box<Xz>),
+    /// One of these, on a thread of its own.
+    Beside(Beside),
     /// Nothing more to come.
     Closed,
 }
@@ -151,6 +155,7 @@ impl Input {
             Input::Gzip(gzip) => gzip.read(into),
             Input::Zstd(zstd) => zstd.read(into),
             Input::Xz(xz) => xz.read(into),
+            Input::Beside(beside) => beside.read(into),
             Input::Closed => Ok(0),
         }
     }
@@ -162,6 +167,7 @@ impl Input {
             Input::Gzip(gzip) => gzip.raw_count(),
             Input::Zstd(zstd) => zstd.raw_count(),
             Input::Xz(xz) => xz.raw_count(),
+            Input::Beside(beside) => beside.raw_count(),
             Input::Closed => 0,
         }
     }

@@ -1,10 +1,12 @@
 //! `keepscope analyze`: captures in, findings out.
 
 mod annotated;
+mod teller;
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufWriter, Write};
+use std::num::NonZero;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,17 +15,18 @@ use clap::{Args, ValueEnum};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::annotated::{Annotated, Written};
+use self::teller::{Choice, Sink, Teller};
 use super::progress::Progress;
 use super::{Color, Exit, complain, live_input};
 use crate::analysis::filter::Filter;
-use crate::analysis::{Collector, ConnectionRecord};
 use crate::capture::{Captures, ProblemKind};
 use crate::pipeline::Pipeline;
+use crate::reading::Reading;
 use crate::report::ladder::Ladder;
-use crate::report::text::{Style, Totals};
+use crate::report::text::Totals;
 use crate::report::{CaptureReport, csv, html, json, jsonl, let_go, text};
 use crate::track::MOST_CONNECTIONS;
-use crate::track::event::{ConnectionId, Event, EventKind};
+use crate::track::event::ConnectionId;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -83,6 +86,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = MOST_CONNECTIONS as u64)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=MAX_CONNECTIONS))]
     max_connections: u64,
+
+    /// Threads to read files with: 2 read ahead on one while connections are followed on the other. As many as there
+    /// are processors, if not given; the output is the same
+    #[arg(long, value_name = "N", value_parser = threads)]
+    threads: Option<NonZero<usize>>,
 
     /// Show no progress
     #[arg(long, short)]
@@ -164,6 +172,11 @@ pub(super) fn run(arguments: Arguments) -> io::Result<Exit> {
     Ok(analysis.write(annotated, &interrupted).unwrap_or(exit))
 }
 
+/// Reads a number of threads.
+fn threads(text: &str) -> Result<NonZero<usize>, &'static str> {
+    text.parse().ok().filter(|threads: &NonZero<usize>| threads.get() <= 2).ok_or("1 or 2")
+}
+
 /// Lets a signal end the reading. Without a handler the process ends at once, which is no worse.
 fn catch_signals(interrupted: &Arc<AtomicBool>, writes: bool) {
     if writes {
@@ -178,54 +191,14 @@ fn catch_signals(interrupted: &Arc<AtomicBool>, writes: bool) {
 
 /// A run of the command.
 struct Analysis<W: Write> {
-    choice: Choice,
-    format: Format,
-    style: Style,
+    teller: Teller<W>,
     progress: Progress,
     captures: Captures,
     pipeline: Pipeline,
     ladder: Option<Ladder>,
-    sink: Sink,
-    with_keepalives: u64,
-    /// Records are needed after they were shown.
-    keeps: bool,
-    out: W,
     /// Whether somebody may be waiting for each line.
     live: bool,
-}
-
-/// Where events go on their way to the output.
-struct Sink {
-    collector: Collector,
-    kept: Vec<ConnectionRecord>,
-    held: HashMap<ConnectionId, Held>,
-}
-
-/// The events of a connection that may not be written yet, or never.
-enum Held {
-    /// Not known yet whether the connection is wanted.
-    Waiting(Vec<Event>),
-    Wanted,
-    Unwanted,
-}
-
-/// Which connections are shown.
-struct Choice {
-    filter: Filter,
-    connection: Option<ConnectionId>,
-    all: bool,
-}
-
-impl Choice {
-    fn includes(&self, record: &ConnectionRecord) -> bool {
-        match self.connection {
-            Some(id) => record.id == id,
-            None => {
-                (self.all || record.has_keepalives() || self.filter.wants_no_keepalive())
-                    && self.filter.passes(record)
-            }
-        }
-    }
+    reading: Reading,
 }
 
 impl<W: Write> Analysis<W> {
@@ -235,46 +208,40 @@ impl<W: Write> Analysis<W> {
         // Unpredictable, so that no capture can be made to collide; results do not depend on it.
         let mut pipeline = Pipeline::new(RandomState::new().hash_one(0));
         pipeline.keep_at_most(arguments.max_connections as usize);
-        Self {
+        let teller = Teller {
             choice: Choice { filter: arguments.filter.unwrap_or_default(), connection, all: arguments.all },
             format: arguments.format,
             style: arguments.color.style(),
+            sink: Sink::default(),
+            with_keepalives: 0,
+            keeps: arguments.write.is_some(),
+            out,
+        };
+        Self {
+            teller,
             progress: Progress::new(!arguments.quiet),
             captures,
             pipeline,
             ladder: connection.filter(|_| wants_ladder).map(Ladder::new),
-            sink: Sink { collector: Collector::default(), kept: Vec::new(), held: HashMap::new() },
-            with_keepalives: 0,
-            keeps: arguments.write.is_some(),
-            out,
             live,
+            reading: if live { Reading::Live } else { Reading::of_files(arguments.threads) },
         }
     }
 
     /// Reads all frames; streaming formats write as they go.
     fn read(&mut self, interrupted: &AtomicBool) -> io::Result<()> {
-        match self.format {
-            Format::Jsonl => jsonl::header(&mut self.out)?,
-            Format::Csv => csv::header(&mut self.out)?,
+        match self.teller.format {
+            Format::Jsonl => jsonl::header(&mut self.teller.out)?,
+            Format::Csv => csv::header(&mut self.teller.out)?,
             Format::Text | Format::Json | Format::Html => {}
         }
         if self.live {
-            self.out.flush()?;
+            self.teller.out.flush()?;
         }
-        while let Some(frame) = self.captures.next_frame() {
-            match self.ladder.as_mut() {
-                None => self.pipeline.frame(&frame),
-                Some(ladder) => {
-                    self.pipeline.frame_shown(&frame, |segment, observed| ladder.segment(segment, observed))
-                }
-            };
-            self.take_events()?;
-            if self.progress.is_due() {
-                self.progress.show(&self.captures);
-            }
-            if !self.live && interrupted.load(Ordering::Relaxed) {
-                break;
-            }
+        if self.ladder.is_some() {
+            self.read_shown(interrupted)?
+        } else {
+            self.read_ahead(interrupted)?
         }
         self.pipeline.finish();
         self.take_events()?;
@@ -282,91 +249,73 @@ impl<W: Write> Analysis<W> {
         Ok(())
     }
 
+    /// Reads frame by frame, and shows each segment to the ladder.
+    fn read_shown(&mut self, interrupted: &AtomicBool) -> io::Result<()> {
+        while let Some(frame) = self.captures.next_frame() {
+            self.pipeline.frame_shown(&frame, |segment, observed| {
+                if let Some(ladder) = self.ladder.as_mut() {
+                    ladder.segment(segment, observed);
+                }
+            });
+            self.take_events()?;
+            if self.progress.is_due(1) {
+                self.progress.show(&self.captures);
+            }
+            if !self.live && interrupted.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads as fast as can be.
+    fn read_ahead(&mut self, interrupted: &AtomicBool) -> io::Result<()> {
+        let live = self.live;
+        let Self { reading, captures, pipeline, progress, teller, .. } = self;
+        let go_on = |captures: &Captures, frames: usize| {
+            if progress.is_due(frames) {
+                progress.show(captures);
+            }
+            let stop = !live && interrupted.load(Ordering::Relaxed);
+            if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        reading.read(captures, pipeline, go_on, |event| {
+            teller.take(event)?;
+            if live { teller.out.flush() } else { Ok(()) }
+        })
+    }
+
     fn take_events(&mut self) -> io::Result<()> {
         let mut any = false;
         while let Some(event) = self.pipeline.poll_event() {
             any = true;
-            self.take(event)?;
+            if let Some(ladder) = self.ladder.as_mut() {
+                ladder.event(&event);
+            }
+            self.teller.take(event)?;
         }
-        if any && self.live { self.out.flush() } else { Ok(()) }
+        if any && self.live { self.teller.out.flush() } else { Ok(()) }
     }
+}
 
-    fn take(&mut self, event: Event) -> io::Result<()> {
-        if let Some(ladder) = self.ladder.as_mut() {
-            ladder.event(&event);
-        }
-        let finished = self.sink.collector.on_event(&event);
-        if let Some(record) = &finished {
-            self.with_keepalives += u64::from(record.has_keepalives());
-            let is_streamed = matches!(self.format, Format::Jsonl | Format::Csv);
-            if self.keeps && is_streamed && self.choice.includes(record) {
-                self.sink.kept.push(record.clone());
-            }
-        }
-        match (self.format, finished) {
-            (Format::Jsonl, finished) => self.stream(event, finished),
-            (Format::Csv, Some(record)) if self.choice.includes(&record) => {
-                csv::connection(&mut self.out, &record)
-            }
-            (Format::Text | Format::Json | Format::Html, Some(record)) if self.choice.includes(&record) => {
-                self.sink.kept.push(record);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Writes an event as a line as soon as it is certain that its connection is wanted.
-    fn stream(&mut self, event: Event, finished: Option<ConnectionRecord>) -> io::Result<()> {
-        let id = event.connection;
-        if let Some(record) = finished {
-            let held = self.sink.held.remove(&id);
-            // A connection that was spoken of gets its last word, even if its only probe was retracted.
-            if !matches!(held, Some(Held::Wanted)) && !self.choice.includes(&record) {
-                return Ok(());
-            }
-            if let Some(Held::Waiting(events)) = held {
-                events.iter().try_for_each(|event| jsonl::event(&mut self.out, event))?;
-            }
-            return jsonl::last(&mut self.out, id, event.number, &record);
-        }
-        let held = self.sink.held.entry(id).or_insert_with(|| Held::Waiting(Vec::new()));
-        match held {
-            Held::Unwanted => Ok(()),
-            Held::Wanted => jsonl::event(&mut self.out, &event),
-            Held::Waiting(events) => {
-                match self.choice.decides(&event) {
-                    Some(false) => *held = Held::Unwanted,
-                    Some(true) => {
-                        let earlier = std::mem::take(events);
-                        *held = Held::Wanted;
-                        earlier.iter().try_for_each(|event| jsonl::event(&mut self.out, event))?;
-                        jsonl::event(&mut self.out, &event)?;
-                    }
-                    None => events.push(event),
-                }
-                Ok(())
-            }
-        }
-    }
-
+impl<W: Write> Analysis<W> {
     /// Writes the result and says how the reading went.
     fn report(&mut self, stopped: bool) -> io::Result<Exit> {
         let captures = CaptureReport::of(&self.captures, &self.pipeline);
         let totals = Totals {
             connections: self.pipeline.connections(),
-            with_keepalives: self.with_keepalives,
-            chosen: self.choice.connection.is_some() || self.choice.filter != Filter::default(),
+            with_keepalives: self.teller.with_keepalives,
+            chosen: self.teller.choice.connection.is_some() || self.teller.choice.filter != Filter::default(),
             let_go: self.pipeline.let_go(),
         };
-        let kept = &self.sink.kept;
-        match (self.format, &self.ladder) {
-            (Format::Json, _) => json::write(&mut self.out, &captures, totals.let_go, kept)?,
+        let kept = &self.teller.sink.kept;
+        match (self.teller.format, &self.ladder) {
+            (Format::Json, _) => json::write(&mut self.teller.out, &captures, totals.let_go, kept)?,
             (Format::Jsonl, _) => {
-                jsonl::let_go(&mut self.out, totals.let_go)?;
-                jsonl::captures(&mut self.out, &captures)?;
+                jsonl::let_go(&mut self.teller.out, totals.let_go)?;
+                jsonl::captures(&mut self.teller.out, &captures)?;
             }
-            (Format::Html, _) => html::write(&mut self.out, &captures, kept, totals)?,
+            (Format::Html, _) => html::write(&mut self.teller.out, &captures, kept, totals)?,
             (Format::Csv, _) => {
                 if let Some(sentence) = let_go::sentence(totals.let_go) {
                     complain(&format!("note: {sentence}"));
@@ -374,12 +323,14 @@ impl<W: Write> Analysis<W> {
             }
             (Format::Text, Some(ladder)) => {
                 for record in kept {
-                    ladder.write(&mut self.out, record, self.style)?;
+                    ladder.write(&mut self.teller.out, record, self.teller.style)?;
                 }
             }
-            (Format::Text, None) => text::write(&mut self.out, &captures, kept, totals, self.style)?,
+            (Format::Text, None) => {
+                text::write(&mut self.teller.out, &captures, kept, totals, self.teller.style)?
+            }
         }
-        self.out.flush()?;
+        self.teller.out.flush()?;
         let mut exit = Exit::Done;
         let ends_early = |kind| matches!(kind, ProblemKind::CutOff | ProblemKind::Empty);
         let problems = captures.iter().flat_map(|capture| &capture.problems);
@@ -391,7 +342,7 @@ impl<W: Write> Analysis<W> {
         if captures.iter().any(CaptureReport::is_damaged) {
             exit = Exit::BadInput;
         }
-        if let Some(ConnectionId(wanted)) = self.choice.connection
+        if let Some(ConnectionId(wanted)) = self.teller.choice.connection
             && wanted > totals.connections
         {
             let there = match totals.connections {
@@ -406,12 +357,13 @@ impl<W: Write> Analysis<W> {
 
     /// Writes the packets of the connections that were shown; returns the exit code where that changes it.
     fn write(&mut self, annotated: Annotated, interrupted: &AtomicBool) -> Option<Exit> {
-        if self.choice.connection.is_some() && self.sink.kept.is_empty() {
+        if self.teller.choice.connection.is_some() && self.teller.sink.kept.is_empty() {
             // That there is no such connection has been told.
             return None;
         }
         let pipeline = self.pipeline.anew();
-        match annotated.write(&self.sink.kept, &self.captures, pipeline, &mut self.progress, interrupted) {
+        let kept = &self.teller.sink.kept;
+        match annotated.write(kept, &self.captures, pipeline, &mut self.progress, interrupted) {
             Ok(Written::Done(note)) => {
                 if let Some(note) = note {
                     complain(&format!("note: {note}"));
@@ -426,21 +378,6 @@ impl<W: Write> Analysis<W> {
                 complain(&format!("error: {problem}"));
                 Some(Exit::BadInput)
             }
-        }
-    }
-}
-
-impl Choice {
-    /// Whether an event decides that its connection is wanted, or that it is not.
-    fn decides(&self, event: &Event) -> Option<bool> {
-        if let Some(id) = self.connection {
-            return Some(event.connection == id);
-        }
-        match &event.kind {
-            EventKind::Opened(opened) if !self.filter.may_pass(opened) => Some(false),
-            _ if self.filter.needs_outcome() => None,
-            EventKind::Probe(_) => Some(true),
-            _ => (self.all || self.filter.wants_no_keepalive()).then_some(true),
         }
     }
 }

@@ -137,7 +137,7 @@ fn read(path: &Path, quiet: bool) -> Result<(CaptureReport, Vec<ConnectionRecord
     while let Some(frame) = captures.next_frame() {
         pipeline.frame(&frame);
         take(&mut pipeline);
-        if progress.is_due() {
+        if progress.is_due(1) {
             progress.show(&captures);
         }
     }

@@ -22,10 +22,11 @@ impl Progress {
         Self { on: wanted && io::stderr().is_terminal(), frames: 0, shown: false }
     }
 
-    /// Counts a frame; returns whether it is time to [`Progress::show`].
-    pub(super) fn is_due(&mut self) -> bool {
-        self.frames += 1;
-        self.on && self.frames.is_multiple_of(STEP)
+    /// Counts frames; returns whether it is time to [`Progress::show`].
+    pub(super) fn is_due(&mut self, frames: usize) -> bool {
+        let before = self.frames;
+        self.frames += frames as u64;
+        self.on && self.frames / STEP > before / STEP
     }
 
     /// Shows how much of the captures has been read.

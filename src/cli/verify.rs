@@ -214,7 +214,7 @@ impl Run {
         while let Some(frame) = captures.next_frame() {
             pipeline.frame_shown(&frame, |segment, observed| histories.segment(segment, observed));
             self.take_events(&mut pipeline, &mut histories);
-            if progress.is_due() {
+            if progress.is_due(1) {
                 progress.show(&captures);
             }
             if !live && interrupted.load(Ordering::Relaxed) {

@@ -23,6 +23,7 @@ mod fragment;
 mod icmp;
 mod ip;
 mod link;
+mod plain;
 mod skip;
 mod tcp;
 mod tunnel;
@@ -49,7 +50,17 @@ pub enum Decoded {
 }
 
 /// Reads one frame. Fragments are skipped.
+#[inline]
 pub fn decode(frame: &Frame<'_>) -> Decoded {
+    match plain::read(frame) {
+        Some(segment) => Decoded::Segment(segment),
+        None => layers(frame),
+    }
+}
+
+/// Reads a frame layer by layer, whatever it carries.
+#[inline(never)]
+fn layers(frame: &Frame<'_>) -> Decoded {
     match packet(frame) {
         Ok(packet) if packet.protocol == ip::TCP => tcp::read(frame, &packet),
         Ok(packet) => without_tcp(frame, packet, 0),
@@ -63,7 +74,15 @@ pub fn decode(frame: &Frame<'_>) -> Decoded {
 /// A fragment is read twice for this, so that all other frames are read as if there were no such thing.
 #[inline]
 pub fn decode_with(frame: &Frame<'_>, fragments: &mut Fragments) -> Decoded {
-    let mut decoded = decode(frame);
+    match plain::read(frame) {
+        Some(segment) => Decoded::Segment(segment),
+        None => layers_with(frame, fragments),
+    }
+}
+
+#[inline(never)]
+fn layers_with(frame: &Frame<'_>, fragments: &mut Fragments) -> Decoded {
+    let mut decoded = layers(frame);
     if let Decoded::Skipped(Skip::Fragment) = decoded {
         decoded = with_others(frame, fragments, 0);
     }

@@ -122,6 +122,13 @@ impl Deref for View<'_> {
 }
 
 impl Side {
+    /// Reads a little of every part, so that all of it is at hand; returns something of it. Only numbers that are
+    /// always there: where something has to be decided first, the processor may have to wait for it.
+    #[inline(always)]
+    pub(super) fn touch(&self) -> u64 {
+        self.next ^ u64::from(self.tail_start) ^ u64::from(self.data_segments) ^ u64::from(self.ttl)
+    }
+
     /// SND.NXT as far as the capture shows; a lower bound while [`Side::unanchored`].
     #[inline]
     pub(super) fn next(&self) -> Option<u64> {

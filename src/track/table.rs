@@ -12,10 +12,10 @@ use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
 use hashbrown::HashTable;
 
+use super::ahead::Hint;
 use super::connection::Connection;
 use super::event::ConnectionId;
 use super::shelf::{Linked, Links, Shelf, Shelves};
-use super::tuple::Tuple;
 use crate::segment::Endpoint;
 
 /// Where a connection is kept. Memory ends long before these numbers do.
@@ -160,15 +160,35 @@ impl Table {
         self.find_hashed(one, other, self.hash(one, other))
     }
 
+    /// Where the connection between two ends seems to be, without looking at it.
+    #[inline(always)]
+    pub(super) fn hint(&self, one: Endpoint, other: Endpoint) -> Hint {
+        let hash = self.hash(one, other);
+        let slot = self.index.find(hash, |_| true);
+        Hint { hash, slot }
+    }
+
+    /// The same as [`Table::find`] for these ends, whatever became of the table since the hint was taken.
+    #[inline(always)]
+    pub(super) fn find_hinted(&self, one: Endpoint, other: Endpoint, hint: Hint) -> Option<Slot> {
+        let connection = hint.slot.and_then(|slot| self.places.get(slot));
+        // There are never two connections with the same ends, so one that is found is the right one.
+        if connection.is_some_and(|connection| connection.is_between(one, other)) {
+            return hint.slot;
+        }
+        self.find_hashed(one, other, hint.hash)
+    }
+
+    /// Reads a little of all that is known of a connection, so that it is at hand; returns something of it.
+    #[inline(always)]
+    pub(super) fn touch(&self, hint: Hint) -> u64 {
+        hint.slot.and_then(|slot| self.places.get(slot)).map_or(0, Connection::touch)
+    }
+
     #[inline(always)]
     fn find_hashed(&self, one: Endpoint, other: Endpoint, hash: u32) -> Option<Slot> {
-        let tuple = Tuple::new(one, other);
-        let (reversed, is_v6) = (tuple.reversed(), one.address.is_ipv6());
         self.index.find(hash, |slot| {
-            self.places.get(slot).is_some_and(|connection| {
-                let ends = connection.tuple();
-                (*ends == tuple || *ends == reversed) && connection.is_v6() == is_v6
-            })
+            self.places.get(slot).is_some_and(|connection| connection.is_between(one, other))
         })
     }
 

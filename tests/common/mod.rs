@@ -83,6 +83,11 @@ impl Pcap {
     pub fn of(name: &str) -> Pcap {
         let octets = std::fs::read(capture_path(name)).expect(name);
         assert_eq!(octets[..4], 0xa1b2_c3d4_u32.to_ne_bytes(), "{name} has another format");
+        Pcap::from_octets(&octets)
+    }
+
+    /// A pcap in this byte order, with times of any kind.
+    pub fn from_octets(octets: &[u8]) -> Pcap {
         let (header, mut rest) = octets.split_at(24);
         let mut records = Vec::new();
         while !rest.is_empty() {

@@ -62,7 +62,7 @@ impl Annotated {
             .map(|(progress, path)| Source { path, name: progress.name.to_owned(), frames: progress.frames })
             .collect();
         let each = |captures: &Captures| {
-            if progress.is_due() {
+            if progress.is_due(1) {
                 progress.show(captures);
             }
             if interrupted.load(Ordering::Relaxed) {

@@ -86,7 +86,7 @@ impl<'a> Reading<'a> {
             bounds.on_frame(&frame);
             self.pipeline.frame_shown(&frame, |segment, observed| bounds.on_segment(segment, observed));
             self.take()?;
-            if self.progress.is_due() {
+            if self.progress.is_due(1) {
                 self.progress.show(&self.captures);
             }
             if !self.live && interrupted.load(Ordering::Relaxed) {

@@ -32,7 +32,7 @@ pub(super) fn read(frame: &Frame<'_>, packet: &Packet<'_>) -> Decoded {
         Ok(fields) => fields,
         Err(skip) => return Decoded::Skipped(skip),
     };
-    let options = read_options(fields.options, fields.options_len);
+    let options = fields.options();
     // Once for each family, and not through the header's own accessors: so every field is written straight
     // into its place in the result. Built apart and moved there, addresses and options cost twice the time
     // of all the rest.
@@ -56,7 +56,7 @@ pub(super) fn read(frame: &Frame<'_>, packet: &Packet<'_>) -> Decoded {
 
 /// The base header as it was captured, checked, and what stands behind it.
 #[derive(Clone, Copy)]
-struct Fields<'a> {
+pub(super) struct Fields<'a> {
     base: &'a [u8; NEEDED],
     /// Options that were captured.
     options: &'a [u8],
@@ -65,6 +65,24 @@ struct Fields<'a> {
     /// Octets of data on the wire.
     len: usize,
     first_octet: Option<u8>,
+}
+
+impl Fields<'_> {
+    #[inline(always)]
+    pub(super) fn options(&self) -> Options {
+        read_options(self.options, self.options_len)
+    }
+}
+
+/// The header of a segment of `len` octets that begins `data`, if it was captured as a whole and makes sense.
+#[inline(always)]
+pub(super) fn whole(data: &[u8], len: usize) -> Option<Fields<'_>> {
+    let (base, _) = data.split_first_chunk::<NEEDED>()?;
+    let header_len = usize::from(base[12] >> 4) * 4;
+    let (options, behind) = (data.get(BASE_HEADER..header_len)?, data.get(header_len));
+    let data_len = len.checked_sub(header_len)?;
+    let first_octet = behind.copied().filter(|_| data_len > 0);
+    Some(Fields { base, options, options_len: options.len(), len: data_len, first_octet })
 }
 
 #[inline(always)]
@@ -84,7 +102,7 @@ fn fields<'a>(packet: &Packet<'a>) -> Result<Fields<'a>, Skip> {
 }
 
 #[inline(always)]
-fn segment(
+pub(super) fn segment(
     frame: &Frame<'_>,
     fields: Fields<'_>,
     options: Options,

@@ -62,6 +62,20 @@ impl Connection {
         &self.tuple
     }
 
+    /// Whether these are its ends, in either order.
+    #[inline]
+    pub(in crate::track) fn is_between(&self, one: Endpoint, other: Endpoint) -> bool {
+        let tuple = Tuple::new(one, other);
+        (self.tuple == tuple || self.tuple == tuple.reversed()) && self.is_v6() == one.address.is_ipv6()
+    }
+
+    /// Reads a little of every part, so that all of it is at hand; returns something of it.
+    #[inline(always)]
+    pub(in crate::track) fn touch(&self) -> u64 {
+        let own = u64::from(self.common[0]) ^ self.first_time.as_nanos().cast_unsigned();
+        own ^ self.client.touch() ^ self.server.touch()
+    }
+
     /// Who of the two this is.
     #[inline]
     pub(in crate::track) fn party_of(&self, source: Endpoint) -> Party {
