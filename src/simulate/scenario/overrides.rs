@@ -48,7 +48,8 @@ impl Override {
     }
 
     fn refuse(&self, problem: impl Into<String>) -> ScenarioError {
-        ScenarioError::Override { given: self.to_string(), problem: problem.into() }
+        let given = self.to_string().replace(char::is_control, " ");
+        ScenarioError::Override { given, problem: problem.into() }
     }
 }
 

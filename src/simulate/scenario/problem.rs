@@ -25,7 +25,7 @@ pub enum ScenarioError {
     /// An override names what it cannot change.
     #[error("--set {given}: {problem}")]
     Override {
-        /// As it was given.
+        /// As it was given, without control characters.
         given: String,
         /// What is wrong with it.
         problem: String,
