@@ -37,6 +37,7 @@ pub fn write(
 }
 
 /// Writes the document with `probe` beside what was found.
+#[cfg(feature = "live")]
 pub(super) fn write_with(
     out: &mut dyn Write,
     captures: &[CaptureReport],
