@@ -33,7 +33,7 @@ const FRAME: Duration = Duration::from_millis(50);
 type Capture = Arc<[u8]>;
 
 fn generated(packets: u64, connections: u32) -> Capture {
-    let plan = traffic::Plan { packets, connections, concurrent: 256, payload: 90 };
+    let plan = traffic::Plan { packets, connections, concurrent: 256, payload: 90, pace: traffic::PACE };
     let mut octets = Vec::new();
     traffic::write(&plan, &mut octets).expect("memory takes everything");
     Capture::from(octets)
