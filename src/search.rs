@@ -143,6 +143,8 @@ pub struct Search {
     /// How many workers refining wants.
     renewed: usize,
     seeking: Seeking,
+    /// Since when nothing is due.
+    nothing_due: Option<Timestamp>,
     /// What was told of what may mislead.
     told: Vec<&'static str>,
     /// How much was noted when that was told.
@@ -177,6 +179,7 @@ impl Search {
             pin: None,
             renewed: 0,
             seeking: Seeking::default(),
+            nothing_due: None,
             told: Vec::new(),
             told_of: 0,
             commands: VecDeque::new(),
@@ -260,6 +263,12 @@ impl Search {
         if self.phase == Phase::Done {
             return None;
         }
+        // With nothing due at all a second is soon enough to see that it is over.
+        Some(self.due().unwrap_or_else(|| self.now.plus(Span::from_secs(1))))
+    }
+
+    /// When something is to be done next.
+    fn due(&self) -> Option<Timestamp> {
         let opening = match self.wants_another() {
             true => Some(self.next_open),
             false if self.phase == Phase::Ladder => self.next_worker(),
@@ -269,9 +278,7 @@ impl Search {
         // Beyond it only a sign of life is waited for.
         let budget = self.wanted.budget.map(|budget| self.started.plus(budget)).filter(|at| *at > self.now);
         let settles = self.settles().filter(|at| *at > self.now);
-        let due = [self.pool.due(), opening, pin, budget, settles].into_iter().flatten().min();
-        // With nothing due at all a second is soon enough to see that it is over.
-        Some(due.unwrap_or_else(|| self.now.plus(Span::from_secs(1))))
+        [self.pool.due(), opening, pin, budget, settles].into_iter().flatten().min()
     }
 
     /// Whether it is over. Commands may still have to be taken.
@@ -298,6 +305,10 @@ impl Search {
             self.open_wanted();
             let due = self.pool.due().is_some_and(|due| due <= self.now);
             if !due && !self.stale && opened == self.pool.opened() {
+                self.nothing_due = match self.due() {
+                    Some(_) => None,
+                    None => self.nothing_due.or(Some(self.now)),
+                };
                 return;
             }
         }

@@ -16,6 +16,9 @@ const AT_ONCE: Span = Span::from_secs(2);
 /// The far end broke this many silences, after about the same time each, before it is said to do so.
 const PERIODS: usize = 4;
 
+/// With nothing due for so long nothing will be: longer than anything waits for a sign of life.
+const NOTHING_DUE: Span = Span::from_secs(60);
+
 impl Search {
     /// Looks whether it is over.
     pub(super) fn conclude(&mut self) {
@@ -153,6 +156,11 @@ impl Search {
     fn by_lack(&self) -> Option<Verdict> {
         if self.wanted.budget.is_some_and(|budget| self.now.since(self.started) >= budget) {
             return Some(self.verdict_so_far(Why::Budget));
+        }
+        // What was seen does not fit what was asked, and leads nowhere.
+        if self.nothing_due.is_some_and(|since| self.now.since(since) >= NOTHING_DUE) {
+            let dead = self.record.estimate().dead.is_some();
+            return Some(self.verdict_so_far(if dead { Why::LoneDeath } else { Why::OutOfConnections }));
         }
         let no_more = !self.may_open();
         if !no_more || self.pool.workers().next().is_some() {
