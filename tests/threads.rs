@@ -164,12 +164,15 @@ fn a_file_that_shrinks_to_whole_packets_is_a_damaged_file() {
     let mut captures = Captures::open(&[&path]).expect("a path");
     let octets = std::fs::read(&path).expect("the capture");
     let packets = Pcap::from_octets(&octets);
-    std::fs::write(&path, packets.with(0..3)).expect("a shorter file");
-    let mut frames = 0;
+    // Half of them is more than is read ahead.
+    let half = packets.records.len() / 2;
+    assert!(captures.next_frame().is_some());
+    std::fs::write(&path, packets.with(0..half)).expect("a shorter file");
+    let mut frames = 1;
     while captures.next_frame().is_some() {
         frames += 1;
     }
-    assert_eq!(frames, 3);
+    assert_eq!(frames, half);
     let problem = captures.problems().next().expect("a problem").to_string();
     assert!(problem.contains("shorter"), "{problem}");
 }

@@ -66,6 +66,8 @@ impl Slot {
 
     /// Begins to read; [`Slot::advance`] goes to the first packet.
     pub(super) fn open(&mut self) {
+        // It may be another one by now than when it was looked for.
+        self.size = self.source.size();
         self.reader = self.source.open(&mut self.log).map(|raw| Reader::new(raw, READ_BUFFER, self.beside));
     }
 

@@ -66,6 +66,14 @@ impl Source {
         Ok(Some((Source::Stream(Box::new(file)), None)))
     }
 
+    /// How long the stored file is now, where it has a length.
+    pub(super) fn size(&self) -> Option<u64> {
+        match self {
+            Source::File(path) => fs::metadata(path).ok().map(|metadata| metadata.len()),
+            Source::Stream(_) | Source::Spent => None,
+        }
+    }
+
     /// Opens the capture for reading and leaves nothing behind.
     pub(super) fn open(&mut self, log: &mut Log) -> Option<Raw> {
         match std::mem::replace(self, Source::Spent) {

@@ -20,8 +20,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use self::connection::section;
 use self::name::foreign;
 use self::shape::LEGEND;
-use super::CaptureReport;
 use super::text::{Totals, captures_read, outcome_words, plural, round_trip};
+use super::{CaptureReport, let_go};
 use crate::analysis::{ConnectionRecord, Outcome, median};
 
 /// Connections with keepalives that are shown with their pictures, most troubled first.
@@ -116,6 +116,9 @@ fn summary(connections: &[&ConnectionRecord], totals: Totals) -> Markup {
             "Keepalives in " strong { (totals.with_keepalives) } " of "
             (plural(totals.connections, "connection"))
             @if totals.chosen { "; " (connections.len()) " chosen" } "."
+        }
+        @if let Some(sentence) = let_go::sentence(totals.let_go) {
+            p { (sentence) "." }
         }
         ul.outcomes {
             @for outcome in Outcome::ALL {

@@ -104,3 +104,19 @@ fn of_many_connections_the_first_are_drawn_more_are_listed_and_the_others_counte
     let links = |row: &Value| row[1] == "TIMED OUT";
     assert!(array(&documents[0]["listed"]).iter().all(links));
 }
+
+#[test]
+fn connections_that_were_let_go_are_spoken_of() {
+    let folder = scratch("html_let_go");
+    let capture = folder.join("fleet.pcap");
+    let fleet = ["simulate", "--fleet", "--connections", "20", "--rate", "10", "--lasting", "60s"];
+    let mix = ["--mix", "linux@10s/5s/4", "--write", text(&capture)];
+    let written = Command::new(env!("CARGO_BIN_EXE_keepscope")).args(fleet).args(mix).output();
+    assert!(written.expect("keepscope runs").status.success());
+    for (most, spoken_of) in [("5", true), ("1000", false)] {
+        let path = write(&folder, &format!("at-most-{most}"), &["--max-connections", most, text(&capture)]);
+        let page = std::fs::read_to_string(&path).expect("a page");
+        let said = page.contains(&format!("let go early, as no more than {most} are followed at once"));
+        assert_eq!(said, spoken_of, "{most}");
+    }
+}

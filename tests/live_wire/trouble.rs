@@ -225,10 +225,17 @@ fn doctor_as_nobody(arguments: &[&str]) -> Output {
     std::fs::create_dir_all(&folder).expect("a folder");
     let copy = folder.join("keepscope");
     std::fs::copy(env!("CARGO_BIN_EXE_keepscope"), &copy).expect("a copy");
+    // Who becomes another user keeps the environment: a home that may not be looked into.
+    let home = folder.join("home");
+    std::fs::create_dir(&home).expect("a folder");
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(&home, closed).expect("the owner");
     let output = Command::new("setpriv")
         .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--"])
         .arg(&copy)
         .arg("doctor")
+        .env_remove("XDG_CONFIG_HOME")
+        .env("HOME", &home)
         .args(arguments)
         .output()
         .expect("setpriv");

@@ -69,6 +69,14 @@ fn home_of(user: u32) -> Option<PathBuf> {
     line.get(5).map(PathBuf::from)
 }
 
+/// Whether there is no such file as far as this user can tell: who became another user keeps the old `HOME`, and may
+/// not look into it.
+fn is_nowhere(error: &std::io::Error, path: &Path) -> bool {
+    use std::io::ErrorKind::{NotFound, PermissionDenied};
+    let hidden = || std::fs::metadata(path).is_err_and(|error| error.kind() == PermissionDenied);
+    error.kind() == NotFound || (error.kind() == PermissionDenied && hidden())
+}
+
 impl Place {
     /// The text of the file; none where there need not be one and there is none.
     ///
@@ -82,9 +90,7 @@ impl Place {
         };
         let file = match std::fs::File::open(&self.path) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.why == Why::Default => {
-                return Ok(None);
-            }
+            Err(error) if self.why == Why::Default && is_nowhere(&error, &self.path) => return Ok(None),
             Err(error) => return Err(told(&error)),
         };
         let about = file.metadata().map_err(|error| told(&error))?;
