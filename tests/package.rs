@@ -55,7 +55,7 @@ fn inside(name: &str, prepare: &str, script: &str) -> Output {
     let all = "set -e; mount -t tmpfs tmpfs \"$1\"; cd \"$1\"; mkdir upper work root; \
                mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work root; \
                mount -t proc proc root/proc; mount --rbind /dev root/dev; eval \"$2\"; \
-               exec chroot root sh -ec \"$3\"";
+               exec timeout 300 chroot root sh -ec \"$3\"";
     let here = scratch(name);
     Command::new("unshare")
         .args(["--mount", "--net", "--pid", "--fork", "sh", "-c", all, "sh", text(&here), prepare, script])
