@@ -27,8 +27,9 @@ pub struct Ended {
 impl Program {
     /// Runs keepscope.
     pub fn keepscope(arguments: &[&str]) -> Program {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keepscope"));
-        command.args(arguments);
+        // What the tests were started with (nohup, a shell's &) says nothing of what signals do to it.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=HUP,INT,QUIT", env!("CARGO_BIN_EXE_keepscope")]).args(arguments);
         Program::start(command)
     }
 
