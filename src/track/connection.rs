@@ -302,7 +302,7 @@ impl Connection {
         Class::LookAlike(kind)
     }
 
-    /// An empty segment at SND.NXT-1 with the receiver's window closed: see [`Probes::at_zero_window`].
+    /// An empty segment at SND.NXT-1 with the receiver's window closed: see [`Probes::at_zero_window`](super::probes::Probes::at_zero_window).
     fn on_zero_window(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
         let closed = self.view(step.from.peer()).window_closed();
         let rtt = classify::round_trip(&self.client, &self.server);
