@@ -144,7 +144,9 @@ fn a_search_that_is_left_keeps_what_it_knows() {
         assert!(left.contains("exit=130"), "{name}:\n{left}");
         let found = analyze_json(&[text(&folder.join("all.pcapng"))]);
         expect_whole(&found);
-        assert_eq!(found["connections"][0]["outcome"], "closed", "{name}: {found:#}");
+        // Where the last ACKs cross, the server has forgotten the connection and answers the second by RST.
+        let outcome = &found["connections"][0]["outcome"];
+        assert!(outcome == "closed" || outcome == "reset", "{name}: {found:#}");
     }
 }
 
