@@ -148,7 +148,7 @@ impl Captures {
     ///
     /// The frame's octets are a view into the read buffer. From a pipe, a frame that has arrived as a whole is
     /// handed out without waiting for more.
-    #[inline]
+    #[inline(always)]
     pub fn next_frame(&mut self) -> Option<Frame<'_>> {
         let index = self.pick()?;
         self.slots.get(index)?.frame()
@@ -190,7 +190,7 @@ impl Captures {
     }
 
     /// The capture whose packet is next.
-    #[inline]
+    #[inline(always)]
     fn pick(&mut self) -> Option<usize> {
         if let Some((index, bound)) = self.current
             && let Some(time) = self.slots.get_mut(index).and_then(Slot::advance)

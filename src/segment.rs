@@ -8,7 +8,7 @@ pub mod encode;
 mod seq;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 pub use seq::SeqNum;
 
@@ -156,6 +156,37 @@ pub struct Segment {
     pub ip_id: Option<u16>,
     /// IPv4 "don't fragment"; always true for IPv6.
     pub dont_fragment: bool,
+}
+
+impl Segment {
+    /// A place for a segment: all zero, between nobody.
+    pub(crate) const BLANK: Segment = {
+        let nobody = Endpoint { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 0 };
+        Segment {
+            id: FrameId { capture: 0, number: 0 },
+            time: Timestamp::from_nanos(0),
+            interface: 0,
+            source: nobody,
+            destination: nobody,
+            seq: SeqNum(0),
+            ack: SeqNum(0),
+            flags: Flags(0),
+            window: 0,
+            len: 0,
+            first_octet: None,
+            options: Options {
+                timestamps: None,
+                sack: None,
+                window_scale: None,
+                mss: None,
+                sack_permitted: false,
+                incomplete: false,
+            },
+            ttl: 0,
+            ip_id: None,
+            dont_fragment: false,
+        }
+    };
 }
 
 /// An ICMP or ICMPv6 error that quotes a TCP segment.

@@ -12,7 +12,7 @@ use pcap_file::{Endianness, TsResolution};
 
 use super::buffer::Buffer;
 use super::problem::{Log, Place, ProblemKind};
-use super::record::{MAX_CAPTURED, Record, report_shortage};
+use super::record::{Kind, MAX_CAPTURED, Record, report_shortage};
 use crate::frame::LinkType;
 use crate::time::Timestamp;
 
@@ -74,13 +74,19 @@ impl Pcap {
         })
     }
 
-    /// The next packet; `None` at the end, whatever the reason.
+    /// Reads the next packet into `record`; `None` at the end, whatever the reason.
     #[inline]
-    pub(super) fn next(&self, buffer: &mut Buffer, log: &mut Log, number: &mut u64) -> Option<Record> {
+    pub(super) fn next(
+        &self,
+        buffer: &mut Buffer,
+        log: &mut Log,
+        number: &mut u64,
+        record: &mut Record,
+    ) -> Option<()> {
         if self.big_endian {
-            self.record::<BigEndian>(buffer, log, number)
+            self.read::<BigEndian>(buffer, log, number, record)
         } else {
-            self.record::<LittleEndian>(buffer, log, number)
+            self.read::<LittleEndian>(buffer, log, number, record)
         }
     }
 
@@ -96,7 +102,13 @@ impl Pcap {
     }
 
     #[inline]
-    fn record<B: ByteOrder>(&self, buffer: &mut Buffer, log: &mut Log, number: &mut u64) -> Option<Record> {
+    fn read<B: ByteOrder>(
+        &self,
+        buffer: &mut Buffer,
+        log: &mut Log,
+        number: &mut u64,
+        record: &mut Record,
+    ) -> Option<()> {
         let this = *number + 1;
         if !buffer.have(self.record_header) {
             report_shortage(buffer, log, Some(this), "a record header", self.record_header);
@@ -140,15 +152,11 @@ impl Pcap {
         // At most (2^32 + 4295) s, which is less than 2^63 ns: no overflow.
         let scale = if self.nanos { 1 } else { 1_000 };
         let nanos = i64::from(raw.seconds) * 1_000_000_000 + i64::from(fraction) * scale;
-        Some(Record {
-            flags: None,
-            time: Timestamp::from_nanos(nanos),
-            interface: 0,
-            link: self.link,
-            fcs_len: self.fcs_len,
-            wire_len,
-            data,
-        })
+        record.time = Timestamp::from_nanos(nanos);
+        record.wire_len = wire_len;
+        record.data = data;
+        record.set_kind(Kind { interface: 0, link: self.link, fcs_len: self.fcs_len, flags: None });
+        Some(())
     }
 
     /// The fields of a whole record.

@@ -13,7 +13,7 @@ use self::drops::Drops;
 use super::buffer::Buffer;
 use super::interface::{Interface, Options};
 use super::problem::{Log, Place, ProblemKind};
-use super::record::{MAX_CAPTURED, Record, report_shortage};
+use super::record::{Kind, MAX_CAPTURED, Record, report_shortage};
 use crate::frame::InterfaceNames;
 use crate::time::Timestamp;
 
@@ -58,7 +58,7 @@ pub(super) struct Pcapng {
 
 /// What a block came to.
 enum Block {
-    Packet(Record),
+    Packet,
     Passed,
     End,
 }
@@ -103,17 +103,23 @@ impl Pcapng {
         self.names.get(usize::try_from(interface).ok()?)
     }
 
-    /// The next packet; `None` at the end, whatever the reason.
+    /// Reads the next packet into `record`; `None` at the end, whatever the reason.
     #[inline]
-    pub(super) fn next(&mut self, buffer: &mut Buffer, log: &mut Log, number: &mut u64) -> Option<Record> {
+    pub(super) fn next(
+        &mut self,
+        buffer: &mut Buffer,
+        log: &mut Log,
+        number: &mut u64,
+        record: &mut Record,
+    ) -> Option<()> {
         loop {
             let block = if self.big_endian {
-                self.block::<BigEndian>(buffer, log, number)
+                self.block::<BigEndian>(buffer, log, number, record)
             } else {
-                self.block::<LittleEndian>(buffer, log, number)
+                self.block::<LittleEndian>(buffer, log, number, record)
             };
             match block {
-                Block::Packet(record) => return Some(record),
+                Block::Packet => return Some(()),
                 Block::Passed => {}
                 Block::End => return None,
             }
@@ -137,7 +143,13 @@ impl Pcapng {
     }
 
     #[inline]
-    fn block<B: ByteOrder>(&mut self, buffer: &mut Buffer, log: &mut Log, number: &mut u64) -> Block {
+    fn block<B: ByteOrder>(
+        &mut self,
+        buffer: &mut Buffer,
+        log: &mut Log,
+        number: &mut u64,
+        record: &mut Record,
+    ) -> Block {
         if !buffer.have(BLOCK_HEAD) {
             report_shortage(buffer, log, Some(*number + 1), "a block header", BLOCK_HEAD);
             return Block::End;
@@ -191,7 +203,8 @@ impl Pcapng {
         match parsed {
             Ok(parsed) => {
                 self.drops.learn_packet(parsed.drops);
-                Block::Packet(self.record(&parsed, data_start, log, place))
+                self.fill(record, &parsed, data_start, log, place);
+                Block::Packet
             }
             Err(Nonsense(what)) => {
                 log.report(ProblemKind::BadRecord, place, || what);
@@ -202,7 +215,7 @@ impl Pcapng {
 
     /// Makes a packet of what its block says and what its interface says.
     #[inline]
-    fn record(&self, parsed: &Parsed, data_start: usize, log: &mut Log, place: Place) -> Record {
+    fn fill(&self, record: &mut Record, parsed: &Parsed, data_start: usize, log: &mut Log, place: Place) {
         let declared = usize::try_from(parsed.interface).ok().and_then(|index| self.interfaces.get(index));
         let (interface, known) = match declared {
             // Both numbers are counts of things in memory: no overflow in practice, none in any case here.
@@ -240,15 +253,11 @@ impl Pcapng {
             });
         }
         let start = data_start + parsed.skip;
-        Record {
-            time,
-            interface,
-            link: known.link,
-            fcs_len: parsed.fcs_len.unwrap_or(known.fcs_len),
-            flags: parsed.flags,
-            wire_len: wire_len.max(captured),
-            data: start..start + parsed.captured,
-        }
+        record.time = time;
+        record.wire_len = wire_len.max(captured);
+        record.data = start..start + parsed.captured;
+        let fcs_len = parsed.fcs_len.unwrap_or(known.fcs_len);
+        record.set_kind(Kind { interface, link: known.link, fcs_len, flags: parsed.flags });
     }
 
     /// Begins a section, which sets the byte order and forgets the interfaces.

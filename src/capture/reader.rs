@@ -44,9 +44,10 @@ impl Reader {
     /// Goes on to the next packet; `false` at the end and ever after.
     #[inline]
     pub(super) fn advance(&mut self, log: &mut Log) -> bool {
+        let (buffer, number, record) = (&mut self.buffer, &mut self.number, &mut self.record);
         let found = match &mut self.format {
-            Format::Pcap(pcap) => pcap.next(&mut self.buffer, log, &mut self.number),
-            Format::Pcapng(pcapng) => pcapng.next(&mut self.buffer, log, &mut self.number),
+            Format::Pcap(pcap) => pcap.next(buffer, log, number, record),
+            Format::Pcapng(pcapng) => pcapng.next(buffer, log, number, record),
             Format::Unknown => {
                 self.format = self.recognise(log);
                 // The format is known now or the capture has ended: this cannot come back here.
@@ -54,9 +55,8 @@ impl Reader {
             }
             Format::Ended => return false,
         };
-        if let Some(record) = found {
-            log.see_time(record.time, self.number);
-            self.record = record;
+        if found.is_some() {
+            log.see_time(self.record.time, self.number);
             return true;
         }
         self.dropped = self.counted_drops();
@@ -102,7 +102,7 @@ impl Reader {
     #[inline]
     pub(super) fn names(&self) -> Option<&InterfaceNames> {
         match &self.format {
-            Format::Pcapng(pcapng) => pcapng.names(self.record.interface),
+            Format::Pcapng(pcapng) => pcapng.names(self.record.kind().interface),
             _ => None,
         }
     }

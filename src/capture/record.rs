@@ -18,25 +18,41 @@ pub(super) const MAX_CAPTURED: usize = 262_144;
 #[derive(Clone, Debug)]
 pub(super) struct Record {
     pub(super) time: Timestamp,
+    pub(super) wire_len: u32,
+    pub(super) data: Range<usize>,
+    kind: Kind,
+}
+
+/// What is nearly always the same as that of the packet before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kind {
     pub(super) interface: u32,
     pub(super) link: LinkType,
     pub(super) fcs_len: u8,
     /// The packet flags of pcapng.
     pub(super) flags: Option<u32>,
-    pub(super) wire_len: u32,
-    pub(super) data: Range<usize>,
 }
 
 impl Record {
     pub(super) const NONE: Record = Record {
         time: Timestamp::from_nanos(0),
-        interface: 0,
-        link: LinkType::Null,
-        fcs_len: 0,
-        flags: None,
         wire_len: 0,
         data: 0..0,
+        kind: Kind { interface: 0, link: LinkType::Null, fcs_len: 0, flags: None },
     };
+
+    #[inline]
+    pub(super) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// Written only where it changes: a processor waits long for what was written in other pieces than it is read.
+    #[inline]
+    pub(super) fn set_kind(&mut self, kind: Kind) {
+        if self.kind != kind {
+            self.kind = kind;
+        }
+    }
 }
 
 /// Says why there are fewer than `wanted` octets for `what` at the current place: nothing if the stream ends

@@ -72,7 +72,7 @@ impl Slot {
     }
 
     /// Goes on to the next packet and gives its time; `None` at the end, when everything held is let go.
-    #[inline]
+    #[inline(always)]
     pub(super) fn advance(&mut self) -> Option<Timestamp> {
         let reader = self.reader.as_mut()?;
         if reader.advance(&mut self.log) {
@@ -110,18 +110,19 @@ impl Slot {
     }
 
     /// The packet that [`Slot::advance`] went to.
-    #[inline]
+    #[inline(always)]
     pub(super) fn frame(&self) -> Option<Frame<'_>> {
         let reader = self.reader.as_ref()?;
         let record = reader.record();
+        let kind = record.kind();
         Some(Frame {
             id: FrameId { capture: self.index, number: reader.number() },
             time: record.time,
-            interface: record.interface,
-            link: record.link,
-            fcs_len: record.fcs_len,
+            interface: kind.interface,
+            link: kind.link,
+            fcs_len: kind.fcs_len,
             wire_len: record.wire_len,
-            flags: record.flags,
+            flags: kind.flags,
             names: reader.names(),
             data: reader.data(),
         })

@@ -5,7 +5,7 @@
 
 use super::Counts;
 use crate::frame::Frame;
-use crate::segment::decode::{Decoded, Fragments, Skip, decode_with};
+use crate::segment::decode::{Decoded, Fragments, Skip, decode_into, decode_with};
 use crate::time::Timestamp;
 
 /// Frames to a batch: enough that handing one over is lost in the noise, few enough that two of them stay in a
@@ -76,7 +76,7 @@ pub struct Decoder {
 
 impl Decoder {
     /// Reads a frame into a batch that is not full.
-    #[inline]
+    #[inline(always)]
     pub fn read(&mut self, frame: &Frame<'_>, batch: &mut Batch) {
         let Some(place) = batch.decoded.get_mut(batch.len) else { return };
         batch.len += 1;
@@ -143,10 +143,4 @@ impl Counts {
     fn skip(&mut self, reason: Skip, frames: u64) {
         *self.skipped.entry(reason).or_default() += frames;
     }
-}
-
-/// Reads a frame straight into its place: a function of its own, so that nothing is built elsewhere and moved.
-#[inline(never)]
-fn decode_into(frame: &Frame<'_>, fragments: &mut Fragments, place: &mut Decoded) {
-    *place = decode_with(frame, fragments);
 }

@@ -80,6 +80,21 @@ pub fn decode_with(frame: &Frame<'_>, fragments: &mut Fragments) -> Decoded {
     }
 }
 
+/// The same as [`decode_with`], straight into the place where it is wanted.
+#[inline(always)]
+pub(crate) fn decode_into(frame: &Frame<'_>, fragments: &mut Fragments, place: &mut Decoded) {
+    if !matches!(place, Decoded::Segment(_)) {
+        *place = Decoded::Segment(Segment::BLANK);
+    }
+    if let Decoded::Segment(segment) = place
+        && plain::read_into(frame, segment).is_some()
+    {
+        return;
+    }
+    // A copy: so nothing wants the frame itself to be in memory.
+    *place = layers_with(&frame.clone(), fragments);
+}
+
 #[inline(never)]
 fn layers_with(frame: &Frame<'_>, fragments: &mut Fragments) -> Decoded {
     let mut decoded = layers(frame);

@@ -20,6 +20,15 @@ const IPV6_HEADER: usize = 40;
 /// Reads a frame of that shape; nothing if it has another.
 #[inline(always)]
 pub(super) fn read(frame: &Frame<'_>) -> Option<Segment> {
+    let mut segment = Segment::BLANK;
+    read_into(frame, &mut segment)?;
+    Some(segment)
+}
+
+/// Reads a frame of that shape into `segment`, each field straight to its place; nothing if it has another, and then
+/// what is in `segment` means nothing.
+#[inline(always)]
+pub(super) fn read_into(frame: &Frame<'_>, segment: &mut Segment) -> Option<()> {
     let (ethertype, packet) = match frame.link {
         LinkType::Ethernet => {
             let (&[.., high, low], packet) = frame.data.split_first_chunk::<14>()?;
@@ -33,14 +42,18 @@ pub(super) fn read(frame: &Frame<'_>) -> Option<Segment> {
     };
     let on_wire = wire_len(frame) - (frame.data.len() - packet.len());
     match ethertype {
-        ETHERTYPE_IPV4 => read_v4(frame, packet, on_wire),
-        ETHERTYPE_IPV6 => read_v6(frame, packet, on_wire),
-        _ => None,
+        ETHERTYPE_IPV4 => read_v4(packet, on_wire, segment)?,
+        ETHERTYPE_IPV6 => read_v6(packet, on_wire, segment)?,
+        _ => return None,
     }
+    segment.id = frame.id;
+    segment.time = frame.time;
+    segment.interface = frame.interface;
+    Some(())
 }
 
 #[inline(always)]
-fn read_v4(frame: &Frame<'_>, packet: &[u8], on_wire: usize) -> Option<Segment> {
+fn read_v4(packet: &[u8], on_wire: usize, segment: &mut Segment) -> Option<()> {
     let (header, data) = packet.split_first_chunk::<IPV4_HEADER>()?;
     let &[first, _, t0, t1, i0, i1, f0, f1, ttl, protocol, _, _, ref addresses @ ..] = header;
     let (total, fragment) = (usize::from(u16::from_be_bytes([t0, t1])), u16::from_be_bytes([f0, f1]));
@@ -48,15 +61,17 @@ fn read_v4(frame: &Frame<'_>, packet: &[u8], on_wire: usize) -> Option<Segment> 
         return None;
     }
     let &[s0, s1, s2, s3, d0, d1, d2, d3] = addresses;
-    let fields = tcp::whole(data, total.checked_sub(IPV4_HEADER)?)?;
-    let source = IpAddr::V4(Ipv4Addr::new(s0, s1, s2, s3));
-    let destination = IpAddr::V4(Ipv4Addr::new(d0, d1, d2, d3));
-    let seen = (ttl, Some(u16::from_be_bytes([i0, i1])), fragment & 0x4000 != 0);
-    Some(tcp::segment(frame, fields, fields.options(), (source, destination), seen))
+    tcp::whole(data, total.checked_sub(IPV4_HEADER)?)?.fill(segment);
+    segment.source.address = IpAddr::V4(Ipv4Addr::new(s0, s1, s2, s3));
+    segment.destination.address = IpAddr::V4(Ipv4Addr::new(d0, d1, d2, d3));
+    segment.ttl = ttl;
+    segment.ip_id = Some(u16::from_be_bytes([i0, i1]));
+    segment.dont_fragment = fragment & 0x4000 != 0;
+    Some(())
 }
 
 #[inline(always)]
-fn read_v6(frame: &Frame<'_>, packet: &[u8], on_wire: usize) -> Option<Segment> {
+fn read_v6(packet: &[u8], on_wire: usize, segment: &mut Segment) -> Option<()> {
     let (header, data) = packet.split_first_chunk::<IPV6_HEADER>()?;
     let &[first, _, _, _, l0, l1, protocol, ttl, ref addresses @ ..] = header;
     let len = usize::from(u16::from_be_bytes([l0, l1]));
@@ -66,9 +81,13 @@ fn read_v6(frame: &Frame<'_>, packet: &[u8], on_wire: usize) -> Option<Segment> 
     }
     let (source, destination) = addresses.split_first_chunk::<16>()?;
     let destination = *destination.first_chunk::<16>()?;
-    let fields = tcp::whole(data, len)?;
-    let (source, destination) = (Ipv6Addr::from(*source).into(), Ipv6Addr::from(destination).into());
-    Some(tcp::segment(frame, fields, fields.options(), (source, destination), (ttl, None, true)))
+    tcp::whole(data, len)?.fill(segment);
+    segment.source.address = Ipv6Addr::from(*source).into();
+    segment.destination.address = Ipv6Addr::from(destination).into();
+    segment.ttl = ttl;
+    segment.ip_id = None;
+    segment.dont_fragment = true;
+    Some(())
 }
 
 #[cfg(test)]

@@ -32,26 +32,25 @@ pub(super) fn read(frame: &Frame<'_>, packet: &Packet<'_>) -> Decoded {
         Ok(fields) => fields,
         Err(skip) => return Decoded::Skipped(skip),
     };
-    let options = fields.options();
-    // Once for each family, and not through the header's own accessors: so every field is written straight
-    // into its place in the result. Built apart and moved there, addresses and options cost twice the time
-    // of all the rest.
-    Decoded::Segment(match &packet.header {
-        Header::V4(header) => segment(
-            frame,
-            fields,
-            options,
-            (IpAddr::V4(header.source_addr()), IpAddr::V4(header.destination_addr())),
-            (header.ttl(), Some(header.identification()), header.dont_fragment()),
-        ),
-        header @ Header::V6(ip, _) => segment(
-            frame,
-            fields,
-            options,
-            (IpAddr::V6(ip.source_addr()), header.destination()),
-            (ip.hop_limit(), None, true),
-        ),
-    })
+    let mut segment = Segment { id: frame.id, time: frame.time, interface: frame.interface, ..Segment::BLANK };
+    fields.fill(&mut segment);
+    match &packet.header {
+        Header::V4(header) => {
+            segment.source.address = IpAddr::V4(header.source_addr());
+            segment.destination.address = IpAddr::V4(header.destination_addr());
+            segment.ttl = header.ttl();
+            segment.ip_id = Some(header.identification());
+            segment.dont_fragment = header.dont_fragment();
+        }
+        header @ Header::V6(ip, _) => {
+            segment.source.address = IpAddr::V6(ip.source_addr());
+            segment.destination.address = header.destination();
+            segment.ttl = ip.hop_limit();
+            segment.ip_id = None;
+            segment.dont_fragment = true;
+        }
+    }
+    Decoded::Segment(segment)
 }
 
 /// The base header as it was captured, checked, and what stands behind it.
@@ -68,9 +67,21 @@ pub(super) struct Fields<'a> {
 }
 
 impl Fields<'_> {
+    /// Writes what TCP says into a segment, each field straight to its place: built apart and moved there, addresses
+    /// and options cost more than all the rest, as a processor waits long for what was written in other pieces than it
+    /// is read.
     #[inline(always)]
-    pub(super) fn options(&self) -> Options {
-        read_options(self.options, self.options_len)
+    pub(super) fn fill(&self, segment: &mut Segment) {
+        let &[p0, p1, q0, q1, s0, s1, s2, s3, a0, a1, a2, a3, _, flags, w0, w1] = self.base;
+        segment.source.port = u16::from_be_bytes([p0, p1]);
+        segment.destination.port = u16::from_be_bytes([q0, q1]);
+        segment.seq = SeqNum(u32::from_be_bytes([s0, s1, s2, s3]));
+        segment.ack = SeqNum(u32::from_be_bytes([a0, a1, a2, a3]));
+        segment.flags = Flags(flags);
+        segment.window = u16::from_be_bytes([w0, w1]);
+        segment.len = u32::try_from(self.len).unwrap_or(u32::MAX);
+        segment.first_octet = self.first_octet;
+        read_options(self.options, self.options_len, &mut segment.options);
     }
 }
 
@@ -101,56 +112,35 @@ fn fields<'a>(packet: &Packet<'a>) -> Result<Fields<'a>, Skip> {
     Ok(Fields { base, options, options_len, len, first_octet })
 }
 
-#[inline(always)]
-pub(super) fn segment(
-    frame: &Frame<'_>,
-    fields: Fields<'_>,
-    options: Options,
-    (source, destination): (IpAddr, IpAddr),
-    (ttl, ip_id, dont_fragment): (u8, Option<u16>, bool),
-) -> Segment {
-    let &[p0, p1, q0, q1, s0, s1, s2, s3, a0, a1, a2, a3, _, flags, w0, w1] = fields.base;
-    Segment {
-        id: frame.id,
-        time: frame.time,
-        interface: frame.interface,
-        source: Endpoint { address: source, port: u16::from_be_bytes([p0, p1]) },
-        destination: Endpoint { address: destination, port: u16::from_be_bytes([q0, q1]) },
-        seq: SeqNum(u32::from_be_bytes([s0, s1, s2, s3])),
-        ack: SeqNum(u32::from_be_bytes([a0, a1, a2, a3])),
-        flags: Flags(flags),
-        window: u16::from_be_bytes([w0, w1]),
-        len: u32::try_from(fields.len).unwrap_or(u32::MAX),
-        first_octet: fields.first_octet,
-        options,
-        ttl,
-        ip_id,
-        dont_fragment,
-    }
-}
-
 /// Reads the captured options of a header that had `on_wire` octets of them.
 #[inline(always)]
-fn read_options(data: &[u8], on_wire: usize) -> Options {
-    if on_wire == 0 {
-        return Options::default();
-    }
-    // Nearly every segment of an established connection: two NOPs and a timestamp.
-    if let &[1, 1, 8, 10, v0, v1, v2, v3, e0, e1, e2, e3] = data
-        && on_wire == data.len()
-    {
-        let value = u32::from_be_bytes([v0, v1, v2, v3]);
-        let echo = u32::from_be_bytes([e0, e1, e2, e3]);
-        return Options { timestamps: Some(TcpTimestamps { value, echo }), ..Options::default() };
-    }
-    let mut options = Options::default();
-    let ended = walk_options(data, &mut options);
+fn read_options(data: &[u8], on_wire: usize, options: &mut Options) {
+    // Nearly every segment of an established connection: two NOPs and a timestamp, or nothing.
+    let timestamps = match *data {
+        [1, 1, 8, 10, v0, v1, v2, v3, e0, e1, e2, e3] if on_wire == data.len() => {
+            let value = u32::from_be_bytes([v0, v1, v2, v3]);
+            Some(TcpTimestamps { value, echo: u32::from_be_bytes([e0, e1, e2, e3]) })
+        }
+        [] if on_wire == 0 => None,
+        _ => return read_any_options(data, on_wire, options),
+    };
+    options.timestamps = timestamps;
+    options.sack = None;
+    options.window_scale = None;
+    options.mss = None;
+    options.sack_permitted = false;
+    options.incomplete = false;
+}
+
+#[inline(never)]
+fn read_any_options(data: &[u8], on_wire: usize, options: &mut Options) {
+    *options = Options::default();
+    let ended = walk_options(data, options);
     options.incomplete = match ended {
         Ended::List => false,
         Ended::Data => data.len() < on_wire,
         Ended::Broken => true,
     };
-    options
 }
 
 /// How a walk over options ended.
@@ -216,7 +206,13 @@ mod tests {
     use super::*;
 
     fn whole(data: &[u8]) -> Options {
-        read_options(data, data.len())
+        read(data, data.len())
+    }
+
+    fn read(data: &[u8], on_wire: usize) -> Options {
+        let mut options = Options { mss: Some(1), sack_permitted: true, ..Options::default() };
+        read_options(data, on_wire, &mut options);
+        options
     }
 
     #[test]
@@ -236,7 +232,7 @@ mod tests {
 
     #[test]
     fn padding_behind_the_end_of_the_list_is_not_needed() {
-        assert!(!read_options(&[2, 4, 5, 180, 0], 8).incomplete);
+        assert!(!read(&[2, 4, 5, 180, 0], 8).incomplete);
         assert!(!whole(&[4, 2, 0, 255]).incomplete);
     }
 
@@ -262,14 +258,14 @@ mod tests {
 
     #[test]
     fn a_first_sack_block_survives_a_cut_behind_it() {
-        let options = read_options(&[1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0], 20);
+        let options = read(&[1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0], 20);
         assert_eq!(options.sack, Some(SackBlock { left: SeqNum(1), right: SeqNum(2) }));
         assert!(options.incomplete);
     }
 
     #[test]
     fn a_cut_right_behind_the_timestamps_is_still_a_cut() {
-        let options = read_options(&[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2], 24);
+        let options = read(&[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2], 24);
         assert_eq!(options.timestamps, Some(TcpTimestamps { value: 1, echo: 2 }));
         assert!(options.incomplete);
     }
