@@ -65,15 +65,20 @@ pub struct Pipeline {
 impl Pipeline {
     /// An empty pipeline; for `hash_seed` see [`Tracker::new`].
     pub fn new(hash_seed: u64) -> Self {
-        let follower = Follower { tracker: Tracker::new(hash_seed), copies: Vec::new() };
-        Self { decoder: Decoder::default(), follower }
+        Self::with(Tracker::new(hash_seed))
     }
 
     /// An empty pipeline that finds the same connections in the same frames.
     #[must_use]
     pub fn anew(&self) -> Self {
-        let follower = Follower { tracker: self.follower.tracker.anew(), copies: Vec::new() };
-        Self { decoder: Decoder::default(), follower }
+        Self::with(self.follower.tracker.anew())
+    }
+
+    fn with(tracker: Tracker) -> Self {
+        Self {
+            decoder: Decoder::new(tracker.hash().clone()),
+            follower: Follower { tracker, copies: Vec::new() },
+        }
     }
 
     /// Reads a frame. For a TCP segment, returns what it was.
@@ -171,17 +176,12 @@ impl Follower {
     /// than all the rest takes; so a few are looked up together before the first of them is read.
     pub fn follow(&mut self, batch: &Batch) {
         let mut passed = batch.passed().iter();
-        for few in batch.decoded().chunks(AHEAD) {
-            let segments = few.iter().map(|decoded| match decoded {
-                Decoded::Segment(segment) => Some(segment),
-                _ => None,
-            });
-            let hints = self.tracker.look_ahead(segments);
+        for (few, hashes) in batch.decoded().chunks(AHEAD).zip(batch.hashes().chunks(AHEAD)) {
+            let hints = self.tracker.look_ahead(hashes);
             for (decoded, hint) in few.iter().zip(hints) {
                 match decoded {
                     Decoded::Segment(segment) => {
-                        let observed = self.tracker.segment_hinted(segment, hint);
-                        if observed.is_some_and(|observed| observed.class == Class::Copy) {
+                        if self.tracker.segment_hinted(segment, hint) == Some(Class::Copy) {
                             self.count_copy(segment.id);
                         }
                     }

@@ -15,6 +15,8 @@ mod classify;
 mod connection;
 mod duplicate;
 pub mod event;
+mod hash;
+mod index;
 pub(crate) mod looks;
 mod packed;
 mod probes;
@@ -30,9 +32,10 @@ mod tuple;
 use std::collections::VecDeque;
 
 pub use self::ahead::{AHEAD, Hint};
-use self::connection::{Connection, is_first_syn};
+use self::connection::{Connection, Seen, is_first_syn};
 use self::duplicate::Duplicates;
 use self::event::{AnswerKind, ConnectionId, Event, LookAlike, Party, Summary};
+pub use self::hash::TupleHash;
 use self::shelf::{Care, Shelf, Stage};
 use self::table::{Drain, Slot, Table};
 use crate::segment::{Endpoint, IcmpError, Segment};
@@ -180,7 +183,7 @@ impl Tracker {
         Self {
             hash_seed,
             table: Table::new(hash_seed),
-            duplicates: Duplicates::default(),
+            duplicates: Duplicates::new(hash_seed),
             log: VecDeque::new(),
             last_id: 0,
             seen_until: Timestamp::default(),
@@ -202,29 +205,46 @@ impl Tracker {
     /// Returns nothing only if the table lost an entry it just made, which cannot happen.
     #[inline]
     pub fn segment(&mut self, segment: &Segment) -> Option<Observed> {
-        self.segment_hinted(segment, self.table.hint(segment.source, segment.destination))
+        let (slot, seen) = self.see(segment, self.look_up(segment))?;
+        self.table.get(slot).map(|connection| connection.said(seen))
     }
 
-    /// Reads a segment that was [looked up](Tracker::look_ahead) before.
+    /// Reads a segment that was [looked up](Tracker::look_ahead) before, and says only what it was.
     #[inline]
-    pub fn segment_hinted(&mut self, segment: &Segment, hint: Hint) -> Option<Observed> {
+    pub fn segment_hinted(&mut self, segment: &Segment, hint: Hint) -> Option<Class> {
+        self.see(segment, hint).map(|(_, seen)| seen.class)
+    }
+
+    #[inline]
+    fn see(&mut self, segment: &Segment, hint: Hint) -> Option<(Slot, Seen)> {
         self.pass_time(segment.time);
         let slot = self.slot_of(segment, hint);
-        if self.duplicates.is_copy(segment) {
-            return self.table.get_mut(slot).map(|connection| connection.on_copy(segment));
+        if self.duplicates.is_copy(segment, hint.hash) {
+            return self.table.get_mut(slot).map(|connection| (slot, connection.on_copy(segment)));
         }
+        let connection = self.table.get_mut(slot)?;
+        let Some(seen) = connection.on_plain(segment) else { return self.see_any(segment, slot) };
+        if connection.stage() != connection.shelf.stage() {
+            let shelf = connection.shelf_now();
+            self.move_to(slot, shelf);
+        }
+        Some((slot, seen))
+    }
+
+    /// The same of any segment that is no copy, for which there is an entry.
+    fn see_any(&mut self, segment: &Segment, slot: Slot) -> Option<(Slot, Seen)> {
         let (slot, foreign) = self.life_of(slot, segment);
         let log = &mut self.log;
         let connection = self.table.get_mut(slot)?;
         if let Some(syn) = foreign {
             connection.on_any(&syn, log);
         }
-        let observed = connection.on_segment(segment, log);
+        let seen = connection.on_any(segment, log);
         let shelf = connection.shelf_now();
         if shelf != connection.shelf {
             self.move_to(slot, shelf);
         }
-        Some(observed)
+        Some((slot, seen))
     }
 
     /// Lists a connection where it belongs now.

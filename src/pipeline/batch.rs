@@ -1,12 +1,14 @@
 //! Frames that are read ahead of their tracking, some at a time.
 //!
 //! Owns [`Batch`] and [`Decoder`], the half of the pipeline that knows no connections: so it may run ahead of the
-//! other half, or on another thread. Uses [`crate::segment`], [`crate::frame`] and [`crate::time`].
+//! other half, or on another thread. Uses [`crate::segment`], [`crate::frame`],
+//! [`crate::time`] and of the tracker its hash.
 
 use super::Counts;
 use crate::frame::Frame;
 use crate::segment::decode::{Decoded, Fragments, Skip, decode_into, decode_with};
 use crate::time::Timestamp;
+use crate::track::TupleHash;
 
 /// Frames to a batch: enough that handing one over is lost in the noise, few enough that two of them stay in a
 /// core's cache.
@@ -17,6 +19,8 @@ pub const BATCH: usize = 2048;
 pub struct Batch {
     /// As long as a batch gets; what is behind `len` is from an earlier use.
     decoded: Vec<Decoded>,
+    /// For each segment the hash of its ends.
+    hashes: Vec<u32>,
     len: usize,
     /// When the frames that were not read were captured: time passes with them too.
     passed: Vec<Timestamp>,
@@ -31,7 +35,8 @@ impl Default for Batch {
 impl Batch {
     /// An empty batch that is full with so many frames.
     pub fn with_capacity(most: usize) -> Self {
-        Self { decoded: vec![Decoded::Waiting; most.max(1)], len: 0, passed: Vec::new() }
+        let most = most.max(1);
+        Self { decoded: vec![Decoded::Waiting; most], hashes: vec![0; most], len: 0, passed: Vec::new() }
     }
 
     /// Whether no frame has a place in it any more.
@@ -61,6 +66,11 @@ impl Batch {
         self.decoded.get(..self.len).unwrap_or_default()
     }
 
+    /// For each of them the hash of its ends, which means nothing where it is no segment.
+    pub(super) fn hashes(&self) -> &[u32] {
+        self.hashes.get(..self.len).unwrap_or_default()
+    }
+
     /// The times of those that were not read, in order.
     pub(super) fn passed(&self) -> &[Timestamp] {
         &self.passed
@@ -68,19 +78,28 @@ impl Batch {
 }
 
 /// The half of the pipeline that reads frames: one at a time, but for fragments.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
     fragments: Fragments,
     counts: Vec<Counts>,
+    hash: TupleHash,
 }
 
 impl Decoder {
+    pub(super) fn new(hash: TupleHash) -> Self {
+        Self { fragments: Fragments::default(), counts: Vec::new(), hash }
+    }
+
     /// Reads a frame into a batch that is not full.
     #[inline(always)]
     pub fn read(&mut self, frame: &Frame<'_>, batch: &mut Batch) {
-        let Some(place) = batch.decoded.get_mut(batch.len) else { return };
+        let places = (batch.decoded.get_mut(batch.len), batch.hashes.get_mut(batch.len));
+        let (Some(place), Some(hash)) = places else { return };
         batch.len += 1;
         decode_into(frame, &mut self.fragments, place);
+        if let Decoded::Segment(segment) = place {
+            *hash = self.hash.of(segment.source, segment.destination);
+        }
         if !self.count(frame, place) {
             batch.passed.push(frame.time);
         }

@@ -6,6 +6,7 @@
 use std::hint::black_box;
 
 use super::Tracker;
+use super::hash::TupleHash;
 use super::table::Slot;
 use crate::segment::Segment;
 
@@ -14,26 +15,44 @@ pub const AHEAD: usize = 64;
 
 /// Where a connection seemed to be. It may have gone since, or come: what is found with it is the same as
 /// without.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Hint {
     pub(super) hash: u32,
-    pub(super) slot: Option<Slot>,
+    pub(super) slot: Slot,
+}
+
+impl Hint {
+    /// No connection is ever there.
+    pub(super) const NOWHERE: Slot = Slot::MAX;
+    const NONE: Self = Self { hash: 0, slot: Self::NOWHERE };
 }
 
 impl Tracker {
-    /// Looks up the connections of up to [`AHEAD`] segments that will be read next; nothing where something else
-    /// stands between them.
+    /// How segments are hashed for [`Tracker::look_ahead`].
+    pub fn hash(&self) -> &TupleHash {
+        self.table.hash()
+    }
+
+    /// Looks up the connections of up to [`AHEAD`] segments that will be read next, each by the hash of its ends.
+    ///
+    /// In several turns over all of them, each as short as can be: nothing in a turn has to be known before the next
+    /// segment's is asked for, and the fewer instructions lie between, the more of them are asked for at once.
     #[inline]
-    pub fn look_ahead<'a>(&self, segments: impl Iterator<Item = Option<&'a Segment>>) -> [Hint; AHEAD] {
-        let mut hints = [Hint::default(); AHEAD];
-        for (hint, segment) in hints.iter_mut().zip(segments) {
-            if let Some(segment) = segment {
-                *hint = self.table.hint(segment.source, segment.destination);
-            }
+    pub fn look_ahead(&self, hashes: &[u32]) -> [Hint; AHEAD] {
+        black_box(hashes.iter().fold(0, |sum, hash| sum ^ self.table.touch_index(*hash)));
+        let mut hints = [Hint::NONE; AHEAD];
+        for (hint, &hash) in hints.iter_mut().zip(hashes) {
+            *hint = Hint { hash, slot: self.table.slot_seeming(hash) };
         }
-        // In a second turn: nothing of it has to be known before the next is asked for.
-        let touched = hints.iter().fold(0, |sum, hint| sum ^ self.table.touch(*hint));
-        black_box(touched);
+        let there = hints.get(..hashes.len()).unwrap_or_default();
+        black_box(there.iter().fold(0, |sum, hint| sum ^ self.table.touch(hint.slot)));
         hints
+    }
+
+    /// Looks up the connection of one segment.
+    #[inline]
+    pub(super) fn look_up(&self, segment: &Segment) -> Hint {
+        let hash = self.table.hash().of(segment.source, segment.destination);
+        Hint { hash, slot: self.table.slot_seeming(hash) }
     }
 }

@@ -7,8 +7,10 @@ mod answers;
 mod bits;
 mod ends;
 mod kept;
+mod plain;
 
 use self::bits::Bits;
+use super::Class;
 use super::classify::{self, SETTLED, Verdict};
 use super::event::{
     AnswerKind, Basis, Dismissal, EventKind, LookAlike, LookAlikeSeen, Mark, Party, ProbeSegment,
@@ -19,7 +21,6 @@ use super::rare::{More, RareOf};
 use super::shelf::{Links, Shelf};
 use super::side::Side;
 use super::tuple::Tuple;
-use super::{Class, Observed};
 use crate::segment::{Flags, Segment};
 use crate::time::{Span, Timestamp};
 
@@ -61,49 +62,21 @@ struct Step {
     quiet: Option<Span>,
 }
 
+/// What a segment was, in numbers of its connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    sender: Party,
+    pub(super) class: Class,
+    /// Where it begins.
+    position: u64,
+    /// What it acknowledges.
+    ack: Option<u64>,
+}
+
 impl Connection {
-    /// Reads one segment and says what it was.
-    #[inline]
-    pub(super) fn on_segment(&mut self, segment: &Segment, log: &mut Log) -> Observed {
-        self.bits.set(Bits::TOUCHED, true);
-        let plain = segment.len > 1 && !segment.flags.any(Flags::SYN.with(Flags::FIN).with(Flags::RST));
-        if plain && !self.bits.has_any(Bits::HAS_PROBES | Bits::IS_RESET) {
-            self.on_plain_data(segment)
-        } else {
-            self.on_any(segment, log)
-        }
-    }
-
-    /// Data where nothing waits for it: nearly every segment there is. It is no probe, answers none, and no
-    /// candidate depends on it; so this is the part of [`Connection::on_any`] that remains.
-    #[inline]
-    fn on_plain_data(&mut self, segment: &Segment) -> Observed {
-        let from = self.party_of(segment.source);
-        let (sender, receiver, more) = match from {
-            Party::Client => (&mut self.client, &mut self.server, &mut self.more),
-            Party::Server => (&mut self.server, &mut self.client, &mut self.more),
-        };
-        let ack = segment.flags.ack().then(|| {
-            let rare = RareOf { more: &mut *more, party: from.peer() };
-            receiver.on_ack(segment.ack, rare)
-        });
-        let position = sender.position(segment.seq);
-        let old = sender.next().is_some_and(|next| position < next);
-        let class = if old { Class::Retransmission } else { Class::Data };
-        sender.set_unanchored(false);
-        sender.learn_sent(segment, position, RareOf { more: &mut *more, party: from });
-        let late = ack.is_some_and(|ack| receiver.acked().is_some_and(|acked| ack < acked));
-        sender.learn_header(segment, told_nothing(class), late, RareOf { more: &mut *more, party: from });
-        if old {
-            sender.learn_repeated(segment, receiver.last_mark(), RareOf { more, party: from });
-        }
-        self.bits.set_last_by(from);
-        self.said(from, class, position, ack)
-    }
-
-    /// Any segment.
+    /// Reads any segment.
     #[inline(never)]
-    pub(super) fn on_any(&mut self, segment: &Segment, log: &mut Log) -> Observed {
+    pub(super) fn on_any(&mut self, segment: &Segment, log: &mut Log) -> Seen {
         let from = self.party_of(segment.source);
         self.keep_reset_mark(from);
         let (sender, receiver) = (self.side(from), self.side(from.peer()));
@@ -124,11 +97,9 @@ impl Connection {
         } else {
             self.on_ordinary(segment, &step, log)
         };
-        let observed = self.observed(segment, &step, class);
-        let late = segment.flags.ack() && {
-            let receiver = self.side(from.peer());
-            receiver.acked().is_some_and(|acked| receiver.position(segment.ack) < acked)
-        };
+        let receiver = self.side(from.peer());
+        let ack = segment.flags.ack().then(|| receiver.position(segment.ack));
+        let late = ack.is_some_and(|ack| receiver.acked().is_some_and(|acked| ack < acked));
         // What it was before this segment, in case this one counts for nothing.
         let stale = class == Class::StaleReset && !self.is_reset();
         let life = stale.then(|| self.side(from).life(self.rare(from)));
@@ -140,19 +111,14 @@ impl Connection {
         if class.sends_again(finished) {
             sender.learn_repeated(segment, receiver.last_mark(), RareOf { more, party: from });
         }
-        self.bits.set_last_by(from);
-        observed
+        self.bits.set_touched_by(from);
+        self.bits.set(Bits::WAITS, self.waits());
+        Seen { sender: from, class, position, ack }
     }
 
     fn ack_is_news(&self, segment: &Segment, from: Party) -> bool {
         let peer = self.side(from.peer());
         segment.flags.ack() && peer.acked().is_none_or(|acked| peer.position(segment.ack) > acked)
-    }
-
-    fn observed(&self, segment: &Segment, step: &Step, class: Class) -> Observed {
-        let peer = self.side(step.from.peer());
-        let ack = segment.flags.ack().then(|| peer.position(segment.ack));
-        self.said(step.from, class, step.position, ack)
     }
 
     fn on_ordinary(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {

@@ -3,8 +3,7 @@
 //! Owns a small memory of recent packets, of fixed size. A copy equals its original in everything that no
 //! router changes. Uses [`crate::segment`] and [`crate::time`].
 
-use std::hash::{BuildHasher, Hash, Hasher};
-use std::net::IpAddr;
+use std::hash::{BuildHasher, Hasher};
 
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
@@ -12,11 +11,10 @@ use foldhash::quality::SeedableRandomState;
 use crate::segment::Segment;
 use crate::time::{Span, Timestamp};
 
-/// How many packets share one place of the memory, as many as two cache lines hold: an original is forgotten
-/// once that many others came to its place.
+/// How many packets share one place of the memory: an original is forgotten once that many others came to its place.
 const WAYS: usize = 8;
 
-/// How many such places there are (a power of two): 256 KiB in all, which stay in a core's cache. With
+/// How many such places there are (a power of two): 288 KiB in all, of which 32 are read for every packet. With
 /// 25,000 packets a second and two taps 200 ms apart, one original in 250 is forgotten too soon; with 12,500 one
 /// in 20,000.
 const SETS: usize = 2048;
@@ -31,7 +29,10 @@ const ELSEWHERE: Span = Span::from_millis(5);
 /// A copy seen at the same place (a mirror port that sends both ways).
 const SAME_PLACE: Span = Span::from_millis(1);
 
-/// Some recent packets, the latest first.
+/// A little of what some recent packets were: enough to see that nearly every packet is none of them.
+type Tags = [u16; WAYS];
+
+/// Some recent packets.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(128))]
 struct Set {
@@ -44,9 +45,10 @@ struct Set {
 struct Label(u64);
 
 impl Label {
-    /// The bits that tell where; the others tell what. (The lowest of the fingerprint choose the set.)
+    /// The bits that tell where; the others tell what.
     const PLACE_BITS: u32 = 24;
 
+    #[inline]
     fn new(fingerprint: u64, segment: &Segment) -> Self {
         // Captures and interfaces are counted from 0, so that they differ in their low bits.
         let tap = segment.id.capture.wrapping_mul(0x0101).wrapping_add(segment.interface) & 0xffff;
@@ -54,6 +56,12 @@ impl Label {
         Self((fingerprint >> Self::PLACE_BITS << Self::PLACE_BITS) | u64::from(place))
     }
 
+    #[inline]
+    fn tag(self) -> u16 {
+        (self.0 >> (u64::BITS - u16::BITS)) as u16
+    }
+
+    #[inline]
     fn is_same_packet(self, other: Self) -> bool {
         (self.0 ^ other.0) >> Self::PLACE_BITS == 0
     }
@@ -63,38 +71,89 @@ impl Label {
 #[derive(Debug)]
 pub(super) struct Duplicates {
     hasher: SeedableRandomState,
+    tags: Vec<Tags>,
     recent: Vec<Set>,
-}
-
-impl Default for Duplicates {
-    fn default() -> Self {
-        let never = Set { labels: [Label(0); WAYS], times: [Timestamp::from_nanos(i64::MIN); WAYS] };
-        Self {
-            hasher: SeedableRandomState::with_seed(0, SharedSeed::global_fixed()),
-            recent: vec![never; SETS],
-        }
-    }
+    /// For each set, which of its packets came first.
+    first: Vec<u8>,
 }
 
 impl Duplicates {
-    /// Whether a segment is a copy of one seen shortly before; remembers it if not.
+    /// With a `seed` that nobody can know, no packet can be made to pass for a copy of another.
+    pub(super) fn new(seed: u64) -> Self {
+        let never = Set { labels: [Label(0); WAYS], times: [Timestamp::from_nanos(i64::MIN); WAYS] };
+        Self {
+            hasher: SeedableRandomState::with_seed(seed, SharedSeed::global_fixed()),
+            tags: vec![[0; WAYS]; SETS],
+            recent: vec![never; SETS],
+            first: vec![0; SETS],
+        }
+    }
+
+    /// Whether a segment is a copy of one seen shortly before; remembers it if not. `ends` is a hash of its
+    /// addresses and ports with the same seed.
     #[inline]
-    pub(super) fn is_copy(&mut self, segment: &Segment) -> bool {
-        let mut hasher = self.hasher.build_hasher();
-        mix_invariant(segment, &mut hasher);
-        let fingerprint = hasher.finish();
-        let label = Label::new(fingerprint, segment);
-        let Some(set) = self.recent.get_mut((fingerprint as usize) & (SETS - 1)) else { return false };
+    pub(super) fn is_copy(&mut self, segment: &Segment, ends: u32) -> bool {
+        let label = Label::new(self.fingerprint(segment, ends), segment);
+        let place = place_of(segment);
+        let (Some(tags), Some(set)) = (self.tags.get_mut(place), self.recent.get_mut(place)) else {
+            return false;
+        };
         let mut seen = false;
-        for other in set.labels {
-            seen |= label.is_same_packet(other);
+        for tag in *tags {
+            seen |= tag == label.tag();
         }
         if seen && set.holds_original(label, segment) {
             return true;
         }
-        set.remember(label, segment.time);
+        let Some(first) = self.first.get_mut(place) else { return false };
+        let at = usize::from(*first) % WAYS;
+        *first = first.wrapping_add(1);
+        let oldest = (tags.get_mut(at), set.labels.get_mut(at), set.times.get_mut(at));
+        if let (Some(tag), Some(old), Some(time)) = oldest {
+            (*tag, *old, *time) = (label.tag(), label, segment.time);
+        }
         false
     }
+
+    /// Mixes what no router changes: everything but TTL, addresses of the link and checksums.
+    #[inline]
+    fn fingerprint(&self, segment: &Segment, ends: u32) -> u64 {
+        // What is absent counts as something that is hardly ever there.
+        const ABSENT: u64 = 0x243f_6a88_85a3_08d3;
+        let stamps = segment.options.timestamps;
+        let stamps = stamps.map_or(ABSENT, |stamps| pair(stamps.value, stamps.echo));
+        let (port, window) = (u32::from(segment.source.port), u32::from(segment.window));
+        let octet = segment.first_octet.map_or(0x100, u32::from);
+        let small = (u32::from(segment.ip_id.unwrap_or(0)) << 16) | (u32::from(segment.flags.0) << 8);
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write_u128(wide(pair(segment.seq.0, segment.ack.0), pair(ends, (port << 16) | window)));
+        hasher.write_u128(wide(stamps, pair(segment.len, small.wrapping_add(octet))));
+        if let Some(sack) = segment.options.sack {
+            hasher.write_u64(pair(sack.left.0, sack.right.0));
+        }
+        hasher.finish()
+    }
+}
+
+#[inline]
+fn pair(high: u32, low: u32) -> u64 {
+    (u64::from(high) << 32) | u64::from(low)
+}
+
+#[inline]
+fn wide(high: u64, low: u64) -> u128 {
+    (u128::from(high) << 64) | u128::from(low)
+}
+
+/// In which set a packet is looked for. Not by the seed: which originals are forgotten too soon does not depend on it.
+#[inline]
+fn place_of(segment: &Segment) -> usize {
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let ports = pair(segment.source.port.into(), segment.destination.port.into());
+    let stamp = segment.options.timestamps.map_or(0, |stamps| stamps.value);
+    let marks = pair(stamp, segment.ip_id.unwrap_or(0).into());
+    let mixed = (pair(segment.seq.0, segment.ack.0) ^ ports).wrapping_mul(SPREAD) ^ marks;
+    (mixed.wrapping_mul(SPREAD) >> (u64::BITS - SETS.ilog2())) as usize
 }
 
 impl Set {
@@ -112,46 +171,5 @@ impl Set {
                 segment.time.since(time).abs() <= limit
             },
         )
-    }
-
-    /// Puts a packet in the place of the one that came first.
-    #[inline]
-    fn remember(&mut self, label: Label, time: Timestamp) {
-        self.labels.copy_within(..WAYS - 1, 1);
-        self.times.copy_within(..WAYS - 1, 1);
-        self.labels[0] = label;
-        self.times[0] = time;
-    }
-}
-
-/// Mixes what no router changes: everything but TTL, addresses of the link and checksums.
-#[inline]
-fn mix_invariant(segment: &Segment, hasher: &mut impl Hasher) {
-    // Few wide numbers instead of many narrow ones: this is done for every segment.
-    let wide = |[a, b, c, d]: [u32; 4]| {
-        (u128::from(a) << 96) | (u128::from(b) << 64) | (u128::from(c) << 32) | u128::from(d)
-    };
-    let Segment { source, destination, flags, options, .. } = segment;
-    let stamps = options.timestamps.map_or([0; 2], |stamps| [stamps.value, stamps.echo]);
-    let present = [
-        segment.ip_id.is_some(),
-        segment.first_octet.is_some(),
-        options.timestamps.is_some(),
-        options.sack.is_some(),
-    ];
-    let present = present.iter().fold(0, |bits, present| (bits << 1) | u32::from(*present));
-    let small = (u32::from(flags.0) << 16) | (u32::from(segment.first_octet.unwrap_or(0)) << 8) | present;
-    let ports = (u32::from(source.port) << 16) | u32::from(destination.port);
-    let mut ends = [0; 2];
-    match (source.address, destination.address) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => ends = [source.into(), destination.into()],
-        (source, destination) => (source, destination).hash(hasher),
-    }
-    hasher.write_u128(wide([ends[0], ends[1], segment.seq.0, segment.ack.0]));
-    hasher.write_u128(wide([stamps[0], stamps[1], segment.len, ports]));
-    let window = (u32::from(segment.window) << 16) | u32::from(segment.ip_id.unwrap_or(0));
-    match options.sack {
-        None => hasher.write_u64((u64::from(window) << 32) | u64::from(small)),
-        Some(sack) => hasher.write_u128(wide([sack.left.0, sack.right.0, window, small])),
     }
 }

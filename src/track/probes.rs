@@ -54,6 +54,14 @@ struct Waiting {
     run: u32,
 }
 
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        let Self { pending, candidates, continued: _, unsure, zero_window, pairing, run } = self;
+        let undecided = !candidates.is_empty() || unsure.is_some() || zero_window.is_some();
+        *run == 0 && !undecided && pending.is_empty() && pairing.is_empty()
+    }
+}
+
 /// A probe without an answer yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pending {
@@ -105,6 +113,11 @@ impl Probes {
     /// Whether one of the events was about a probe.
     pub(super) fn has_keepalives(&self) -> bool {
         self.has_keepalives
+    }
+
+    /// Whether nothing that its segments with data or acknowledgments say makes any difference here.
+    pub(super) fn is_idle(&self) -> bool {
+        [&self.client, &self.server].into_iter().all(Waiting::is_empty)
     }
 
     /// Probes that a side sent since its peer was last heard.

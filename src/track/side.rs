@@ -6,10 +6,12 @@
 
 mod bits;
 mod learn;
+mod step;
 
 use std::ops::Deref;
 
 use self::bits::Bits;
+pub(super) use self::step::Acked;
 use super::event::{InFlight, LookAlikes, Mark, SideSummary};
 use super::packed::{NEVER, PackedFrame, ShortestTrip};
 use super::rare::{Again, Rare};

@@ -1,20 +1,15 @@
 //! The table of connections: from a 4-tuple, in either direction, to the connection.
 //!
-//! Owns the hashing, the places where connections are kept, and on which shelf each stands. The index holds 32 bits
-//! of hash and the place, not the ends: so it stays small enough for the cache when there are many connections, and
-//! the connection, which has the ends, is looked at anyway. Connections are kept in pieces of memory of one size, as
+//! Owns the hashing, the places where connections are kept, and on which shelf each stands. The index holds hash and
+//! place, not the ends: so it stays small enough for the cache when there are many connections, and the connection,
+//! which has the ends, is looked at anyway. Connections are kept in pieces of memory of one size, as
 //! one that grows by doubling would waste up to half of it.
-
-use std::hash::{BuildHasher, Hasher};
-use std::net::IpAddr;
-
-use foldhash::SharedSeed;
-use foldhash::fast::SeedableRandomState;
-use hashbrown::HashTable;
 
 use super::ahead::Hint;
 use super::connection::Connection;
 use super::event::ConnectionId;
+use super::hash::TupleHash;
+use super::index::Index;
 use super::shelf::{Linked, Links, Shelf, Shelves};
 use crate::segment::Endpoint;
 
@@ -24,59 +19,10 @@ pub(super) type Slot = u32;
 /// All connections that may still be spoken of.
 #[derive(Debug)]
 pub(super) struct Table {
-    hasher: SeedableRandomState,
+    hash: TupleHash,
     index: Index,
     places: Places,
     shelves: Shelves,
-}
-
-/// Lower half of the hash, and where the connection is. It comes in parts, so that never the whole of it is there
-/// twice while it grows.
-#[derive(Debug, Default)]
-struct Index([HashTable<(u32, Slot)>; Index::PARTS]);
-
-impl Index {
-    /// How many parts (a power of two).
-    const PARTS: usize = 16;
-
-    /// The highest bits choose the part, as the lowest choose the place in it.
-    #[inline]
-    fn which(hash: u32) -> usize {
-        (hash >> (u32::BITS - Self::PARTS.ilog2())) as usize
-    }
-
-    #[inline]
-    fn part(&self, hash: u32) -> Option<&HashTable<(u32, Slot)>> {
-        self.0.get(Self::which(hash))
-    }
-
-    #[inline]
-    fn part_mut(&mut self, hash: u32) -> Option<&mut HashTable<(u32, Slot)>> {
-        self.0.get_mut(Self::which(hash))
-    }
-
-    #[inline]
-    fn find(&self, hash: u32, mut is_it: impl FnMut(Slot) -> bool) -> Option<Slot> {
-        let found = |&(other, slot): &(u32, Slot)| other == hash && is_it(slot);
-        self.part(hash)?.find(spread(hash), found).map(|(_, slot)| *slot)
-    }
-
-    fn insert(&mut self, hash: u32, slot: Slot) {
-        if let Some(part) = self.part_mut(hash) {
-            part.insert_unique(spread(hash), (hash, slot), |(hash, _)| spread(*hash));
-        }
-    }
-
-    fn remove(&mut self, hash: u32, slot: Slot) {
-        let part = self.part_mut(hash);
-        if let Some(Ok(found)) = part.map(|part| part.find_entry(spread(hash), |(_, other)| *other == slot)) {
-            found.remove();
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.0.iter().map(HashTable::len).sum()
-    }
 }
 
 /// Where connections are kept.
@@ -148,41 +94,50 @@ impl Linked for Places {
 impl Table {
     pub(super) fn new(hash_seed: u64) -> Self {
         Self {
-            hasher: SeedableRandomState::with_seed(hash_seed, SharedSeed::global_fixed()),
+            hash: TupleHash::new(hash_seed),
             index: Index::default(),
             places: Places::default(),
             shelves: Shelves::default(),
         }
     }
 
-    #[inline]
-    pub(super) fn find(&self, one: Endpoint, other: Endpoint) -> Option<Slot> {
-        self.find_hashed(one, other, self.hash(one, other))
+    /// How ends are hashed.
+    pub(super) fn hash(&self) -> &TupleHash {
+        &self.hash
     }
 
-    /// Where the connection between two ends seems to be, without looking at it.
+    #[inline]
+    pub(super) fn find(&self, one: Endpoint, other: Endpoint) -> Option<Slot> {
+        self.find_hashed(one, other, self.hash.of(one, other))
+    }
+
+    /// Where a connection between ends with this hash seems to be, without looking at it.
     #[inline(always)]
-    pub(super) fn hint(&self, one: Endpoint, other: Endpoint) -> Hint {
-        let hash = self.hash(one, other);
-        let slot = self.index.find(hash, |_| true);
-        Hint { hash, slot }
+    pub(super) fn slot_seeming(&self, hash: u32) -> Slot {
+        self.index.find(hash, |_| true).unwrap_or(Hint::NOWHERE)
+    }
+
+    /// Reads what [`Table::slot_seeming`] will read, so that it is at hand.
+    #[inline(always)]
+    pub(super) fn touch_index(&self, hash: u32) -> u64 {
+        self.index.touch(hash)
     }
 
     /// The same as [`Table::find`] for these ends, whatever became of the table since the hint was taken.
     #[inline(always)]
     pub(super) fn find_hinted(&self, one: Endpoint, other: Endpoint, hint: Hint) -> Option<Slot> {
-        let connection = hint.slot.and_then(|slot| self.places.get(slot));
+        let connection = self.places.get(hint.slot);
         // There are never two connections with the same ends, so one that is found is the right one.
         if connection.is_some_and(|connection| connection.is_between(one, other)) {
-            return hint.slot;
+            return Some(hint.slot);
         }
         self.find_hashed(one, other, hint.hash)
     }
 
     /// Reads a little of all that is known of a connection, so that it is at hand; returns something of it.
     #[inline(always)]
-    pub(super) fn touch(&self, hint: Hint) -> u64 {
-        hint.slot.and_then(|slot| self.places.get(slot)).map_or(0, Connection::touch)
+    pub(super) fn touch(&self, slot: Slot) -> u64 {
+        self.places.get(slot).map_or(0, Connection::touch)
     }
 
     #[inline(always)]
@@ -260,30 +215,8 @@ impl Table {
 
     fn hash_of(&self, connection: &Connection) -> u32 {
         let (tuple, is_v6) = (connection.tuple(), connection.is_v6());
-        self.hash(tuple.client(is_v6), tuple.server(is_v6))
+        self.hash.of(tuple.client(is_v6), tuple.server(is_v6))
     }
-
-    /// The hash of two ends, the same for either order.
-    #[inline(always)]
-    fn hash(&self, one: Endpoint, other: Endpoint) -> u32 {
-        let (first, second) = match (one.address, other.address) {
-            (IpAddr::V4(first), IpAddr::V4(second)) => {
-                let first = (u64::from(u32::from(first)) << 16) | u64::from(one.port);
-                let second = (u64::from(u32::from(second)) << 16) | u64::from(other.port);
-                (first, second)
-            }
-            _ => (self.hasher.hash_one(one), self.hasher.hash_one(other)),
-        };
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write_u128((u128::from(first.max(second)) << 64) | u128::from(first.min(second)));
-        hasher.finish() as u32
-    }
-}
-
-/// Spreads what is a hash over 64 bits, as the index wants them all different.
-#[inline(always)]
-fn spread(hash: u32) -> u64 {
-    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Connections on their way out of the table.

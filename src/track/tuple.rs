@@ -56,6 +56,29 @@ impl Tuple {
         Self { client: server, server: client, client_port: server_port, server_port: client_port }
     }
 
+    /// Whether these are its ends, in either order; all addresses are of one IP version.
+    #[inline(always)]
+    pub(super) fn is_between(&self, one: Endpoint, other: Endpoint) -> bool {
+        let (ports, turned) = ((one.port, other.port), (other.port, one.port));
+        let own = (self.client_port, self.server_port);
+        if own != ports && own != turned {
+            return false;
+        }
+        match (one.address, other.address) {
+            (IpAddr::V4(first), IpAddr::V4(second)) => {
+                // The other words are 0.
+                let (first, second) = (first.to_bits(), second.to_bits());
+                let (client, server) = (self.client[0], self.server[0]);
+                (client == first && server == second && own == ports)
+                    || (client == second && server == first && own == turned)
+            }
+            _ => {
+                let tuple = Self::new(one, other);
+                *self == tuple || *self == tuple.reversed()
+            }
+        }
+    }
+
     /// Whether a segment from `source`, an end of this connection, comes from the client.
     #[inline]
     pub(super) fn is_client(&self, source: Endpoint) -> bool {

@@ -14,7 +14,7 @@ use super::ip::{Header, Packet};
 use super::skip::{Layer, Skip};
 use super::u32_at;
 use crate::frame::Frame;
-use crate::segment::{Endpoint, Flags, Options, SackBlock, Segment, SeqNum, TcpTimestamps};
+use crate::segment::{Flags, Options, SackBlock, Segment, SeqNum, TcpTimestamps};
 
 /// A header without options.
 const BASE_HEADER: usize = 20;
@@ -32,7 +32,8 @@ pub(super) fn read(frame: &Frame<'_>, packet: &Packet<'_>) -> Decoded {
         Ok(fields) => fields,
         Err(skip) => return Decoded::Skipped(skip),
     };
-    let mut segment = Segment { id: frame.id, time: frame.time, interface: frame.interface, ..Segment::BLANK };
+    let mut segment =
+        Segment { id: frame.id, time: frame.time, interface: frame.interface, ..Segment::BLANK };
     fields.fill(&mut segment);
     match &packet.header {
         Header::V4(header) => {

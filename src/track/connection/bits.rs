@@ -19,8 +19,8 @@ impl Bits {
     pub(super) const RESET_EXACT: u8 = 1 << 4;
     /// Its last segment came from the server.
     pub(super) const LAST_BY_SERVER: u8 = 1 << 5;
-    /// Something was like a keepalive.
-    pub(super) const HAS_PROBES: u8 = 1 << 6;
+    /// What comes next may decide something about what came before.
+    pub(super) const WAITS: u8 = 1 << 6;
     /// A segment of it was read since this was last looked at.
     pub(super) const TOUCHED: u8 = 1 << 7;
 
@@ -42,6 +42,13 @@ impl Bits {
     #[inline]
     pub(super) fn set_last_by(&mut self, party: Party) {
         self.set(Self::LAST_BY_SERVER, party == Party::Server);
+    }
+
+    /// A segment of it was read, and this party sent it.
+    #[inline]
+    pub(super) fn set_touched_by(&mut self, party: Party) {
+        self.set(Self::TOUCHED, true);
+        self.set_last_by(party);
     }
 
     pub(super) fn set_reset(&mut self, by: Party, exact: bool) {

@@ -3,7 +3,7 @@
 //! Part of [`Connection`]; owns how it begins, how its parts are got at, and its last word.
 
 use super::bits::Bits;
-use super::{Connection, ResetSeen};
+use super::{Connection, ResetSeen, Seen};
 use crate::segment::{Endpoint, Segment, SeqNum};
 use crate::time::Timestamp;
 use crate::track::event::{
@@ -65,8 +65,7 @@ impl Connection {
     /// Whether these are its ends, in either order.
     #[inline]
     pub(in crate::track) fn is_between(&self, one: Endpoint, other: Endpoint) -> bool {
-        let tuple = Tuple::new(one, other);
-        (self.tuple == tuple || self.tuple == tuple.reversed()) && self.is_v6() == one.address.is_ipv6()
+        self.is_v6() == one.address.is_ipv6() && self.tuple.is_between(one, other)
     }
 
     /// Reads a little of every part, so that all of it is at hand; returns something of it.
@@ -85,7 +84,13 @@ impl Connection {
     /// Where it is to be listed.
     #[inline]
     pub(in crate::track) fn shelf_now(&self) -> Shelf {
-        let stage = if self.bits.has(Bits::IS_RESET) {
+        Shelf::new(self.care(), self.stage())
+    }
+
+    /// How far it has come.
+    #[inline]
+    pub(in crate::track) fn stage(&self) -> Stage {
+        if self.bits.has(Bits::IS_RESET) {
             Stage::Reset
         } else if self.client.finished() && self.is_closed() {
             Stage::Closed
@@ -93,8 +98,7 @@ impl Connection {
             Stage::Open
         } else {
             Stage::HalfOpen
-        };
-        Shelf::new(self.care(), stage)
+        }
     }
 
     #[inline]
@@ -182,17 +186,19 @@ impl Connection {
     }
 
     /// What is said of a captured copy of a frame that was read before.
-    pub(in crate::track) fn on_copy(&mut self, segment: &Segment) -> Observed {
+    #[cold]
+    pub(in crate::track) fn on_copy(&mut self, segment: &Segment) -> Seen {
         self.more().duplicates += 1;
         let sender = self.party_of(segment.source);
         let position = self.side(sender).position(segment.seq);
         let ack = segment.flags.ack().then(|| self.side(sender.peer()).position(segment.ack));
-        self.said(sender, Class::Copy, position, ack)
+        Seen { sender, class: Class::Copy, position, ack }
     }
 
-    /// What a segment of the `sender` was that begins at `position` and acknowledges up to `ack`.
+    /// What is told of the segment that was read last.
     #[inline]
-    pub(super) fn said(&self, sender: Party, class: Class, position: u64, ack: Option<u64>) -> Observed {
+    pub(in crate::track) fn said(&self, seen: Seen) -> Observed {
+        let Seen { sender, class, position, ack } = seen;
         let relative = |party, position| self.side(party).relative(position, self.rare(party));
         let missing = |party| self.side(party).is_missing_octets(self.rare(party));
         Observed {
@@ -205,8 +211,15 @@ impl Connection {
         }
     }
 
+    /// Whether what comes next may decide something about what came before.
+    pub(super) fn waits(&self) -> bool {
+        let Some(more) = self.more.as_deref() else { return false };
+        more.foreign_syn.is_some() || more.probes.as_deref().is_some_and(|probes| !probes.is_idle())
+    }
+
     /// Remembers the SYN of what may be another life of this 4-tuple.
     pub(in crate::track) fn keep_foreign_syn(&mut self, syn: &Segment) {
+        self.bits.set(Bits::WAITS, true);
         self.more().foreign_syn = Some(Box::new(*syn));
     }
 
@@ -298,19 +311,18 @@ impl Connection {
     /// What waits for something, if anything ever did.
     #[inline]
     pub(super) fn probes_ref(&self) -> Option<&Probes> {
-        if self.bits.has(Bits::HAS_PROBES) { self.more.as_deref()?.probes.as_deref() } else { None }
+        self.more.as_deref()?.probes.as_deref()
     }
 
     /// The same, to be changed.
     #[inline]
     pub(super) fn probes_mut(&mut self) -> Option<&mut Probes> {
-        if self.bits.has(Bits::HAS_PROBES) { self.more.as_deref_mut()?.probes.as_deref_mut() } else { None }
+        self.more.as_deref_mut()?.probes.as_deref_mut()
     }
 
     /// The same, made if there is none.
     pub(super) fn probes(&mut self) -> &mut Probes {
         let (id, opened) = (self.id(), self.opened());
-        self.bits.set(Bits::HAS_PROBES, true);
         self.more().probes.get_or_insert_with(|| Box::new(Probes::new(id, opened)))
     }
 

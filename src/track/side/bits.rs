@@ -49,6 +49,12 @@ impl Bits {
         self.0 & bit != 0
     }
 
+    /// Whether of these bits exactly those are set.
+    #[inline(always)]
+    pub(super) fn are(self, of: u32, those: u32) -> bool {
+        self.0 & of == those
+    }
+
     #[inline]
     pub(super) fn set(&mut self, bit: u32, is: bool) {
         self.0 = if is { self.0 | bit } else { self.0 & !bit };
