@@ -78,8 +78,11 @@ pub(super) fn unit(stack: &Stack, which: Which) -> i64 {
 pub(super) fn roundest(stack: &Stack, which: Which, low: i64, high: i64, unit: i64) -> Option<i64> {
     let mut best: Option<(f64, i64)> = None;
     let mut consider = |value: i64| {
+        if value < low || value > high || value <= 0 {
+            return;
+        }
         let worth = on_stack(stack, which, value);
-        if value >= low && value <= high && value > 0 && best.is_none_or(|(most, _)| worth > most) {
+        if best.is_none_or(|(most, _)| worth > most) {
             best = Some((worth, value));
         }
     };
