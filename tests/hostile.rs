@@ -3,8 +3,6 @@
 mod common;
 #[path = "hostile/forged.rs"]
 mod forged;
-#[path = "hostile/packets.rs"]
-mod packets;
 #[path = "hostile/screen.rs"]
 mod screen;
 #[path = "hostile/sizes.rs"]

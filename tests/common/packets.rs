@@ -1,6 +1,7 @@
 //! Packets and captures made octet by octet.
 
-/// SYN, RST, PSH and ACK as they stand in the header.
+/// FIN, SYN, RST, PSH and ACK as they stand in the header.
+pub const FIN: u8 = 1;
 pub const SYN: u8 = 2;
 pub const RST: u8 = 4;
 pub const PSH: u8 = 8;
