@@ -3,10 +3,15 @@
 mod common;
 #[path = "hostile/forged.rs"]
 mod forged;
+#[cfg(feature = "live")]
+#[path = "hostile/live.rs"]
+mod live;
 #[path = "hostile/screen.rs"]
 mod screen;
 #[path = "hostile/sizes.rs"]
 mod sizes;
+#[path = "hostile/texts.rs"]
+mod texts;
 
 use serde_json::Value;
 
