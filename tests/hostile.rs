@@ -6,6 +6,8 @@ mod forged;
 #[cfg(feature = "live")]
 #[path = "hostile/live.rs"]
 mod live;
+#[path = "hostile/names.rs"]
+mod names;
 #[path = "hostile/screen.rs"]
 mod screen;
 #[path = "hostile/sizes.rs"]

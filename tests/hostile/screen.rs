@@ -5,10 +5,7 @@ use std::process::Output;
 use keepscope::printable::is_harmful;
 
 use crate::common::{capture_path, keepscope, scratch, text};
-
-/// Clears the screen, sets the title, turns the direction, begins a C1 sequence, forges a message and a line.
-pub const HOSTILE: &str =
-    "a\x1b[2J\x1b]0;x\x07\u{202e}b\u{9b}31m\u{2066}\u{200b}c\nkeepscope: error: forged\r\td\x7f";
+use crate::names::HOSTILE;
 
 /// Whether all that was written may be shown as it stands.
 pub fn check(what: &str, output: &Output) {
