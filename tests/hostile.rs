@@ -8,6 +8,8 @@ mod forged;
 mod live;
 #[path = "hostile/names.rs"]
 mod names;
+#[path = "hostile/numbers.rs"]
+mod numbers;
 #[path = "hostile/screen.rs"]
 mod screen;
 #[path = "hostile/sizes.rs"]
