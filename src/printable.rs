@@ -4,7 +4,11 @@
 //! line ends, with which a line can be forged), marks that turn the direction of what follows, and characters
 //! that cannot be seen. Pure.
 
+mod document;
+
 use std::borrow::Cow;
+
+pub use self::document::{toml_document, toml_string};
 
 /// Whether a character does something to a terminal or to how the text around it reads, rather than stand there.
 ///

@@ -87,7 +87,7 @@ pub enum Class {
     Fin,
     /// A RST that ends the connection.
     Reset,
-    /// A RST that its receiver ignores, or that follows another.
+    /// A RST that its receiver ignores, or that follows another or the end of both directions.
     StaleReset,
     /// A keepalive probe.
     Probe {

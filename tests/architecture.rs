@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "simulate",
         &[
             "time",
+            "printable",
             "frame",
             "segment",
             "stack",

@@ -6,6 +6,8 @@ mod common;
 mod bound;
 #[path = "dashboard/harness.rs"]
 mod harness;
+#[path = "dashboard/hostile.rs"]
+mod hostile;
 #[cfg(feature = "live")]
 #[path = "dashboard/hunt.rs"]
 mod hunt;
@@ -23,6 +25,8 @@ mod looks;
 mod middlebox;
 #[path = "dashboard/moments.rs"]
 mod moments;
+#[path = "hostile/names.rs"]
+mod names;
 #[path = "dashboard/screens.rs"]
 mod screens;
 #[cfg(feature = "live")]

@@ -3,12 +3,19 @@
 mod common;
 #[path = "hostile/forged.rs"]
 mod forged;
-#[path = "hostile/packets.rs"]
-mod packets;
+#[cfg(feature = "live")]
+#[path = "hostile/live.rs"]
+mod live;
+#[path = "hostile/names.rs"]
+mod names;
+#[path = "hostile/numbers.rs"]
+mod numbers;
 #[path = "hostile/screen.rs"]
 mod screen;
 #[path = "hostile/sizes.rs"]
 mod sizes;
+#[path = "hostile/texts.rs"]
+mod texts;
 
 use serde_json::Value;
 

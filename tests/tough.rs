@@ -25,3 +25,5 @@ mod server;
 mod signals;
 #[path = "tough/soak.rs"]
 mod soak;
+#[path = "tough/witness.rs"]
+mod witness;

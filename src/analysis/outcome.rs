@@ -19,7 +19,7 @@ const REPEATED_IN_VAIN: u32 = 2;
 pub enum Outcome {
     /// The prober gave up: probes without an answer, then its RST.
     TimedOut,
-    /// A RST ended it, by the other end or by something on the path.
+    /// A RST ended it, by the other end or by something on the path, before it was closed from both ends.
     Reset,
     /// The last probes, or octets sent several times, had no answer when the capture ended.
     Unanswered,

@@ -1,7 +1,7 @@
 //! `keepscope config`: what the configuration file says, whether it is right, and where it is.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -50,11 +50,16 @@ pub(super) fn run(arguments: &Arguments, place: Option<&Place>) -> io::Result<Ex
         Task::Check { file } => check(file.as_deref(), place),
         Task::Show => show(place),
         Task::Path => match place {
-            Some(place) => put(&format!("{}\n", place.path.display())),
+            Some(place) => put(&format!("{}\n", named(&place.path))),
             None => Ok(nowhere()),
         },
         Task::Example => put(&example()),
     }
+}
+
+/// A path for whoever reads it: scripts take it as it is, on a terminal it does nothing.
+fn named(path: &Path) -> String {
+    if io::stdout().is_terminal() { settings::shown(path) } else { path.display().to_string() }
 }
 
 fn put(text: &str) -> io::Result<Exit> {
@@ -142,7 +147,7 @@ fn from(origin: &Origin) -> String {
 
 /// A value as it stands in a file.
 fn literal(key: &Key, values: &[String]) -> String {
-    let quoted = |value: &String| toml::Value::String(value.clone()).to_string();
+    let quoted = |value: &String| settings::quoted(value);
     match key.shape {
         Shape::Whole | Shape::Flag => values.join(""),
         Shape::Text => values.first().map(quoted).unwrap_or_default(),

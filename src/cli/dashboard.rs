@@ -326,12 +326,12 @@ fn summary_of_simulation(simulation: &Simulation) -> io::Result<Exit> {
     let length = duration::format(scenario.length);
     writeln!(out, "simulated {length} with seed {}; no packet was sent", scenario.seed)?;
     for (words, _) in answer::sentences(simulation) {
-        writeln!(out, "  {words}")?;
+        writeln!(out, "  {}", clean(&words))?;
     }
     if let (Some(base), Some(now)) = (&simulation.base, simulation.current()) {
         writeln!(out, "beside {}:", clean(&base.scenario.title))?;
         for line in answer::comparison(base, now).iter().filter(|line| line.differs()) {
-            writeln!(out, "  {}: {} there, {} here", line.name, line.base, line.now)?;
+            writeln!(out, "  {}: {} there, {} here", line.name, clean(&line.base), clean(&line.now))?;
         }
     }
     Ok(Exit::Done)

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use super::dashboard::{self, Looks};
 use super::probe;
+use super::settings::shown;
 use super::watch;
 use super::{Color, Exit, complain};
 use crate::dashboard::live::Manner;
@@ -129,7 +130,7 @@ pub(super) fn conclude(mut ended: Ended, interrupted: bool) -> io::Result<Exit> 
         report::summary(&mut out, &ended.report, style)?;
     }
     for (path, packets) in &ended.recorded {
-        writeln!(out, "{packets} packets in {}", path.display())?;
+        writeln!(out, "{packets} packets in {}", shown(path))?;
     }
     out.flush()?;
     if probed {

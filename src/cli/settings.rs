@@ -15,6 +15,8 @@ use std::sync::OnceLock;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
+use crate::printable::{is_harmful, printable, toml_string};
+
 pub(super) use key::{Acts, KEYS, Key, Shape};
 pub(super) use place::{Place, Why, find};
 pub(super) use read::read;
@@ -202,7 +204,16 @@ fn is_ruled_out(command: &Command, option: &Arg, matches: &ArgMatches) -> bool {
     others.any(|other| conflicts(option, other) || conflicts(other, option))
 }
 
+/// A text as it stands in a file, on one line.
+pub(super) fn quoted(text: &str) -> String {
+    if text.contains(is_harmful) {
+        toml_string(text)
+    } else {
+        toml::Value::String(text.to_owned()).to_string()
+    }
+}
+
 /// A file as messages name it.
 pub(super) fn shown(path: &Path) -> String {
-    path.display().to_string().chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+    printable(&path.to_string_lossy(), '?').into_owned()
 }

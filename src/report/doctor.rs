@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::live::doctor::{Access, Examination, Held, InterfaceState, Lack, Verdict};
+use crate::printable::printable;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -169,7 +170,8 @@ pub fn text(out: &mut dyn Write, examination: &Examination) -> io::Result<()> {
         writeln!(out, "\nmissing")?;
         for lack in &examination.lacks {
             let weight = if lack.needed { "" } else { " (not needed for probing)" };
-            writeln!(out, "  {}{weight}\n      {}", lack.what, lack.mend)?;
+            let (what, mend) = (printable(&lack.what, '?'), printable(&lack.mend, '?'));
+            writeln!(out, "  {what}{weight}\n      {mend}")?;
         }
     }
     Ok(())
@@ -247,5 +249,5 @@ fn kernel(out: &mut dyn Write, examination: &Examination) -> io::Result<()> {
 }
 
 fn line(out: &mut dyn Write, name: &str, text: &str) -> io::Result<()> {
-    writeln!(out, "  {name:<17} {text}")
+    writeln!(out, "  {:<17} {}", printable(name, '?'), printable(text, '?'))
 }

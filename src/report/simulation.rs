@@ -265,7 +265,7 @@ pub fn text(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String], style: S
         writeln!(
             out,
             "\nA capture at {} shows {}:",
-            captured.tap.name,
+            plain(&captured.tap.name),
             plural(captured.frames.len() as u64, "packet")
         )?;
         ladders(out, captured, style)?;

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use super::{CaptureReport, let_go};
 use crate::analysis::{ConnectionRecord, Outcome, ProberRecord, median};
+use crate::printable::printable;
 use crate::time::Span;
 use crate::track::LetGo;
 use crate::track::event::Party;
@@ -94,7 +95,7 @@ pub fn captures_read(out: &mut dyn Write, captures: &[CaptureReport]) -> io::Res
     for capture in captures {
         let packets = plural(capture.packets, "packet");
         let segments = plural(capture.counts.segments, "TCP segment");
-        write!(out, "{}: {packets}, {segments}", capture.path)?;
+        write!(out, "{}: {packets}, {segments}", printable(&capture.path, '?'))?;
         if capture.counts.copies > 0 {
             write!(out, " ({} of them copies)", capture.counts.copies)?;
         }

@@ -72,6 +72,7 @@ use super::link::LinkSpec;
 use super::middlebox::{Description, Side};
 use super::tap::TapPlace;
 use super::world::{ConnectionSpec, WorldSpec};
+use crate::printable::toml_document;
 use crate::segment::Endpoint;
 use crate::time::Span;
 
@@ -182,10 +183,10 @@ impl Scenario {
         changed.plan().map_err(|wrong| overrides::blame(overrides, wrong, text))
     }
 
-    /// Writes it as a document that [`Scenario::read`] reads as the same.
+    /// Writes it as a document that [`Scenario::read`] reads as the same, and that a terminal may show.
     pub fn to_toml(&self) -> String {
         // Everything in it has a form in TOML: no map has other keys than text, no number is too large.
-        toml::to_string(self).unwrap_or_default()
+        toml_document(&toml::to_string(self).unwrap_or_default()).into_owned()
     }
 
     /// Checks it and makes the plan of a simulation.

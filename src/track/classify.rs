@@ -90,7 +90,7 @@ pub(super) fn judge(
             Verdict::Other
         };
     }
-    below_unacknowledged(sender, receiver, segment, position)
+    below_unacknowledged(sender, receiver, segment, position, quiet)
 }
 
 /// The first segment of a side whose SND.NXT nothing tells.
@@ -218,7 +218,13 @@ fn below_next_outstanding(
 }
 
 /// A segment below SND.NXT-1: BSD-family stacks probe at SND.UNA-1 while data is in flight.
-fn below_unacknowledged(sender: View<'_>, receiver: View<'_>, segment: &Segment, position: u64) -> Verdict {
+fn below_unacknowledged(
+    sender: View<'_>,
+    receiver: View<'_>,
+    segment: &Segment,
+    position: u64,
+    quiet: Option<Span>,
+) -> Verdict {
     let at_una = sender.may_be_una(position + 1);
     if !at_una || segment.len != 0 {
         return Verdict::Other;
@@ -227,7 +233,10 @@ fn below_unacknowledged(sender: View<'_>, receiver: View<'_>, segment: &Segment,
         return Verdict::LookAlike(LookAlike::ZeroWindowProbe, "window of 0 with data waiting");
     }
     let settled = sender.tail_sent().is_some_and(|sent| segment.time.since(sent) >= SETTLED);
-    if sender.goes_back_in_time(segment) || ack_goes_back(receiver, segment) || !settled {
+    // What comes long after everything was overtaken by nothing: that its ACK goes back shows a segment before it
+    // that acknowledged what was never sent, which anybody can forge.
+    let late = quiet.is_none_or(|quiet| quiet < SETTLED) && ack_goes_back(receiver, segment);
+    if sender.goes_back_in_time(segment) || late || !settled {
         return Verdict::LookAlike(LookAlike::ReorderedAck, "overtaken by data still in flight");
     }
     Verdict::Probe(Basis::Outstanding)

@@ -3,6 +3,8 @@
 // Each test uses its part.
 #![allow(dead_code)]
 
+pub mod packets;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

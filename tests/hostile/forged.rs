@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use crate::analyzed;
-use crate::packets::{ACK, From, RST, Tape, Tcp, unreachable};
+use crate::common::packets::{ACK, From, RST, Tape, Tcp, unreachable};
 
 /// Frames that a connection's entry names for what may mislead, of this kind.
 fn frames_of(connection: &Value, kind: &str) -> Vec<u64> {

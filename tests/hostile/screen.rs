@@ -5,13 +5,10 @@ use std::process::Output;
 use keepscope::printable::is_harmful;
 
 use crate::common::{capture_path, keepscope, scratch, text};
-
-/// Clears the screen, sets the title, turns the direction, begins a C1 sequence, forges a message and a line.
-const HOSTILE: &str =
-    "a\x1b[2J\x1b]0;x\x07\u{202e}b\u{9b}31m\u{2066}\u{200b}c\nkeepscope: error: forged\r\td\x7f";
+use crate::names::HOSTILE;
 
 /// Whether all that was written may be shown as it stands.
-fn check(what: &str, output: &Output) {
+pub fn check(what: &str, output: &Output) {
     for octets in [&output.stdout, &output.stderr] {
         let said = std::str::from_utf8(octets).unwrap_or_else(|error| panic!("{what}: {error}"));
         for line in said.lines() {

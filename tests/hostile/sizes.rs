@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+use crate::common::packets::{ACK, From, Tcp, ipv4, pcap_header, record};
 use crate::common::{block, scratch, text};
-use crate::packets::{ACK, From, Tcp, ipv4, pcap_header, record};
 
 /// More than a run needs that holds nothing it need not: the program itself takes about 20 MiB, and a build
 /// without optimisation somewhat more.

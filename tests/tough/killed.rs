@@ -16,7 +16,8 @@ use keepscope::capture::Captures;
 use crate::common::{has, keepscope, scratch, text};
 use crate::net::{Net, SERVER};
 use crate::program::Program;
-use crate::server::{number, serve, until};
+use crate::server::{number, serve};
+use crate::witness::Witness;
 
 /// Programs that run at once; each sees the packets of all.
 const AT_ONCE: u32 = 6;
@@ -51,7 +52,8 @@ fn a_kill_at_any_moment_loses_at_most_the_last_packet() {
     let folder = scratch("tough-killed");
     let server = serve(&net, SERVER[0]).to_string();
     let witness = folder.join("witness.pcap");
-    let tcpdump = witness_on(&net, &witness);
+    // All that comes.
+    let tcpdump = Witness::on(&net, &witness, 0);
     let kills = number("KEEPSCOPE_KILLS", 100);
     let next = AtomicU32::new(0);
     let killed = std::thread::scope(|scope| {
@@ -68,15 +70,11 @@ fn a_kill_at_any_moment_loses_at_most_the_last_packet() {
         let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
         workers.into_iter().flat_map(|worker| worker.join().expect("programs to kill")).collect::<Vec<_>>()
     });
-    // What is in its ring when it is asked to end is lost.
     let last: Vec<Vec<u8>> = killed.iter().filter_map(|one| packets(&one.file).pop()).collect();
-    until("tcpdump has what we saw", || {
+    tcpdump.end_when(|| {
         let seen: HashSet<Vec<u8>> = packets(&witness).into_iter().collect();
         last.iter().all(|packet| seen.contains(packet))
     });
-    tcpdump.signal("INT");
-    let ended = tcpdump.end();
-    assert!(ended.complaints.contains("0 packets dropped by kernel"), "{}", ended.complaints);
     let seen = by_connection(&packets(&witness));
     let mut counts: Vec<u64> = killed.iter().map(|one| whole_to_the_last(one, &seen)).collect();
     counts.sort_unstable();
@@ -90,25 +88,6 @@ fn a_kill_at_any_moment_loses_at_most_the_last_packet() {
         tshark_agrees(&one.file);
     }
     std::fs::remove_dir_all(&folder).expect("the folder can be removed");
-}
-
-/// tcpdump on the client's interface, with all that comes.
-fn witness_on(net: &Net, file: &Path) -> Program {
-    let mut command = Command::new("ip");
-    command.args(["netns", "exec", &net.client, "timeout", "300", "tcpdump", "-i", "c0", "-Z", "root", "-n"]);
-    command.args([
-        "-U",
-        "--immediate-mode",
-        "-B",
-        "65536",
-        "--time-stamp-precision=nano",
-        "-w",
-        text(file),
-        "tcp",
-    ]);
-    let mut tcpdump = Program::start(command);
-    tcpdump.wait_for_complaint("listening on");
-    tcpdump
 }
 
 /// Runs a program that records, and kills it at some moment.

@@ -29,6 +29,7 @@ pub(super) use with_screen::check;
 
 #[cfg(feature = "dashboard")]
 mod with_screen {
+    use super::super::quoted;
     use super::{Acts, Bindings, Screen, Settings};
     use crate::dashboard::columns::{Column, Columns};
     use crate::dashboard::keymap::{Keymap, Named};
@@ -131,7 +132,7 @@ mod with_screen {
             let keymap = keymap(&self.bindings).unwrap_or_default();
             let line = |named: &Named| {
                 let keys = keymap.keys(*named);
-                let quoted = |key: &Key| toml::Value::String(key.written()).to_string();
+                let quoted = |key: &Key| quoted(&key.written());
                 let list: Vec<String> = keys.iter().map(quoted).collect();
                 let changed = self.bindings.iter().any(|one| one.action == *named);
                 let value = match list.as_slice() {

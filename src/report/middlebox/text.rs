@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Asked, Result, connections, fitting, spoken};
+use crate::printable::printable;
 use crate::product::Product;
 use crate::report::text::{Style, plural};
 use crate::search::{
@@ -133,7 +134,7 @@ pub fn summary(out: &mut dyn Write, asked: &Asked, result: &Result, style: Style
         writeln!(out, "{} not seen: the system dropped them", plural(result.dropped, "packet"))?;
     }
     if let Some(path) = &asked.recording {
-        writeln!(out, "packets in {path}")?;
+        writeln!(out, "packets in {}", printable(path, '?'))?;
     }
     if let Some(safe) = safe(result) {
         let safe = spoken(safe);

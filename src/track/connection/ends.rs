@@ -1,6 +1,7 @@
 //! Segments that begin or end a connection: SYN, FIN, RST.
 //!
-//! Part of [`Connection`]; owns what a RST ends and what shows that it did not.
+//! Part of [`Connection`]; owns what a RST ends, what shows that it did not, and that it ends nothing behind a
+//! complete close.
 
 use super::{Connection, Step};
 use crate::segment::Segment;
@@ -50,6 +51,14 @@ impl Connection {
                 probes.emit(log, EventKind::ResetIgnored { reset: at, evidence: at });
             }
             return Class::StaleReset;
+        }
+        // Both FINs were acknowledged, so every octet arrived and nothing is left to be ended: a RST can only make
+        // its receiver forget sooner (RFC 9293 §3.10.7.4, LAST-ACK and TIME-WAIT).
+        if self.is_closed() && !self.is_reset() {
+            return match self.match_answer(segment, step, AnswerKind::Reset, log) {
+                Some(probe) => Class::Answer { probe, kind: AnswerKind::Reset },
+                None => Class::StaleReset,
+            };
         }
         // One ahead of what was captured is taken, since octets may be missing from the capture; if none are,
         // its receiver challenges it and the connection goes on.

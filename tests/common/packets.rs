@@ -1,13 +1,14 @@
 //! Packets and captures made octet by octet.
 
-/// SYN, RST, PSH and ACK as they stand in the header.
+/// FIN, SYN, RST, PSH and ACK as they stand in the header.
+pub const FIN: u8 = 1;
 pub const SYN: u8 = 2;
 pub const RST: u8 = 4;
 pub const PSH: u8 = 8;
 pub const ACK: u8 = 16;
 
 /// Who sends.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
     Client,
     Server,
@@ -107,6 +108,22 @@ impl Tape {
     /// A probe of the client and its answer.
     pub fn answered(&mut self, time: f64) -> &mut Self {
         self.probe(time).tcp(time + 0.02, From::Server, ACK, 5000, 1100)
+    }
+
+    /// The same with other sequence numbers: the client's and the server's go up by so much. All frames are TCP.
+    pub fn shifted(&self, client: u32, server: u32) -> Self {
+        let shifted = |(time, frame): &(f64, Vec<u8>)| {
+            let mut frame = frame.clone();
+            let (own, other) = if frame[26..30] == CLIENT.0 { (client, server) } else { (server, client) };
+            // Ethernet, and IPv4 without options. Without the flag the field of ACK is none.
+            let acks = frame[47] & ACK != 0;
+            for (at, by) in [(38, own), (42, if acks { other } else { 0 })] {
+                let number: [u8; 4] = frame[at..at + 4].try_into().expect("four octets");
+                frame[at..at + 4].copy_from_slice(&u32::from_be_bytes(number).wrapping_add(by).to_be_bytes());
+            }
+            (*time, frame)
+        };
+        Self(self.0.iter().map(shifted).collect())
     }
 
     /// How many frames there are, which is the number of the last.
