@@ -12,6 +12,7 @@ pub mod confounder;
 pub mod filter;
 pub mod inference;
 mod outcome;
+mod packed;
 mod prober;
 mod record;
 mod reset;

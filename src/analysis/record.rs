@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::confounder::{self, Confounder, Ends};
 use super::inference::{self, Inference};
 use super::outcome::{self, Verdict};
+use super::packed::PackedProbes;
 use super::prober::{ProbeRecord, ProberRecord};
 use crate::frame::FrameId;
 use crate::time::Span;
@@ -91,8 +92,8 @@ fn comes_after(one: Mark, other: Mark) -> bool {
 /// What was gathered of a connection so far.
 #[derive(Clone, Debug, Default)]
 struct Draft {
-    client: ProberRecord,
-    server: ProberRecord,
+    client: PackedProbes,
+    server: PackedProbes,
     lookalikes: Vec<LookAlikeSeen>,
     reset: Option<ResetMarks>,
     /// The first FIN of either side after a silence.
@@ -105,36 +106,14 @@ struct Draft {
 
 impl Draft {
     fn items(&self) -> usize {
-        self.client.probes.len() + self.server.probes.len() + self.lookalikes.len()
-    }
-
-    /// The same with only the latest probes of each side.
-    fn latest(&self, most: usize) -> Draft {
-        let tail = |prober: &ProberRecord| {
-            let from = prober.probes.len().saturating_sub(most);
-            let probes = prober.probes.get(from..).unwrap_or_default().to_vec();
-            (from, ProberRecord { probes })
-        };
-        let ((client_from, client), (server_from, server)) = (tail(&self.client), tail(&self.server));
-        let left_out = client_from + server_from;
-        Draft {
-            client,
-            server,
-            lookalikes: Vec::new(),
-            reset: self.reset,
-            quiet_fin: self.quiet_fin,
-            without_effect: self.without_effect.clone(),
-            forgotten: self.forgotten + left_out as u64,
-        }
+        self.client.len() + self.server.len() + self.lookalikes.len()
     }
 
     /// Lets go of the earlier half of everything but a few.
     fn forget_half(&mut self) {
-        for ProberRecord { probes } in [&mut self.client, &mut self.server] {
+        for probes in [&mut self.client, &mut self.server] {
             if probes.len() > FEW {
-                let half = probes.len() / 2;
-                probes.drain(..half);
-                self.forgotten += half as u64;
+                self.forgotten += probes.forget_half() as u64;
             }
         }
         if self.lookalikes.len() > FEW {
@@ -142,8 +121,25 @@ impl Draft {
         }
     }
 
-    fn into_record(self, id: ConnectionId, summary: &Summary) -> ConnectionRecord {
-        let Self { client, server, .. } = self;
+    /// The record, with only the latest probes of each side.
+    fn latest(&self, id: ConnectionId, summary: &Summary, most: usize) -> ConnectionRecord {
+        let (client, server) = (self.client.latest(most), self.server.latest(most));
+        let left_out = (self.client.len() - client.probes.len()) + (self.server.len() - server.probes.len());
+        let forgotten = self.forgotten + left_out as u64;
+        ConnectionRecord { forgotten, ..self.judged(id, summary, (client, server)) }
+    }
+
+    fn record(&self, id: ConnectionId, summary: &Summary) -> ConnectionRecord {
+        let probers = (self.client.unpacked(), self.server.unpacked());
+        ConnectionRecord { lookalikes: self.lookalikes.clone(), ..self.judged(id, summary, probers) }
+    }
+
+    fn judged(
+        &self,
+        id: ConnectionId,
+        summary: &Summary,
+        (client, server): (ProberRecord, ProberRecord),
+    ) -> ConnectionRecord {
         let verdict = outcome::judge(&client, &server, summary, self.reset);
         let client_inference =
             inference::infer(&client, &server, Party::Client, summary, &verdict, self.reset);
@@ -152,7 +148,7 @@ impl Draft {
         let ends = Ends {
             reset: summary.reset.zip(self.reset),
             quiet_fin: self.quiet_fin,
-            without_effect: self.without_effect,
+            without_effect: self.without_effect.clone(),
         };
         let confounders = confounder::find(&client, &server, summary, ends);
         ConnectionRecord {
@@ -160,7 +156,7 @@ impl Draft {
             opened: summary.opened,
             client,
             server,
-            lookalikes: self.lookalikes,
+            lookalikes: Vec::new(),
             summary: *summary,
             verdict,
             confounders,
@@ -170,10 +166,10 @@ impl Draft {
         }
     }
 
-    fn probes(&mut self, party: Party) -> &mut Vec<ProbeRecord> {
+    fn probes(&mut self, party: Party) -> &mut PackedProbes {
         match party {
-            Party::Client => &mut self.client.probes,
-            Party::Server => &mut self.server.probes,
+            Party::Client => &mut self.client,
+            Party::Server => &mut self.server,
         }
     }
 
@@ -182,32 +178,19 @@ impl Draft {
             EventKind::Probe(probe) => {
                 let record =
                     ProbeRecord { event: number, segment: probe.segment, basis: probe.basis, answer: None };
-                let probes = self.probes(probe.segment.prober);
-                // A probe that was recognised late stands before those after it.
-                let later = |other: &ProbeRecord| comes_after(other.segment.at, record.segment.at);
-                let index = probes.iter().rposition(|other| !later(other)).map_or(0, |index| index + 1);
-                if probes.len() == probes.capacity() {
-                    // Doubling would waste half of it.
-                    probes.reserve_exact(1 + probes.len() / 4);
-                }
-                probes.insert(index, record);
+                self.probes(probe.segment.prober).insert(record, comes_after);
             }
             EventKind::Answer(answer) => {
-                let all = self.client.probes.iter_mut().chain(&mut self.server.probes);
-                if let Some(probe) = all.rev().find(|probe| probe.event == answer.probe) {
-                    probe.answer = Some(*answer);
-                }
+                let _ = self.client.answer(answer) || self.server.answer(answer);
             }
             EventKind::Retracted { probe, kind, .. } => {
-                for probes in [&mut self.client.probes, &mut self.server.probes] {
-                    let taken_back = probes.extract_if(.., |other| other.event == *probe);
-                    self.lookalikes.extend(taken_back.map(|other| LookAlikeSeen {
-                        sender: other.segment.prober,
-                        at: other.segment.at,
-                        kind: *kind,
-                        rule: "later packets show that data waited",
-                    }));
-                }
+                let taken_back = self.client.remove(*probe).or_else(|| self.server.remove(*probe));
+                self.lookalikes.extend(taken_back.map(|other| LookAlikeSeen {
+                    sender: other.segment.prober,
+                    at: other.segment.at,
+                    kind: *kind,
+                    rule: "later packets show that data waited",
+                }));
             }
             EventKind::LookAlike(seen) => self.lookalikes.push(*seen),
             EventKind::Fin { at, quiet: Some(quiet), .. } if self.quiet_fin.is_none() => {
@@ -257,13 +240,13 @@ impl Collector {
         };
         let draft = self.drafts.remove(&event.connection).unwrap_or_default();
         self.items = self.items.saturating_sub(draft.items());
-        Some(draft.into_record(event.connection, summary))
+        Some(draft.record(event.connection, summary))
     }
 
     /// The record of a connection that goes on, from the latest probes of each side and what was seen until now.
     /// Nothing if nothing was said of it.
     pub fn so_far(&self, id: ConnectionId, summary: &Summary, latest: usize) -> Option<ConnectionRecord> {
-        Some(self.drafts.get(&id)?.latest(latest).into_record(id, summary))
+        Some(self.drafts.get(&id)?.latest(id, summary, latest))
     }
 
     #[cold]
@@ -278,20 +261,22 @@ impl Collector {
     pub fn has_probes(&self, connection: ConnectionId) -> bool {
         self.drafts
             .get(&connection)
-            .is_some_and(|draft| !(draft.client.probes.is_empty() && draft.server.probes.is_empty()))
+            .is_some_and(|draft| !(draft.client.is_empty() && draft.server.is_empty()))
     }
 
-    /// The probes of the client and of the server of a connection whose last word was not said.
-    pub fn probers(&self, connection: ConnectionId) -> (&ProberRecord, &ProberRecord) {
-        static NONE: ProberRecord = ProberRecord { probes: Vec::new() };
-        self.drafts.get(&connection).map_or((&NONE, &NONE), |draft| (&draft.client, &draft.server))
+    /// The latest round trips of the side that sent more probes, so many at most, in a connection whose last word was
+    /// not said.
+    pub fn latest_round_trips(&self, connection: ConnectionId, most: usize) -> Vec<Span> {
+        let Some(draft) = self.drafts.get(&connection) else { return Vec::new() };
+        let busier = if draft.server.len() > draft.client.len() { &draft.server } else { &draft.client };
+        let answered = busier.latest_first().filter(ProbeRecord::is_answered_by_peer);
+        answered.take(most).filter_map(|probe| probe.answer.map(|answer| answer.rtt)).collect()
     }
 
     /// Who sent the probe of this event number, in a connection whose last word was not said.
     pub fn prober(&self, connection: ConnectionId, probe: u32) -> Option<Party> {
         let draft = self.drafts.get(&connection)?;
-        let sent = |side: &ProberRecord| side.probes.iter().rev().any(|other| other.event == probe);
-        match (sent(&draft.client), sent(&draft.server)) {
+        match (draft.client.has(probe), draft.server.has(probe)) {
             (true, _) => Some(Party::Client),
             (false, true) => Some(Party::Server),
             (false, false) => None,
@@ -304,16 +289,20 @@ impl Collector {
         &self,
         connection: ConnectionId,
         summary: &Summary,
-    ) -> (Verdict, &ProberRecord, &ProberRecord) {
+    ) -> (Verdict, ProberRecord, ProberRecord) {
         let draft = self.drafts.get(&connection);
-        let (client, server) = self.probers(connection);
+        let unpacked = |draft: &Box<Draft>| (draft.client.unpacked(), draft.server.unpacked());
+        let (client, server) = draft.map(unpacked).unwrap_or_default();
         let reset = draft.and_then(|draft| draft.reset);
-        (outcome::judge(client, server, summary, reset), client, server)
+        (outcome::judge(&client, &server, summary, reset), client, server)
     }
 
     /// The record of a connection as it would be if the input ended now; `summary` is what is known of it
     /// beside its events.
     pub fn record_so_far(&self, connection: ConnectionId, summary: &Summary) -> ConnectionRecord {
-        self.drafts.get(&connection).cloned().unwrap_or_default().into_record(connection, summary)
+        match self.drafts.get(&connection) {
+            Some(draft) => draft.record(connection, summary),
+            None => Draft::default().record(connection, summary),
+        }
     }
 }
