@@ -1,7 +1,7 @@
 //! The probes of one side, in as few octets as they need while nobody looks at them.
 //!
-//! Owns [`PackedProbes`]: the latest probe as it is, since its answer is still to come, and those before it in blocks,
-//! each of which is read from its beginning ([`record`]). A block that something changes in is written anew.
+//! Owns [`PackedProbes`]: probes in blocks, each of which is read from its beginning ([`record`]). What is added or
+//! changed is nearly always the last probe; where it is another one, its block is written anew.
 
 mod record;
 
@@ -9,31 +9,24 @@ use self::record::Numbers;
 use super::prober::{ProbeRecord, ProberRecord};
 use crate::track::event::{Answer, Mark};
 
-/// Probes in a block that is full.
-const FULL: usize = 64;
+/// Probes in a block that is full. More would take fewer octets, and longer to be read when one more comes.
+const FULL: usize = 16;
+
+/// Room for one probe as they mostly are.
+const ROOM: usize = 16;
 
 /// Probes of one side, in the order of their frames.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PackedProbes {
     blocks: Vec<Block>,
-    /// How many are in blocks.
-    packed: usize,
-    tip: Option<Box<Tip>>,
-}
-
-/// The latest probe.
-#[derive(Clone, Debug)]
-struct Tip {
-    last: ProbeRecord,
-    /// The one before it, after which it is written.
-    before: Numbers,
+    count: usize,
 }
 
 /// Some probes that follow each other.
 #[derive(Clone, Debug)]
 struct Block {
     octets: Vec<u8>,
-    count: usize,
+    count: u32,
     /// The least and the greatest of their event numbers.
     events: (u32, u32),
 }
@@ -48,23 +41,51 @@ impl Block {
         block
     }
 
+    /// Adds a probe; `before` is the last one, and then this one.
     fn push(&mut self, record: &ProbeRecord, before: &mut Numbers) {
-        if self.count == 0 {
-            *before = Numbers::default();
-        }
-        let least = 2 * size_of::<u64>();
-        if self.octets.capacity() - self.octets.len() < least {
+        if self.octets.capacity() < self.octets.len() + ROOM {
             // Doubling would waste half of it.
-            self.octets.reserve_exact(4 * least + self.octets.len() / 8);
+            self.octets.reserve_exact(2 * ROOM);
         }
         record::write(record, before, &mut self.octets);
         self.count += 1;
         self.events = (self.events.0.min(record.event), self.events.1.max(record.event));
     }
 
+    fn len(&self) -> usize {
+        self.count as usize
+    }
+
     fn records(&self) -> impl Iterator<Item = ProbeRecord> {
         let (mut octets, mut before) = (self.octets.as_slice(), Numbers::default());
-        (0..self.count).map(move |_| record::read(&mut octets, &mut before))
+        (0..self.count).map(move |_| {
+            record::read(&mut octets, &mut before);
+            before.record()
+        })
+    }
+
+    /// The last probe, where its octets begin, and the one before it.
+    fn last(&self) -> (Numbers, usize, Numbers) {
+        let (mut octets, mut before) = (self.octets.as_slice(), Numbers::default());
+        let (mut start, mut earlier) = (0, before);
+        for _ in 0..self.count {
+            (start, earlier) = (self.octets.len() - octets.len(), before);
+            record::read(&mut octets, &mut before);
+        }
+        (before, start, earlier)
+    }
+
+    /// Gives the last probe this answer, if it is the one that was asked for.
+    fn answer_last(&mut self, answer: &Answer) -> bool {
+        let (last, start, mut before) = self.last();
+        let found = self.count > 0 && last.is_event(answer.probe);
+        if found {
+            let record = ProbeRecord { answer: Some(*answer), ..last.record() };
+            self.octets.truncate(start);
+            self.count -= 1;
+            self.push(&record, &mut before);
+        }
+        found
     }
 
     fn may_have(&self, event: u32) -> bool {
@@ -74,108 +95,90 @@ impl Block {
 
 impl PackedProbes {
     pub(super) fn of(record: &ProberRecord) -> Self {
-        let mut packed = Self::default();
-        record.probes.iter().for_each(|probe| packed.push(probe.clone()));
-        packed
+        let blocks: Vec<Block> = record.probes.chunks(FULL).map(Block::of).collect();
+        Self { blocks, count: record.probes.len() }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.packed + usize::from(self.tip.is_some())
+        self.count
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.tip.is_none()
-    }
-
-    /// All of them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = ProbeRecord> {
-        self.blocks.iter().flat_map(Block::records).chain(self.last().cloned())
+        self.count == 0
     }
 
     /// All of them, as they are looked at.
     pub(super) fn unpacked(&self) -> ProberRecord {
-        let mut probes = Vec::with_capacity(self.len());
-        probes.extend(self.iter());
-        ProberRecord { probes }
+        self.latest(usize::MAX)
     }
 
     /// The latest of them, so many at most.
     pub(super) fn latest(&self, most: usize) -> ProberRecord {
-        let (mut left_out, mut from) = (self.len().saturating_sub(most), 0);
-        while let Some(block) = self.blocks.get(from).filter(|block| block.count <= left_out) {
-            left_out -= block.count;
+        let (mut left_out, mut from) = (self.count.saturating_sub(most), 0);
+        let mut probes = Vec::with_capacity(self.count - left_out);
+        while let Some(block) = self.blocks.get(from).filter(|block| block.len() <= left_out) {
+            left_out -= block.len();
             from += 1;
         }
         let later = self.blocks.get(from..).unwrap_or_default();
-        let all = later.iter().flat_map(Block::records).chain(self.last().cloned());
-        ProberRecord { probes: all.skip(left_out).collect() }
+        probes.extend(later.iter().flat_map(Block::records).skip(left_out));
+        ProberRecord { probes }
     }
 
     /// All of them, backwards, as far as they are asked for.
     pub(super) fn latest_first(&self) -> impl Iterator<Item = ProbeRecord> {
-        let earlier = self.blocks.iter().rev().flat_map(|block| {
+        self.blocks.iter().rev().flat_map(|block| {
             let records: Vec<ProbeRecord> = block.records().collect();
             records.into_iter().rev()
-        });
-        self.last().cloned().into_iter().chain(earlier)
-    }
-
-    fn last(&self) -> Option<&ProbeRecord> {
-        self.tip.as_deref().map(|tip| &tip.last)
-    }
-
-    /// Adds one after all others.
-    pub(super) fn push(&mut self, record: ProbeRecord) {
-        let Some(tip) = self.tip.as_deref_mut() else {
-            self.tip = Some(Box::new(Tip { last: record, before: Numbers::default() }));
-            return;
-        };
-        let earlier = std::mem::replace(&mut tip.last, record);
-        if let Some(full) = self.blocks.last_mut().filter(|block| block.count >= FULL) {
-            full.octets.shrink_to_fit();
-        }
-        if self.blocks.last().is_none_or(|block| block.count >= FULL) {
-            self.blocks.reserve_exact(if self.blocks.len() == self.blocks.capacity() {
-                1 + self.blocks.len() / 4
-            } else {
-                0
-            });
-            self.blocks.push(Block::EMPTY);
-        }
-        if let Some(block) = self.blocks.last_mut() {
-            block.push(&earlier, &mut tip.before);
-            self.packed += 1;
-        }
+        })
     }
 
     /// Adds one where it belongs: after the last that it does not come before.
-    pub(super) fn insert(&mut self, record: ProbeRecord, comes_after: impl Fn(Mark, Mark) -> bool) {
-        let later = |other: &ProbeRecord| comes_after(other.segment.at, record.segment.at);
-        if !self.last().is_some_and(later) {
-            self.push(record);
-            return;
+    pub(super) fn insert(&mut self, record: &ProbeRecord, comes_after: impl Fn(Mark, Mark) -> bool) {
+        let last = self.blocks.last().map(Block::last);
+        let later = |other: Mark| comes_after(other, record.segment.at);
+        match last {
+            // A probe that was recognised late stands before those after it.
+            Some((last, ..)) if later(last.mark()) => self.insert_early(record, later),
+            Some((mut last, ..)) => self.push(record, &mut last),
+            None => self.push(record, &mut Numbers::default()),
         }
-        // A probe that was recognised late stands before those after it.
+        self.count += 1;
+    }
+
+    /// Adds one after all others, `last` being the last of them.
+    fn push(&mut self, record: &ProbeRecord, last: &mut Numbers) {
+        if let Some(block) = self.blocks.last_mut() {
+            if block.len() < FULL {
+                block.push(record, last);
+                return;
+            }
+            block.octets.shrink_to_fit();
+        }
+        if self.blocks.len() == self.blocks.capacity() {
+            self.blocks.reserve_exact(1 + self.blocks.len() / 8);
+        }
+        let mut block = Block::EMPTY;
+        block.push(record, &mut Numbers::default());
+        self.blocks.push(block);
+    }
+
+    #[cold]
+    fn insert_early(&mut self, record: &ProbeRecord, later: impl Fn(Mark) -> bool) {
         let mut place = (0, 0);
         for (index, block) in self.blocks.iter().enumerate().rev() {
-            let within = block.records().enumerate().filter(|(_, other)| !later(other)).last();
-            if let Some((last, _)) = within {
+            let earlier = block.records().enumerate().filter(|(_, other)| !later(other.segment.at));
+            if let Some((last, _)) = earlier.last() {
                 place = (index, last + 1);
                 break;
             }
         }
-        if self.blocks.is_empty() {
-            self.blocks.push(Block::EMPTY);
-        }
-        self.packed += 1;
-        self.rewrite(place.0, |records| records.insert(place.1.min(records.len()), record));
+        self.rewrite(place.0, |records| records.insert(place.1.min(records.len()), record.clone()));
     }
 
     /// Gives a probe its answer; returns whether it is here.
     pub(super) fn answer(&mut self, answer: &Answer) -> bool {
-        let tip = self.tip.as_deref_mut().filter(|tip| tip.last.event == answer.probe);
-        if let Some(tip) = tip {
-            tip.last.answer = Some(*answer);
+        if self.blocks.last_mut().is_some_and(|block| block.answer_last(answer)) {
             return true;
         }
         let Some(index) = self.find(answer.probe) else { return false };
@@ -188,38 +191,26 @@ impl PackedProbes {
 
     /// Whether the probe of this event number is here.
     pub(super) fn has(&self, event: u32) -> bool {
-        self.last().is_some_and(|last| last.event == event) || self.find(event).is_some()
+        self.find(event).is_some()
     }
 
     /// Takes a probe out.
     pub(super) fn remove(&mut self, event: u32) -> Option<ProbeRecord> {
-        if self.last().is_some_and(|last| last.event == event) {
-            let taken = self.tip.take().map(|tip| tip.last);
-            // The one before it is the latest now.
-            if let Some(index) = self.blocks.len().checked_sub(1) {
-                let mut latest = None;
-                self.rewrite(index, |records| latest = records.pop());
-                self.packed -= usize::from(latest.is_some());
-                let before = self.numbers_of_last();
-                self.tip = latest.map(|last| Box::new(Tip { last, before }));
-            }
-            return taken;
-        }
         let index = self.find(event)?;
         let mut taken = None;
         self.rewrite(index, |records| {
             let place = records.iter().position(|record| record.event == event);
             taken = place.map(|place| records.remove(place));
         });
-        self.packed -= usize::from(taken.is_some());
+        self.count -= usize::from(taken.is_some());
         taken
     }
 
     /// Lets go of the earlier half of them; returns how many.
     pub(super) fn forget_half(&mut self) -> usize {
-        let before = self.len();
+        let before = self.count;
         *self = Self::of(&self.latest(before - before / 2));
-        before - self.len()
+        before - self.count
     }
 
     /// The block that has the probe of this event number, the latest first.
@@ -236,29 +227,13 @@ impl PackedProbes {
         let mut records: Vec<ProbeRecord> = block.records().collect();
         change(&mut records);
         // One that many were put into becomes two.
-        let half = if records.len() > 2 * FULL { records.len() / 2 } else { records.len() };
+        let half = if records.len() > 2 * FULL { FULL } else { records.len() };
         let (first, second) = records.split_at_checked(half).unwrap_or_default();
         *block = Block::of(first);
         if !second.is_empty() {
             self.blocks.insert(index + 1, Block::of(second));
         }
         self.blocks.retain(|block| block.count > 0);
-        let before = self.numbers_of_last();
-        if let Some(tip) = self.tip.as_deref_mut() {
-            tip.before = before;
-        }
-    }
-
-    /// What the next probe is written after.
-    fn numbers_of_last(&self) -> Numbers {
-        let mut before = Numbers::default();
-        if let Some(block) = self.blocks.last() {
-            let mut octets = block.octets.as_slice();
-            for _ in 0..block.count {
-                record::read(&mut octets, &mut before);
-            }
-        }
-        before
     }
 }
 

@@ -95,6 +95,12 @@ struct Draft {
     client: PackedProbes,
     server: PackedProbes,
     lookalikes: Vec<LookAlikeSeen>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few connections have.
+#[derive(Clone, Debug, Default)]
+struct Rare {
     reset: Option<ResetMarks>,
     /// The first FIN of either side after a silence.
     quiet_fin: Option<(Mark, Span)>,
@@ -113,7 +119,7 @@ impl Draft {
     fn forget_half(&mut self) {
         for probes in [&mut self.client, &mut self.server] {
             if probes.len() > FEW {
-                self.forgotten += probes.forget_half() as u64;
+                self.rare.get_or_insert_default().forgotten += probes.forget_half() as u64;
             }
         }
         if self.lookalikes.len() > FEW {
@@ -125,8 +131,9 @@ impl Draft {
     fn latest(&self, id: ConnectionId, summary: &Summary, most: usize) -> ConnectionRecord {
         let (client, server) = (self.client.latest(most), self.server.latest(most));
         let left_out = (self.client.len() - client.probes.len()) + (self.server.len() - server.probes.len());
-        let forgotten = self.forgotten + left_out as u64;
-        ConnectionRecord { forgotten, ..self.judged(id, summary, (client, server)) }
+        let mut record = self.judged(id, summary, (client, server));
+        record.forgotten += left_out as u64;
+        record
     }
 
     fn record(&self, id: ConnectionId, summary: &Summary) -> ConnectionRecord {
@@ -140,16 +147,12 @@ impl Draft {
         summary: &Summary,
         (client, server): (ProberRecord, ProberRecord),
     ) -> ConnectionRecord {
-        let verdict = outcome::judge(&client, &server, summary, self.reset);
-        let client_inference =
-            inference::infer(&client, &server, Party::Client, summary, &verdict, self.reset);
-        let server_inference =
-            inference::infer(&server, &client, Party::Server, summary, &verdict, self.reset);
-        let ends = Ends {
-            reset: summary.reset.zip(self.reset),
-            quiet_fin: self.quiet_fin,
-            without_effect: self.without_effect.clone(),
-        };
+        let Rare { reset, quiet_fin, without_effect, forgotten } =
+            self.rare.as_deref().cloned().unwrap_or_default();
+        let verdict = outcome::judge(&client, &server, summary, reset);
+        let client_inference = inference::infer(&client, &server, Party::Client, summary, &verdict, reset);
+        let server_inference = inference::infer(&server, &client, Party::Server, summary, &verdict, reset);
+        let ends = Ends { reset: summary.reset.zip(reset), quiet_fin, without_effect };
         let confounders = confounder::find(&client, &server, summary, ends);
         ConnectionRecord {
             id,
@@ -162,7 +165,7 @@ impl Draft {
             confounders,
             client_inference,
             server_inference,
-            forgotten: self.forgotten,
+            forgotten,
         }
     }
 
@@ -178,7 +181,7 @@ impl Draft {
             EventKind::Probe(probe) => {
                 let record =
                     ProbeRecord { event: number, segment: probe.segment, basis: probe.basis, answer: None };
-                self.probes(probe.segment.prober).insert(record, comes_after);
+                self.probes(probe.segment.prober).insert(&record, comes_after);
             }
             EventKind::Answer(answer) => {
                 let _ = self.client.answer(answer) || self.server.answer(answer);
@@ -193,14 +196,15 @@ impl Draft {
                 }));
             }
             EventKind::LookAlike(seen) => self.lookalikes.push(*seen),
-            EventKind::Fin { at, quiet: Some(quiet), .. } if self.quiet_fin.is_none() => {
-                self.quiet_fin = Some((*at, *quiet));
+            EventKind::Fin { at, quiet: Some(quiet), .. } => {
+                self.rare.get_or_insert_default().quiet_fin.get_or_insert((*at, *quiet));
             }
-            EventKind::Reset { marks, .. } => self.reset = Some(*marks),
+            EventKind::Reset { marks, .. } => self.rare.get_or_insert_default().reset = Some(*marks),
             EventKind::ResetIgnored { reset, .. } => {
-                self.reset = None;
-                if self.without_effect.len() < FEW {
-                    self.without_effect.push(reset.frame);
+                let rare = self.rare.get_or_insert_default();
+                rare.reset = None;
+                if rare.without_effect.len() < FEW {
+                    rare.without_effect.push(reset.frame);
                 }
             }
             _ => {}
@@ -293,7 +297,7 @@ impl Collector {
         let draft = self.drafts.get(&connection);
         let unpacked = |draft: &Box<Draft>| (draft.client.unpacked(), draft.server.unpacked());
         let (client, server) = draft.map(unpacked).unwrap_or_default();
-        let reset = draft.and_then(|draft| draft.reset);
+        let reset = draft.and_then(|draft| draft.rare.as_deref()?.reset);
         (outcome::judge(&client, &server, summary, reset), client, server)
     }
 

@@ -98,6 +98,21 @@ trait Coder {
 }
 
 impl Numbers {
+    /// Whether it is the probe of this event number.
+    pub(super) fn is_event(&self, event: u32) -> bool {
+        self.event == u64::from(event)
+    }
+
+    /// Its frame and time.
+    pub(super) fn mark(&self) -> Mark {
+        mark(self.capture, self.frame, self.time)
+    }
+
+    /// The probe as it was written.
+    pub(super) fn record(&self) -> ProbeRecord {
+        record(self)
+    }
+
     fn has(&self, bits: u64) -> bool {
         self.has & bits != 0
     }
@@ -260,14 +275,13 @@ pub(super) fn write(record: &ProbeRecord, before: &mut Numbers, octets: &mut Vec
 }
 
 /// Takes the next probe off the octets; `before` is the one before it, and then this one.
-pub(super) fn read(octets: &mut &[u8], before: &mut Numbers) -> ProbeRecord {
+pub(super) fn read(octets: &mut &[u8], before: &mut Numbers) {
     let differ = take(octets);
     let mut reader = Reader { differ, octets };
     let mut this = Numbers::default();
     walk(&mut reader, &mut this, before);
     *octets = reader.octets;
     *before = this;
-    record(&this)
 }
 
 fn numbers(record: &ProbeRecord) -> Numbers {

@@ -100,7 +100,7 @@ fn packed_probes_are_what_a_list_would_be() {
                     let record = probe(event, frame);
                     let place = list.iter().rposition(|other| !comes_after(other.segment.at, mark(frame)));
                     list.insert(place.map_or(0, |place| place + 1), record.clone());
-                    packed.insert(record, comes_after);
+                    packed.insert(&record, comes_after);
                 }
             }
             assert_eq!((packed.len(), packed.is_empty()), (list.len(), list.is_empty()), "seed {seed}");
