@@ -22,5 +22,5 @@ pub use inference::Inference;
 pub use outcome::{Outcome, Verdict};
 pub(crate) use prober::median;
 pub use prober::{ProbeRecord, ProberRecord};
-pub use record::{Collector, ConnectionRecord};
+pub use record::{Collector, ConnectionRecord, Finished, Recorded};
 pub use reset::{Origin, ResetOrigin};

@@ -1,10 +1,11 @@
 //! The record of one connection: its probes with their answers, in order.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::confounder::{self, Confounder, Ends};
 use super::inference::{self, Inference};
-use super::outcome::{self, Verdict};
+use super::outcome::{self, Outcome, Verdict};
 use super::packed::PackedProbes;
 use super::prober::{ProbeRecord, ProberRecord};
 use crate::frame::FrameId;
@@ -111,6 +112,10 @@ struct Rare {
 }
 
 impl Draft {
+    fn has_probes(&self) -> bool {
+        !(self.client.is_empty() && self.server.is_empty())
+    }
+
     fn items(&self) -> usize {
         self.client.len() + self.server.len() + self.lookalikes.len()
     }
@@ -137,8 +142,15 @@ impl Draft {
     }
 
     fn record(&self, id: ConnectionId, summary: &Summary) -> ConnectionRecord {
-        let probers = (self.client.unpacked(), self.server.unpacked());
-        ConnectionRecord { lookalikes: self.lookalikes.clone(), ..self.judged(id, summary, probers) }
+        ConnectionRecord { lookalikes: self.lookalikes.clone(), ..self.judged(id, summary, self.unpacked()) }
+    }
+
+    fn unpacked(&self) -> (ProberRecord, ProberRecord) {
+        (self.client.unpacked(), self.server.unpacked())
+    }
+
+    fn reset(&self) -> Option<ResetMarks> {
+        self.rare.as_deref()?.reset
     }
 
     fn judged(
@@ -212,6 +224,107 @@ impl Draft {
     }
 }
 
+/// A connection whose last word was said, in about the memory that it took before: its probes are unpacked, and it is
+/// judged, when its record is asked for.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    id: ConnectionId,
+    /// Nothing if only its end was spoken of.
+    draft: Option<Box<Draft>>,
+    summary: Summary,
+}
+
+/// What the record of a connection can be had from: itself, or what it is made from when it is needed.
+pub trait Recorded {
+    /// The connection's number.
+    fn id(&self) -> ConnectionId;
+
+    /// Its ends and its first frame.
+    fn opened(&self) -> &Opened;
+
+    /// Whether a keepalive was seen.
+    fn has_keepalives(&self) -> bool;
+
+    /// What became of it.
+    fn outcome(&self) -> Outcome;
+
+    /// Everything known of it.
+    fn record(&self) -> Cow<'_, ConnectionRecord>;
+}
+
+impl Recorded for Finished {
+    fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    fn opened(&self) -> &Opened {
+        &self.summary.opened
+    }
+
+    fn has_keepalives(&self) -> bool {
+        self.draft.as_deref().is_some_and(Draft::has_probes)
+    }
+
+    fn outcome(&self) -> Outcome {
+        let Some(draft) = self.draft.as_deref().filter(|draft| draft.has_probes()) else {
+            return Outcome::NoKeepalive;
+        };
+        let (client, server) = draft.unpacked();
+        outcome::judge(&client, &server, &self.summary, draft.reset()).outcome
+    }
+
+    fn record(&self) -> Cow<'_, ConnectionRecord> {
+        Cow::Owned(match self.draft.as_deref() {
+            Some(draft) => draft.record(self.id, &self.summary),
+            None => Draft::default().record(self.id, &self.summary),
+        })
+    }
+}
+
+impl Recorded for ConnectionRecord {
+    fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    fn has_keepalives(&self) -> bool {
+        self.has_keepalives()
+    }
+
+    fn outcome(&self) -> Outcome {
+        self.verdict.outcome
+    }
+
+    fn record(&self) -> Cow<'_, ConnectionRecord> {
+        Cow::Borrowed(self)
+    }
+}
+
+impl<R: Recorded> Recorded for &R {
+    fn id(&self) -> ConnectionId {
+        (**self).id()
+    }
+
+    fn opened(&self) -> &Opened {
+        (**self).opened()
+    }
+
+    fn has_keepalives(&self) -> bool {
+        (**self).has_keepalives()
+    }
+
+    fn outcome(&self) -> Outcome {
+        (**self).outcome()
+    }
+
+    fn record(&self) -> Cow<'_, ConnectionRecord> {
+        (**self).record()
+    }
+}
+
 /// Probes of a side that are never forgotten; RSTs without effect that are remembered.
 const FEW: usize = 16;
 
@@ -234,6 +347,12 @@ impl Collector {
 
     /// Takes one event; returns the record when it was the last of its connection.
     pub fn on_event(&mut self, event: &Event) -> Option<ConnectionRecord> {
+        self.take(event).map(|finished| finished.record().into_owned())
+    }
+
+    /// Takes one event; when it was the last of its connection, returns what its record is made from, which takes less
+    /// memory.
+    pub fn take(&mut self, event: &Event) -> Option<Finished> {
         let EventKind::Final(summary) = &event.kind else {
             self.drafts.entry(event.connection).or_default().on_event(&event.kind, event.number);
             self.items += usize::from(matches!(event.kind, EventKind::Probe(_) | EventKind::LookAlike(_)));
@@ -242,9 +361,9 @@ impl Collector {
             }
             return None;
         };
-        let draft = self.drafts.remove(&event.connection).unwrap_or_default();
-        self.items = self.items.saturating_sub(draft.items());
-        Some(draft.record(event.connection, summary))
+        let draft = self.drafts.remove(&event.connection);
+        self.items = self.items.saturating_sub(draft.as_ref().map_or(0, |draft| draft.items()));
+        Some(Finished { id: event.connection, draft, summary: **summary })
     }
 
     /// The record of a connection that goes on, from the latest probes of each side and what was seen until now.
@@ -263,9 +382,7 @@ impl Collector {
 
     /// Whether a connection whose last word was not said has probes so far.
     pub fn has_probes(&self, connection: ConnectionId) -> bool {
-        self.drafts
-            .get(&connection)
-            .is_some_and(|draft| !(draft.client.is_empty() && draft.server.is_empty()))
+        self.drafts.get(&connection).is_some_and(|draft| draft.has_probes())
     }
 
     /// The latest round trips of the side that sent more probes, so many at most, in a connection whose last word was
@@ -295,9 +412,8 @@ impl Collector {
         summary: &Summary,
     ) -> (Verdict, ProberRecord, ProberRecord) {
         let draft = self.drafts.get(&connection);
-        let unpacked = |draft: &Box<Draft>| (draft.client.unpacked(), draft.server.unpacked());
-        let (client, server) = draft.map(unpacked).unwrap_or_default();
-        let reset = draft.and_then(|draft| draft.rare.as_deref()?.reset);
+        let (client, server) = draft.map(|draft| draft.unpacked()).unwrap_or_default();
+        let reset = draft.and_then(|draft| draft.reset());
         (outcome::judge(&client, &server, summary, reset), client, server)
     }
 
