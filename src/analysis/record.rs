@@ -252,6 +252,13 @@ pub trait Recorded {
     fn record(&self) -> Cow<'_, ConnectionRecord>;
 }
 
+impl Finished {
+    /// How many probes and look-alikes are kept of it.
+    pub fn items(&self) -> usize {
+        self.draft.as_deref().map_or(0, Draft::items)
+    }
+}
+
 impl Recorded for Finished {
     fn id(&self) -> ConnectionId {
         self.id
