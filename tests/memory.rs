@@ -10,11 +10,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use keepscope::analysis::{Collector, ConnectionRecord};
+use keepscope::analysis::{Collector, ConnectionRecord, Finished, Recorded};
 use keepscope::frame::{Frame, FrameId, LinkType};
 use keepscope::pipeline::Pipeline;
 use keepscope::segment::encode::Outbound;
-use keepscope::segment::{Endpoint, Flags, Options, SeqNum};
+use keepscope::segment::{Endpoint, Flags, Options, SeqNum, TcpTimestamps};
 use keepscope::time::Timestamp;
 use keepscope::track::LetGo;
 use keepscope::track::event::Start;
@@ -90,6 +90,11 @@ struct Reading {
     pipeline: Pipeline,
     collector: Collector,
     records: Vec<ConnectionRecord>,
+    /// Connections as they are kept until they are shown, where nobody looks at them before.
+    kept: Option<Vec<Finished>>,
+    /// What is never the same twice in packets.
+    variety: Variety,
+    random: Random,
     /// Whether all records are kept, or only those with keepalives.
     all: bool,
     finished: u64,
@@ -104,6 +109,9 @@ impl Reading {
             pipeline: Pipeline::new(hash_seed),
             collector: Collector::default(),
             records: Vec::new(),
+            kept: None,
+            variety: Variety::None,
+            random: Random(1),
             all: false,
             finished: 0,
             octets: Vec::with_capacity(2048),
@@ -124,17 +132,39 @@ impl Reading {
         let (source, destination) = if by_client { ends } else { (ends.1, ends.0) };
         let (own, other) = if by_client { (1_000, 5_000) } else { (5_000, 1_000) };
         self.octets.clear();
+        let mut options = Options::default();
+        let (mut window, mut ttl, mut ip_id) = (1000, 64, 0);
+        match self.variety {
+            Variety::None => {}
+            Variety::Usual => {
+                self.time += i64::from(self.random.below(4_000_000));
+                let clock = |offset: u32| offset.wrapping_add((self.time / 1_000_000) as u32);
+                let (mine, other) = if by_client { (7, 90_000) } else { (90_000, 7) };
+                options.timestamps = Some(TcpTimestamps { value: clock(mine), echo: clock(other) - 30 });
+                ip_id = self.number as u16;
+            }
+            Variety::Every => {
+                self.time += i64::from(self.random.below(1 << 31));
+                // A clock that went back would make each an old packet.
+                let (value, echo) = ((self.time / 16_384) as u32, self.random.below(u32::MAX));
+                options.timestamps = Some(TcpTimestamps { value, echo });
+                window = 1 + self.random.below(60_000) as u16;
+                ttl = 1 + self.random.below(250) as u8;
+                ip_id = self.random.below(60_000) as u16;
+                self.number += u64::from(self.random.below(1 << 20));
+            }
+        }
         Outbound {
             source,
             destination,
             seq: SeqNum(own + seq),
             ack: SeqNum(if flags.ack() { other + ack } else { 0 }),
             flags,
-            window: 1000,
-            options: Options::default(),
+            window,
+            options,
             payload: &[0; 1000][..len],
-            ttl: 64,
-            ip_id: 0,
+            ttl,
+            ip_id,
             dont_fragment: true,
         }
         .packet(&mut self.octets)
@@ -163,8 +193,12 @@ impl Reading {
 
     fn take(&mut self) {
         while let Some(event) = self.pipeline.poll_event() {
-            if let Some(record) = self.collector.on_event(&event) {
-                self.finished += 1;
+            let Some(finished) = self.collector.take(&event) else { continue };
+            self.finished += 1;
+            if let Some(kept) = &mut self.kept {
+                kept.push(finished);
+            } else {
+                let record = finished.record().into_owned();
                 if self.all || record.has_keepalives() {
                     self.records.push(record);
                 }
@@ -229,33 +263,67 @@ fn a_connection_without_keepalives_takes_300_octets_at_most() {
     }
 }
 
-/// Probes are taken as they come, each with its answer.
-fn octets_with_probes(connections: u32, probes: usize) -> usize {
-    let mut conversation = [&OPENING[..], &EXCHANGE].concat();
-    conversation.extend(PROBE.repeat(probes));
+/// What differs from packet to packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Variety {
+    None,
+    /// What always does: jitter, timestamps and identifications.
+    Usual,
+    /// As much as can.
+    Every,
+}
+
+/// What the probes of a connection take while it goes on, and until they are shown.
+fn octets_with_probes(variety: Variety, connections: u32, probes: usize) -> usize {
+    let empty = IN_USE.load(Ordering::Relaxed);
     let mut reading = Reading::new(1);
+    reading.variety = variety;
+    reading.kept = Some(Vec::new());
     let before = IN_USE.load(Ordering::Relaxed);
     for number in 0..connections {
-        for said in &conversation {
-            reading.segment(ends(number, false), *said, 2_000_000_000);
+        reading.say(ends(number, false), &OPENING);
+        reading.say(ends(number, false), &EXCHANGE);
+    }
+    for _ in 0..probes {
+        for number in 0..connections {
+            for (said, after) in PROBE.into_iter().zip([2_000_000_000 / i64::from(connections), 20_000_000]) {
+                reading.segment(ends(number, false), said, after);
+            }
         }
     }
-    (IN_USE.load(Ordering::Relaxed) - before) / connections as usize
+    let while_read = IN_USE.load(Ordering::Relaxed) - before;
+    reading.finish();
+    let mut kept = reading.kept.take().expect("kept");
+    kept.shrink_to_fit();
+    drop(reading);
+    let when_read = IN_USE.load(Ordering::Relaxed) - empty;
+    for finished in &kept {
+        let record = finished.record();
+        assert_eq!((record.client.probes.len(), record.client.answered()), (probes, probes));
+    }
+    while_read.max(when_read) / connections as usize
 }
 
 #[test]
 fn a_connection_with_keepalives_takes_what_its_probes_take() {
     let _turn = turn();
-    let one = octets_with_probes(500, 1);
-    let many = octets_with_probes(50, 1024);
-    println!("{one} octets with one probe, {} for each of 1024", many / 1024);
-    assert!(one <= BESIDE_PROBES + PER_PROBE, "{one} octets with one probe");
-    assert!(many <= BESIDE_PROBES + 1024 * PER_PROBE, "{} octets for each of 1024 probes", many / 1024);
+    for variety in [Variety::None, Variety::Usual, Variety::Every] {
+        let each = if variety == Variety::Every { PER_ODD_PROBE } else { PER_PROBE };
+        for (connections, probes) in
+            [(500, 1), (500, 2), (500, 7), (500, 16), (500, 17), (250, 100), (25, 1024)]
+        {
+            let octets = octets_with_probes(variety, connections, probes);
+            println!("{variety:?}, {probes} probes: {octets} octets, {} for each", octets / probes);
+            assert!(octets <= BESIDE_PROBES + probes * each, "{variety:?}, {probes} probes: {octets} octets");
+        }
+    }
 }
 
-/// Most that a connection with keepalives takes beside its probes, and for each of them.
+/// Most that a connection with keepalives takes beside its probes, and for each of them: as they are, and where each
+/// differs in everything from the one before.
 const BESIDE_PROBES: usize = 1024;
-const PER_PROBE: usize = 288;
+const PER_PROBE: usize = 48;
+const PER_ODD_PROBE: usize = 72;
 
 #[test]
 fn a_flood_stays_within_its_bound_and_drops_no_connection_with_keepalives() {
@@ -289,6 +357,7 @@ fn flood(syns: u32, most: usize) {
     }
     let octets = MOST.load(Ordering::Relaxed) - before;
     let bound = 300 * most + 1_000_000;
+    println!("{syns} SYNs, {most} connections at once: {octets} octets of {bound}");
     assert!(octets <= bound, "{octets} octets for {most} connections");
     let total = u64::from(syns) + 1;
     let early = total - most as u64;
@@ -305,6 +374,7 @@ fn flood(syns: u32, most: usize) {
 }
 
 /// Random numbers, the same for each seed (SplitMix64).
+#[derive(Debug)]
 struct Random(u64);
 
 impl Random {
