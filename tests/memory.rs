@@ -10,18 +10,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use keepscope::analysis::bounds::Bounds;
+use keepscope::analysis::verification::Histories;
 use keepscope::analysis::{Collector, ConnectionRecord, Finished, Recorded};
 use keepscope::frame::{Frame, FrameId, LinkType};
 use keepscope::pipeline::Pipeline;
 use keepscope::segment::encode::Outbound;
 use keepscope::segment::{Endpoint, Flags, Options, SeqNum, TcpTimestamps};
-use keepscope::time::Timestamp;
+use keepscope::time::{Span, Timestamp};
 use keepscope::track::LetGo;
 use keepscope::track::event::Start;
 
 /// Octets in use, and the most there were.
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
+static MOST_USED: AtomicUsize = AtomicUsize::new(0);
 
 struct Counting;
 
@@ -30,7 +32,7 @@ static COUNTING: Counting = Counting;
 
 fn grow(octets: usize) {
     let now = IN_USE.fetch_add(octets, Ordering::Relaxed) + octets;
-    MOST.fetch_max(now, Ordering::Relaxed);
+    MOST_USED.fetch_max(now, Ordering::Relaxed);
 }
 
 // SAFETY: everything is handed on to the system's allocator as it came; only sizes are added up beside it.
@@ -95,6 +97,9 @@ struct Reading {
     /// What is never the same twice in packets.
     variety: Variety,
     random: Random,
+    /// What `verify` and `middlebox --from` remember beside.
+    histories: Option<Histories>,
+    bounds: Option<Bounds>,
     /// Whether all records are kept, or only those with keepalives.
     all: bool,
     finished: u64,
@@ -112,6 +117,8 @@ impl Reading {
             kept: None,
             variety: Variety::None,
             random: Random(1),
+            histories: None,
+            bounds: None,
             all: false,
             finished: 0,
             octets: Vec::with_capacity(2048),
@@ -171,7 +178,8 @@ impl Reading {
         .expect("a packet");
         self.number += 1;
         self.time += after;
-        self.pipeline.frame(&Frame {
+        let Self { histories, bounds, .. } = self;
+        let frame = Frame {
             id: FrameId { capture: 0, number: self.number },
             time: Timestamp::from_nanos(self.time),
             interface: 0,
@@ -181,6 +189,10 @@ impl Reading {
             flags: None,
             names: None,
             data: &self.octets,
+        };
+        self.pipeline.frame_shown(&frame, |segment, observed| {
+            histories.iter_mut().for_each(|histories| histories.segment(segment, observed));
+            bounds.iter_mut().for_each(|bounds| bounds.on_segment(segment, observed));
         });
         self.take();
     }
@@ -193,7 +205,14 @@ impl Reading {
 
     fn take(&mut self) {
         while let Some(event) = self.pipeline.poll_event() {
+            if let Some(bounds) = &mut self.bounds {
+                bounds.on_event(&event);
+                while bounds.poll_silence().is_some() {}
+            }
             let Some(finished) = self.collector.take(&event) else { continue };
+            if let Some(histories) = &mut self.histories {
+                histories.take(finished.id());
+            }
             self.finished += 1;
             if let Some(kept) = &mut self.kept {
                 kept.push(finished);
@@ -229,13 +248,13 @@ fn ends(number: u32, v6: bool) -> (Endpoint, Endpoint) {
 fn octets_each(connections: u32, v6: bool, conversation: &[Said]) -> usize {
     let mut reading = Reading::new(1);
     let before = IN_USE.load(Ordering::Relaxed);
-    MOST.store(before, Ordering::Relaxed);
+    MOST_USED.store(before, Ordering::Relaxed);
     for number in 0..connections {
         reading.say(ends(number, v6), conversation);
     }
     reading.finish();
     assert_eq!(reading.finished, u64::from(connections));
-    (MOST.load(Ordering::Relaxed) - before) / connections as usize
+    (MOST_USED.load(Ordering::Relaxed) - before) / connections as usize
 }
 
 /// Connections about which the parts of the index double: 7 of 8 places are in use before, and 7 of 16 after.
@@ -338,11 +357,63 @@ fn a_flood_of_ten_million_stays_within_the_bound_of_the_default() {
     flood(10_000_000, keepscope::track::MOST_CONNECTIONS);
 }
 
+/// Readers that remember more of each connection than the pipeline does: they forget with it.
+#[test]
+fn silences_and_histories_stay_within_their_bounds_in_a_flood() {
+    const MOST: usize = 1_000;
+    let _turn = turn();
+    // A path of its own for each, and segments until no more are remembered.
+    let mut talk = OPENING.to_vec();
+    for seq in (1..2_000).step_by(100) {
+        talk.extend(
+            EXCHANGE.map(|(by_client, flags, own, ack, len)| {
+                (by_client, flags, own - 1 + seq, ack - 1 + seq, len)
+            }),
+        );
+    }
+    for connections in [MOST as u32, 6 * MOST as u32] {
+        let mut reading = Reading::limited(MOST);
+        let before = IN_USE.load(Ordering::Relaxed);
+        MOST_USED.store(before, Ordering::Relaxed);
+        reading.histories = Some(Histories::default());
+        (0..connections).for_each(|number| reading.say(ends(number, false), &talk));
+        let octets = MOST_USED.load(Ordering::Relaxed) - before;
+        println!("histories of {connections} connections: {octets} octets, {} each", octets / MOST);
+        assert!(octets <= 4 * 1024 * MOST, "{octets} octets for {connections} connections");
+
+        let mut reading = Reading::limited(MOST);
+        let before = IN_USE.load(Ordering::Relaxed);
+        MOST_USED.store(before, Ordering::Relaxed);
+        let mut bounds = Bounds::new(Span::from_secs(1));
+        bounds.keep_at_most(MOST + MOST / 2);
+        reading.bounds = Some(bounds);
+        // One path of which something can be said, and many of which nothing can.
+        let told = ends(0, false);
+        reading.say(told, &OPENING);
+        reading.say(told, &EXCHANGE);
+        for said in PROBE {
+            reading.segment(told, said, 2_000_000_000);
+        }
+        (1..connections).for_each(|number| reading.say(ends(number, false), &talk[..7]));
+        let octets = MOST_USED.load(Ordering::Relaxed) - before;
+        reading.finish();
+        let bounds = reading.bounds.take().expect("bounds");
+        println!("silences of {connections} connections: {octets} octets, {} each", octets / MOST);
+        assert!(octets <= 2048 * MOST, "{octets} octets for {connections} connections");
+        assert_eq!(bounds.let_go() > 0, connections > MOST as u32, "{}", bounds.let_go());
+        assert!(bounds.paths().count() <= MOST + MOST / 2);
+        assert_eq!(
+            bounds.paths().filter(|path| path.tells()).map(|path| path.key.client).collect::<Vec<_>>(),
+            [told.0.address]
+        );
+    }
+}
+
 /// SYNs from different addresses, while a connection with keepalives goes on.
 fn flood(syns: u32, most: usize) {
     let mut reading = Reading::limited(most);
     let before = IN_USE.load(Ordering::Relaxed);
-    MOST.store(before, Ordering::Relaxed);
+    MOST_USED.store(before, Ordering::Relaxed);
     let kept = ends(0, false);
     reading.say(kept, &OPENING);
     reading.say(kept, &EXCHANGE);
@@ -355,7 +426,7 @@ fn flood(syns: u32, most: usize) {
         }
         reading.say(ends(number, false), &OPENING[..1]);
     }
-    let octets = MOST.load(Ordering::Relaxed) - before;
+    let octets = MOST_USED.load(Ordering::Relaxed) - before;
     let bound = 300 * most + 1_000_000;
     println!("{syns} SYNs, {most} connections at once: {octets} octets of {bound}");
     assert!(octets <= bound, "{octets} octets for {most} connections");
