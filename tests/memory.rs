@@ -10,18 +10,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use keepscope::analysis::{Collector, ConnectionRecord};
+use keepscope::analysis::bounds::Bounds;
+use keepscope::analysis::verification::Histories;
+use keepscope::analysis::{Collector, ConnectionRecord, Finished, Recorded};
 use keepscope::frame::{Frame, FrameId, LinkType};
 use keepscope::pipeline::Pipeline;
 use keepscope::segment::encode::Outbound;
-use keepscope::segment::{Endpoint, Flags, Options, SeqNum};
-use keepscope::time::Timestamp;
+use keepscope::segment::{Endpoint, Flags, Options, SeqNum, TcpTimestamps};
+use keepscope::time::{Span, Timestamp};
 use keepscope::track::LetGo;
 use keepscope::track::event::Start;
 
 /// Octets in use, and the most there were.
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
+static MOST_USED: AtomicUsize = AtomicUsize::new(0);
 
 struct Counting;
 
@@ -30,7 +32,7 @@ static COUNTING: Counting = Counting;
 
 fn grow(octets: usize) {
     let now = IN_USE.fetch_add(octets, Ordering::Relaxed) + octets;
-    MOST.fetch_max(now, Ordering::Relaxed);
+    MOST_USED.fetch_max(now, Ordering::Relaxed);
 }
 
 // SAFETY: everything is handed on to the system's allocator as it came; only sizes are added up beside it.
@@ -90,6 +92,14 @@ struct Reading {
     pipeline: Pipeline,
     collector: Collector,
     records: Vec<ConnectionRecord>,
+    /// Connections as they are kept until they are shown, where nobody looks at them before.
+    kept: Option<Vec<Finished>>,
+    /// What is never the same twice in packets.
+    variety: Variety,
+    random: Random,
+    /// What `verify` and `middlebox --from` remember beside.
+    histories: Option<Histories>,
+    bounds: Option<Bounds>,
     /// Whether all records are kept, or only those with keepalives.
     all: bool,
     finished: u64,
@@ -104,6 +114,11 @@ impl Reading {
             pipeline: Pipeline::new(hash_seed),
             collector: Collector::default(),
             records: Vec::new(),
+            kept: None,
+            variety: Variety::None,
+            random: Random(1),
+            histories: None,
+            bounds: None,
             all: false,
             finished: 0,
             octets: Vec::with_capacity(2048),
@@ -124,24 +139,47 @@ impl Reading {
         let (source, destination) = if by_client { ends } else { (ends.1, ends.0) };
         let (own, other) = if by_client { (1_000, 5_000) } else { (5_000, 1_000) };
         self.octets.clear();
+        let mut options = Options::default();
+        let (mut window, mut ttl, mut ip_id) = (1000, 64, 0);
+        match self.variety {
+            Variety::None => {}
+            Variety::Usual => {
+                self.time += i64::from(self.random.below(4_000_000));
+                let clock = |offset: u32| offset.wrapping_add((self.time / 1_000_000) as u32);
+                let (mine, other) = if by_client { (7, 90_000) } else { (90_000, 7) };
+                options.timestamps = Some(TcpTimestamps { value: clock(mine), echo: clock(other) - 30 });
+                ip_id = self.number as u16;
+            }
+            Variety::Every => {
+                self.time += i64::from(self.random.below(1 << 31));
+                // A clock that went back would make each an old packet.
+                let (value, echo) = ((self.time / 16_384) as u32, self.random.below(u32::MAX));
+                options.timestamps = Some(TcpTimestamps { value, echo });
+                window = 1 + self.random.below(60_000) as u16;
+                ttl = 1 + self.random.below(250) as u8;
+                ip_id = self.random.below(60_000) as u16;
+                self.number += u64::from(self.random.below(1 << 20));
+            }
+        }
         Outbound {
             source,
             destination,
             seq: SeqNum(own + seq),
             ack: SeqNum(if flags.ack() { other + ack } else { 0 }),
             flags,
-            window: 1000,
-            options: Options::default(),
+            window,
+            options,
             payload: &[0; 1000][..len],
-            ttl: 64,
-            ip_id: 0,
+            ttl,
+            ip_id,
             dont_fragment: true,
         }
         .packet(&mut self.octets)
         .expect("a packet");
         self.number += 1;
         self.time += after;
-        self.pipeline.frame(&Frame {
+        let Self { histories, bounds, .. } = self;
+        let frame = Frame {
             id: FrameId { capture: 0, number: self.number },
             time: Timestamp::from_nanos(self.time),
             interface: 0,
@@ -151,6 +189,10 @@ impl Reading {
             flags: None,
             names: None,
             data: &self.octets,
+        };
+        self.pipeline.frame_shown(&frame, |segment, observed| {
+            histories.iter_mut().for_each(|histories| histories.segment(segment, observed));
+            bounds.iter_mut().for_each(|bounds| bounds.on_segment(segment, observed));
         });
         self.take();
     }
@@ -163,8 +205,19 @@ impl Reading {
 
     fn take(&mut self) {
         while let Some(event) = self.pipeline.poll_event() {
-            if let Some(record) = self.collector.on_event(&event) {
-                self.finished += 1;
+            if let Some(bounds) = &mut self.bounds {
+                bounds.on_event(&event);
+                while bounds.poll_silence().is_some() {}
+            }
+            let Some(finished) = self.collector.take(&event) else { continue };
+            if let Some(histories) = &mut self.histories {
+                histories.take(finished.id());
+            }
+            self.finished += 1;
+            if let Some(kept) = &mut self.kept {
+                kept.push(finished);
+            } else {
+                let record = finished.record().into_owned();
                 if self.all || record.has_keepalives() {
                     self.records.push(record);
                 }
@@ -195,13 +248,13 @@ fn ends(number: u32, v6: bool) -> (Endpoint, Endpoint) {
 fn octets_each(connections: u32, v6: bool, conversation: &[Said]) -> usize {
     let mut reading = Reading::new(1);
     let before = IN_USE.load(Ordering::Relaxed);
-    MOST.store(before, Ordering::Relaxed);
+    MOST_USED.store(before, Ordering::Relaxed);
     for number in 0..connections {
         reading.say(ends(number, v6), conversation);
     }
     reading.finish();
     assert_eq!(reading.finished, u64::from(connections));
-    (MOST.load(Ordering::Relaxed) - before) / connections as usize
+    (MOST_USED.load(Ordering::Relaxed) - before) / connections as usize
 }
 
 /// Connections about which the parts of the index double: 7 of 8 places are in use before, and 7 of 16 after.
@@ -229,33 +282,67 @@ fn a_connection_without_keepalives_takes_300_octets_at_most() {
     }
 }
 
-/// Probes are taken as they come, each with its answer.
-fn octets_with_probes(connections: u32, probes: usize) -> usize {
-    let mut conversation = [&OPENING[..], &EXCHANGE].concat();
-    conversation.extend(PROBE.repeat(probes));
+/// What differs from packet to packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Variety {
+    None,
+    /// What always does: jitter, timestamps and identifications.
+    Usual,
+    /// As much as can.
+    Every,
+}
+
+/// What the probes of a connection take while it goes on, and until they are shown.
+fn octets_with_probes(variety: Variety, connections: u32, probes: usize) -> usize {
+    let empty = IN_USE.load(Ordering::Relaxed);
     let mut reading = Reading::new(1);
+    reading.variety = variety;
+    reading.kept = Some(Vec::new());
     let before = IN_USE.load(Ordering::Relaxed);
     for number in 0..connections {
-        for said in &conversation {
-            reading.segment(ends(number, false), *said, 2_000_000_000);
+        reading.say(ends(number, false), &OPENING);
+        reading.say(ends(number, false), &EXCHANGE);
+    }
+    for _ in 0..probes {
+        for number in 0..connections {
+            for (said, after) in PROBE.into_iter().zip([2_000_000_000 / i64::from(connections), 20_000_000]) {
+                reading.segment(ends(number, false), said, after);
+            }
         }
     }
-    (IN_USE.load(Ordering::Relaxed) - before) / connections as usize
+    let while_read = IN_USE.load(Ordering::Relaxed) - before;
+    reading.finish();
+    let mut kept = reading.kept.take().expect("kept");
+    kept.shrink_to_fit();
+    drop(reading);
+    let when_read = IN_USE.load(Ordering::Relaxed) - empty;
+    for finished in &kept {
+        let record = finished.record();
+        assert_eq!((record.client.probes.len(), record.client.answered()), (probes, probes));
+    }
+    while_read.max(when_read) / connections as usize
 }
 
 #[test]
 fn a_connection_with_keepalives_takes_what_its_probes_take() {
     let _turn = turn();
-    let one = octets_with_probes(500, 1);
-    let many = octets_with_probes(50, 1024);
-    println!("{one} octets with one probe, {} for each of 1024", many / 1024);
-    assert!(one <= BESIDE_PROBES + PER_PROBE, "{one} octets with one probe");
-    assert!(many <= BESIDE_PROBES + 1024 * PER_PROBE, "{} octets for each of 1024 probes", many / 1024);
+    for variety in [Variety::None, Variety::Usual, Variety::Every] {
+        let each = if variety == Variety::Every { PER_ODD_PROBE } else { PER_PROBE };
+        for (connections, probes) in
+            [(500, 1), (500, 2), (500, 7), (500, 16), (500, 17), (250, 100), (25, 1024)]
+        {
+            let octets = octets_with_probes(variety, connections, probes);
+            println!("{variety:?}, {probes} probes: {octets} octets, {} for each", octets / probes);
+            assert!(octets <= BESIDE_PROBES + probes * each, "{variety:?}, {probes} probes: {octets} octets");
+        }
+    }
 }
 
-/// Most that a connection with keepalives takes beside its probes, and for each of them.
+/// Most that a connection with keepalives takes beside its probes, and for each of them: as they are, and where each
+/// differs in everything from the one before.
 const BESIDE_PROBES: usize = 1024;
-const PER_PROBE: usize = 288;
+const PER_PROBE: usize = 48;
+const PER_ODD_PROBE: usize = 72;
 
 #[test]
 fn a_flood_stays_within_its_bound_and_drops_no_connection_with_keepalives() {
@@ -270,11 +357,63 @@ fn a_flood_of_ten_million_stays_within_the_bound_of_the_default() {
     flood(10_000_000, keepscope::track::MOST_CONNECTIONS);
 }
 
+/// Readers that remember more of each connection than the pipeline does: they forget with it.
+#[test]
+fn silences_and_histories_stay_within_their_bounds_in_a_flood() {
+    const MOST: usize = 1_000;
+    let _turn = turn();
+    // A path of its own for each, and segments until no more are remembered.
+    let mut talk = OPENING.to_vec();
+    for seq in (1..2_000).step_by(100) {
+        talk.extend(
+            EXCHANGE.map(|(by_client, flags, own, ack, len)| {
+                (by_client, flags, own - 1 + seq, ack - 1 + seq, len)
+            }),
+        );
+    }
+    for connections in [MOST as u32, 6 * MOST as u32] {
+        let mut reading = Reading::limited(MOST);
+        let before = IN_USE.load(Ordering::Relaxed);
+        MOST_USED.store(before, Ordering::Relaxed);
+        reading.histories = Some(Histories::default());
+        (0..connections).for_each(|number| reading.say(ends(number, false), &talk));
+        let octets = MOST_USED.load(Ordering::Relaxed) - before;
+        println!("histories of {connections} connections: {octets} octets, {} each", octets / MOST);
+        assert!(octets <= 4 * 1024 * MOST, "{octets} octets for {connections} connections");
+
+        let mut reading = Reading::limited(MOST);
+        let before = IN_USE.load(Ordering::Relaxed);
+        MOST_USED.store(before, Ordering::Relaxed);
+        let mut bounds = Bounds::new(Span::from_secs(1));
+        bounds.keep_at_most(MOST + MOST / 2);
+        reading.bounds = Some(bounds);
+        // One path of which something can be said, and many of which nothing can.
+        let told = ends(0, false);
+        reading.say(told, &OPENING);
+        reading.say(told, &EXCHANGE);
+        for said in PROBE {
+            reading.segment(told, said, 2_000_000_000);
+        }
+        (1..connections).for_each(|number| reading.say(ends(number, false), &talk[..7]));
+        let octets = MOST_USED.load(Ordering::Relaxed) - before;
+        reading.finish();
+        let bounds = reading.bounds.take().expect("bounds");
+        println!("silences of {connections} connections: {octets} octets, {} each", octets / MOST);
+        assert!(octets <= 2048 * MOST, "{octets} octets for {connections} connections");
+        assert_eq!(bounds.let_go() > 0, connections > MOST as u32, "{}", bounds.let_go());
+        assert!(bounds.paths().count() <= MOST + MOST / 2);
+        assert_eq!(
+            bounds.paths().filter(|path| path.tells()).map(|path| path.key.client).collect::<Vec<_>>(),
+            [told.0.address]
+        );
+    }
+}
+
 /// SYNs from different addresses, while a connection with keepalives goes on.
 fn flood(syns: u32, most: usize) {
     let mut reading = Reading::limited(most);
     let before = IN_USE.load(Ordering::Relaxed);
-    MOST.store(before, Ordering::Relaxed);
+    MOST_USED.store(before, Ordering::Relaxed);
     let kept = ends(0, false);
     reading.say(kept, &OPENING);
     reading.say(kept, &EXCHANGE);
@@ -287,8 +426,9 @@ fn flood(syns: u32, most: usize) {
         }
         reading.say(ends(number, false), &OPENING[..1]);
     }
-    let octets = MOST.load(Ordering::Relaxed) - before;
+    let octets = MOST_USED.load(Ordering::Relaxed) - before;
     let bound = 300 * most + 1_000_000;
+    println!("{syns} SYNs, {most} connections at once: {octets} octets of {bound}");
     assert!(octets <= bound, "{octets} octets for {most} connections");
     let total = u64::from(syns) + 1;
     let early = total - most as u64;
@@ -305,6 +445,7 @@ fn flood(syns: u32, most: usize) {
 }
 
 /// Random numbers, the same for each seed (SplitMix64).
+#[derive(Debug)]
 struct Random(u64);
 
 impl Random {

@@ -3,7 +3,8 @@
 //! Owns [`Bounds`], which takes segments and events as the pipeline gives them and keeps, for each pair of a client's
 //! address and a server's end, what bounds the timeout from below (a silence that an exchange followed) and from
 //! above (one that was followed by a RST, by tries that nobody answered, or by few tries and a new connection).
-//! Memory: a record for each open connection, and buckets of 1 % for each path, whatever the length of the input.
+//! Memory: a record for each open connection, and buckets of 1 % for each path, whatever the length of the input; of
+//! many paths those of which most can be said ([`MOST_KEPT`]).
 //! Uses [`crate::track`], [`crate::segment`], [`crate::frame`] and [`crate::time`].
 //!
 //! A silence is the time between two packets of a connection at the point of capture, either way, while both
@@ -26,6 +27,9 @@ use crate::track::{Class, Observed};
 
 /// Tries without an answer from which on a connection counts as dead: the loss of three in a row is rare.
 pub const ENOUGH_TRIES: u32 = 3;
+
+/// Most paths and lengths of silences that are kept, together. Each takes less than 1 KiB, so 0.25 GB.
+pub const MOST_KEPT: usize = 250_000;
 
 /// Time between two captures from which on what was silent in between is not known.
 const HOLE: Span = Span::from_secs(1);
@@ -189,10 +193,15 @@ pub struct Silence {
 #[derive(Debug)]
 pub struct Bounds {
     least: Span,
-    flows: HashMap<ConnectionId, Flow>,
+    flows: HashMap<ConnectionId, Box<Flow>>,
     /// Clients that wait for an answer, for the SYN by which they give up.
     waiting: HashMap<PathKey, BTreeSet<ConnectionId>>,
     paths: BTreeMap<PathKey, Path>,
+    most_kept: usize,
+    /// How many paths, and lengths of silences, there are.
+    kept: usize,
+    /// Paths that were let go.
+    let_go: u64,
     captures: Captured,
     judged: VecDeque<Silence>,
 }
@@ -205,9 +214,22 @@ impl Bounds {
             flows: HashMap::new(),
             waiting: HashMap::new(),
             paths: BTreeMap::new(),
+            most_kept: MOST_KEPT,
+            kept: 0,
+            let_go: 0,
             captures: Captured::default(),
             judged: VecDeque::new(),
         }
+    }
+
+    /// Keeps no more than so many paths and lengths of silences together, in place of [`MOST_KEPT`].
+    pub fn keep_at_most(&mut self, most: usize) {
+        self.most_kept = most.max(1);
+    }
+
+    /// How many paths were let go because there were too many: those of which least could be said.
+    pub fn let_go(&self) -> u64 {
+        self.let_go
     }
 
     /// Learns when a frame was captured. To be called for every frame, before its segment.
@@ -227,8 +249,12 @@ impl Bounds {
         }
         let flow = self.flows.entry(id).or_insert_with(|| {
             let flow = Flow::new(segment, observed);
-            self.paths.entry(flow.key).or_insert_with(|| Path::new(flow.key)).on_connection(flow.midstream);
-            flow
+            let path = self.paths.entry(flow.key).or_insert_with(|| {
+                self.kept += 1;
+                Path::new(flow.key)
+            });
+            path.on_connection(flow.midstream);
+            Box::new(flow)
         });
         let key = flow.key;
         let waited = flow.waits_for_server();
@@ -299,12 +325,38 @@ impl Bounds {
     }
 
     fn take(&mut self, key: PathKey, changes: impl IntoIterator<Item = Change>) {
-        let Some(path) = self.paths.get_mut(&key) else { return };
         for change in changes {
             if let Change::Judged(silence) = &change {
                 self.judged.push_back(*silence);
             }
+            // It may have been let go in the meantime.
+            let path = self.paths.entry(key).or_insert_with(|| {
+                self.kept += 1;
+                Path::new(key)
+            });
+            let before = path.weight();
             path.take(&change);
+            self.kept += path.weight() - before;
+        }
+        if self.kept > self.most_kept {
+            self.forget_paths();
+        }
+    }
+
+    /// Lets go of paths of which least can be said, until three quarters of what may be kept are left.
+    #[cold]
+    fn forget_paths(&mut self) {
+        let mut order: Vec<(u64, PathKey)> =
+            self.paths.iter().map(|(key, path)| (path.tales(), *key)).collect();
+        order.sort_unstable();
+        for (_, key) in order {
+            if self.kept <= self.most_kept / 4 * 3 {
+                break;
+            }
+            if let Some(path) = self.paths.remove(&key) {
+                self.kept -= path.weight();
+                self.let_go += 1;
+            }
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The record of one connection: its probes with their answers, in order.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::confounder::{self, Confounder, Ends};
 use super::inference::{self, Inference};
-use super::outcome::{self, Verdict};
+use super::outcome::{self, Outcome, Verdict};
+use super::packed::PackedProbes;
 use super::prober::{ProbeRecord, ProberRecord};
 use crate::frame::FrameId;
 use crate::time::Span;
@@ -91,9 +93,15 @@ fn comes_after(one: Mark, other: Mark) -> bool {
 /// What was gathered of a connection so far.
 #[derive(Clone, Debug, Default)]
 struct Draft {
-    client: ProberRecord,
-    server: ProberRecord,
+    client: PackedProbes,
+    server: PackedProbes,
     lookalikes: Vec<LookAlikeSeen>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few connections have.
+#[derive(Clone, Debug, Default)]
+struct Rare {
     reset: Option<ResetMarks>,
     /// The first FIN of either side after a silence.
     quiet_fin: Option<(Mark, Span)>,
@@ -104,37 +112,19 @@ struct Draft {
 }
 
 impl Draft {
-    fn items(&self) -> usize {
-        self.client.probes.len() + self.server.probes.len() + self.lookalikes.len()
+    fn has_probes(&self) -> bool {
+        !(self.client.is_empty() && self.server.is_empty())
     }
 
-    /// The same with only the latest probes of each side.
-    fn latest(&self, most: usize) -> Draft {
-        let tail = |prober: &ProberRecord| {
-            let from = prober.probes.len().saturating_sub(most);
-            let probes = prober.probes.get(from..).unwrap_or_default().to_vec();
-            (from, ProberRecord { probes })
-        };
-        let ((client_from, client), (server_from, server)) = (tail(&self.client), tail(&self.server));
-        let left_out = client_from + server_from;
-        Draft {
-            client,
-            server,
-            lookalikes: Vec::new(),
-            reset: self.reset,
-            quiet_fin: self.quiet_fin,
-            without_effect: self.without_effect.clone(),
-            forgotten: self.forgotten + left_out as u64,
-        }
+    fn items(&self) -> usize {
+        self.client.len() + self.server.len() + self.lookalikes.len()
     }
 
     /// Lets go of the earlier half of everything but a few.
     fn forget_half(&mut self) {
-        for ProberRecord { probes } in [&mut self.client, &mut self.server] {
+        for probes in [&mut self.client, &mut self.server] {
             if probes.len() > FEW {
-                let half = probes.len() / 2;
-                probes.drain(..half);
-                self.forgotten += half as u64;
+                self.rare.get_or_insert_default().forgotten += probes.forget_half() as u64;
             }
         }
         if self.lookalikes.len() > FEW {
@@ -142,38 +132,59 @@ impl Draft {
         }
     }
 
-    fn into_record(self, id: ConnectionId, summary: &Summary) -> ConnectionRecord {
-        let Self { client, server, .. } = self;
-        let verdict = outcome::judge(&client, &server, summary, self.reset);
-        let client_inference =
-            inference::infer(&client, &server, Party::Client, summary, &verdict, self.reset);
-        let server_inference =
-            inference::infer(&server, &client, Party::Server, summary, &verdict, self.reset);
-        let ends = Ends {
-            reset: summary.reset.zip(self.reset),
-            quiet_fin: self.quiet_fin,
-            without_effect: self.without_effect,
-        };
+    /// The record, with only the latest probes of each side.
+    fn latest(&self, id: ConnectionId, summary: &Summary, most: usize) -> ConnectionRecord {
+        let (client, server) = (self.client.latest(most), self.server.latest(most));
+        let left_out = (self.client.len() - client.probes.len()) + (self.server.len() - server.probes.len());
+        let mut record = self.judged(id, summary, (client, server));
+        record.forgotten += left_out as u64;
+        record
+    }
+
+    fn record(&self, id: ConnectionId, summary: &Summary) -> ConnectionRecord {
+        ConnectionRecord { lookalikes: self.lookalikes.clone(), ..self.judged(id, summary, self.unpacked()) }
+    }
+
+    fn unpacked(&self) -> (ProberRecord, ProberRecord) {
+        (self.client.unpacked(), self.server.unpacked())
+    }
+
+    fn reset(&self) -> Option<ResetMarks> {
+        self.rare.as_deref()?.reset
+    }
+
+    fn judged(
+        &self,
+        id: ConnectionId,
+        summary: &Summary,
+        (client, server): (ProberRecord, ProberRecord),
+    ) -> ConnectionRecord {
+        let Rare { reset, quiet_fin, without_effect, forgotten } =
+            self.rare.as_deref().cloned().unwrap_or_default();
+        let verdict = outcome::judge(&client, &server, summary, reset);
+        let client_inference = inference::infer(&client, &server, Party::Client, summary, &verdict, reset);
+        let server_inference = inference::infer(&server, &client, Party::Server, summary, &verdict, reset);
+        let ends = Ends { reset: summary.reset.zip(reset), quiet_fin, without_effect };
         let confounders = confounder::find(&client, &server, summary, ends);
         ConnectionRecord {
             id,
             opened: summary.opened,
             client,
             server,
-            lookalikes: self.lookalikes,
+            lookalikes: Vec::new(),
             summary: *summary,
             verdict,
             confounders,
             client_inference,
             server_inference,
-            forgotten: self.forgotten,
+            forgotten,
         }
     }
 
-    fn probes(&mut self, party: Party) -> &mut Vec<ProbeRecord> {
+    fn probes(&mut self, party: Party) -> &mut PackedProbes {
         match party {
-            Party::Client => &mut self.client.probes,
-            Party::Server => &mut self.server.probes,
+            Party::Client => &mut self.client,
+            Party::Server => &mut self.server,
         }
     }
 
@@ -182,46 +193,142 @@ impl Draft {
             EventKind::Probe(probe) => {
                 let record =
                     ProbeRecord { event: number, segment: probe.segment, basis: probe.basis, answer: None };
-                let probes = self.probes(probe.segment.prober);
-                // A probe that was recognised late stands before those after it.
-                let later = |other: &ProbeRecord| comes_after(other.segment.at, record.segment.at);
-                let index = probes.iter().rposition(|other| !later(other)).map_or(0, |index| index + 1);
-                if probes.len() == probes.capacity() {
-                    // Doubling would waste half of it.
-                    probes.reserve_exact(1 + probes.len() / 4);
-                }
-                probes.insert(index, record);
+                self.probes(probe.segment.prober).insert(&record, comes_after);
             }
             EventKind::Answer(answer) => {
-                let all = self.client.probes.iter_mut().chain(&mut self.server.probes);
-                if let Some(probe) = all.rev().find(|probe| probe.event == answer.probe) {
-                    probe.answer = Some(*answer);
-                }
+                let _ = self.client.answer(answer) || self.server.answer(answer);
             }
             EventKind::Retracted { probe, kind, .. } => {
-                for probes in [&mut self.client.probes, &mut self.server.probes] {
-                    let taken_back = probes.extract_if(.., |other| other.event == *probe);
-                    self.lookalikes.extend(taken_back.map(|other| LookAlikeSeen {
-                        sender: other.segment.prober,
-                        at: other.segment.at,
-                        kind: *kind,
-                        rule: "later packets show that data waited",
-                    }));
-                }
+                let taken_back = self.client.remove(*probe).or_else(|| self.server.remove(*probe));
+                self.lookalikes.extend(taken_back.map(|other| LookAlikeSeen {
+                    sender: other.segment.prober,
+                    at: other.segment.at,
+                    kind: *kind,
+                    rule: "later packets show that data waited",
+                }));
             }
             EventKind::LookAlike(seen) => self.lookalikes.push(*seen),
-            EventKind::Fin { at, quiet: Some(quiet), .. } if self.quiet_fin.is_none() => {
-                self.quiet_fin = Some((*at, *quiet));
+            EventKind::Fin { at, quiet: Some(quiet), .. } => {
+                self.rare.get_or_insert_default().quiet_fin.get_or_insert((*at, *quiet));
             }
-            EventKind::Reset { marks, .. } => self.reset = Some(*marks),
+            EventKind::Reset { marks, .. } => self.rare.get_or_insert_default().reset = Some(*marks),
             EventKind::ResetIgnored { reset, .. } => {
-                self.reset = None;
-                if self.without_effect.len() < FEW {
-                    self.without_effect.push(reset.frame);
+                let rare = self.rare.get_or_insert_default();
+                rare.reset = None;
+                if rare.without_effect.len() < FEW {
+                    rare.without_effect.push(reset.frame);
                 }
             }
             _ => {}
         }
+    }
+}
+
+/// A connection whose last word was said, in about the memory that it took before: its probes are unpacked, and it is
+/// judged, when its record is asked for.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    id: ConnectionId,
+    /// Nothing if only its end was spoken of.
+    draft: Option<Box<Draft>>,
+    summary: Summary,
+}
+
+/// What the record of a connection can be had from: itself, or what it is made from when it is needed.
+pub trait Recorded {
+    /// The connection's number.
+    fn id(&self) -> ConnectionId;
+
+    /// Its ends and its first frame.
+    fn opened(&self) -> &Opened;
+
+    /// Whether a keepalive was seen.
+    fn has_keepalives(&self) -> bool;
+
+    /// What became of it.
+    fn outcome(&self) -> Outcome;
+
+    /// Everything known of it.
+    fn record(&self) -> Cow<'_, ConnectionRecord>;
+}
+
+impl Finished {
+    /// How many probes and look-alikes are kept of it.
+    pub fn items(&self) -> usize {
+        self.draft.as_deref().map_or(0, Draft::items)
+    }
+}
+
+impl Recorded for Finished {
+    fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    fn opened(&self) -> &Opened {
+        &self.summary.opened
+    }
+
+    fn has_keepalives(&self) -> bool {
+        self.draft.as_deref().is_some_and(Draft::has_probes)
+    }
+
+    fn outcome(&self) -> Outcome {
+        let Some(draft) = self.draft.as_deref().filter(|draft| draft.has_probes()) else {
+            return Outcome::NoKeepalive;
+        };
+        let (client, server) = draft.unpacked();
+        outcome::judge(&client, &server, &self.summary, draft.reset()).outcome
+    }
+
+    fn record(&self) -> Cow<'_, ConnectionRecord> {
+        Cow::Owned(match self.draft.as_deref() {
+            Some(draft) => draft.record(self.id, &self.summary),
+            None => Draft::default().record(self.id, &self.summary),
+        })
+    }
+}
+
+impl Recorded for ConnectionRecord {
+    fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    fn has_keepalives(&self) -> bool {
+        self.has_keepalives()
+    }
+
+    fn outcome(&self) -> Outcome {
+        self.verdict.outcome
+    }
+
+    fn record(&self) -> Cow<'_, ConnectionRecord> {
+        Cow::Borrowed(self)
+    }
+}
+
+impl<R: Recorded> Recorded for &R {
+    fn id(&self) -> ConnectionId {
+        (**self).id()
+    }
+
+    fn opened(&self) -> &Opened {
+        (**self).opened()
+    }
+
+    fn has_keepalives(&self) -> bool {
+        (**self).has_keepalives()
+    }
+
+    fn outcome(&self) -> Outcome {
+        (**self).outcome()
+    }
+
+    fn record(&self) -> Cow<'_, ConnectionRecord> {
+        (**self).record()
     }
 }
 
@@ -247,6 +354,12 @@ impl Collector {
 
     /// Takes one event; returns the record when it was the last of its connection.
     pub fn on_event(&mut self, event: &Event) -> Option<ConnectionRecord> {
+        self.take(event).map(|finished| finished.record().into_owned())
+    }
+
+    /// Takes one event; when it was the last of its connection, returns what its record is made from, which takes less
+    /// memory.
+    pub fn take(&mut self, event: &Event) -> Option<Finished> {
         let EventKind::Final(summary) = &event.kind else {
             self.drafts.entry(event.connection).or_default().on_event(&event.kind, event.number);
             self.items += usize::from(matches!(event.kind, EventKind::Probe(_) | EventKind::LookAlike(_)));
@@ -255,15 +368,15 @@ impl Collector {
             }
             return None;
         };
-        let draft = self.drafts.remove(&event.connection).unwrap_or_default();
-        self.items = self.items.saturating_sub(draft.items());
-        Some(draft.into_record(event.connection, summary))
+        let draft = self.drafts.remove(&event.connection);
+        self.items = self.items.saturating_sub(draft.as_ref().map_or(0, |draft| draft.items()));
+        Some(Finished { id: event.connection, draft, summary: **summary })
     }
 
     /// The record of a connection that goes on, from the latest probes of each side and what was seen until now.
     /// Nothing if nothing was said of it.
     pub fn so_far(&self, id: ConnectionId, summary: &Summary, latest: usize) -> Option<ConnectionRecord> {
-        Some(self.drafts.get(&id)?.latest(latest).into_record(id, summary))
+        Some(self.drafts.get(&id)?.latest(id, summary, latest))
     }
 
     #[cold]
@@ -276,22 +389,22 @@ impl Collector {
 
     /// Whether a connection whose last word was not said has probes so far.
     pub fn has_probes(&self, connection: ConnectionId) -> bool {
-        self.drafts
-            .get(&connection)
-            .is_some_and(|draft| !(draft.client.probes.is_empty() && draft.server.probes.is_empty()))
+        self.drafts.get(&connection).is_some_and(|draft| draft.has_probes())
     }
 
-    /// The probes of the client and of the server of a connection whose last word was not said.
-    pub fn probers(&self, connection: ConnectionId) -> (&ProberRecord, &ProberRecord) {
-        static NONE: ProberRecord = ProberRecord { probes: Vec::new() };
-        self.drafts.get(&connection).map_or((&NONE, &NONE), |draft| (&draft.client, &draft.server))
+    /// The latest round trips of the side that sent more probes, so many at most, in a connection whose last word was
+    /// not said.
+    pub fn latest_round_trips(&self, connection: ConnectionId, most: usize) -> Vec<Span> {
+        let Some(draft) = self.drafts.get(&connection) else { return Vec::new() };
+        let busier = if draft.server.len() > draft.client.len() { &draft.server } else { &draft.client };
+        let answered = busier.latest_first().filter(ProbeRecord::is_answered_by_peer);
+        answered.take(most).filter_map(|probe| probe.answer.map(|answer| answer.rtt)).collect()
     }
 
     /// Who sent the probe of this event number, in a connection whose last word was not said.
     pub fn prober(&self, connection: ConnectionId, probe: u32) -> Option<Party> {
         let draft = self.drafts.get(&connection)?;
-        let sent = |side: &ProberRecord| side.probes.iter().rev().any(|other| other.event == probe);
-        match (sent(&draft.client), sent(&draft.server)) {
+        match (draft.client.has(probe), draft.server.has(probe)) {
             (true, _) => Some(Party::Client),
             (false, true) => Some(Party::Server),
             (false, false) => None,
@@ -304,16 +417,19 @@ impl Collector {
         &self,
         connection: ConnectionId,
         summary: &Summary,
-    ) -> (Verdict, &ProberRecord, &ProberRecord) {
+    ) -> (Verdict, ProberRecord, ProberRecord) {
         let draft = self.drafts.get(&connection);
-        let (client, server) = self.probers(connection);
-        let reset = draft.and_then(|draft| draft.reset);
-        (outcome::judge(client, server, summary, reset), client, server)
+        let (client, server) = draft.map(|draft| draft.unpacked()).unwrap_or_default();
+        let reset = draft.and_then(|draft| draft.reset());
+        (outcome::judge(&client, &server, summary, reset), client, server)
     }
 
     /// The record of a connection as it would be if the input ended now; `summary` is what is known of it
     /// beside its events.
     pub fn record_so_far(&self, connection: ConnectionId, summary: &Summary) -> ConnectionRecord {
-        self.drafts.get(&connection).cloned().unwrap_or_default().into_record(connection, summary)
+        match self.drafts.get(&connection) {
+            Some(draft) => draft.record(connection, summary),
+            None => Draft::default().record(connection, summary),
+        }
     }
 }

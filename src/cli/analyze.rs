@@ -18,6 +18,7 @@ use self::annotated::{Annotated, Written};
 use self::teller::{Choice, Sink, Teller};
 use super::progress::Progress;
 use super::{Color, Exit, complain, live_input};
+use crate::analysis::Recorded;
 use crate::analysis::filter::Filter;
 use crate::capture::{Captures, ProblemKind};
 use crate::pipeline::Pipeline;
@@ -322,8 +323,8 @@ impl<W: Write> Analysis<W> {
                 }
             }
             (Format::Text, Some(ladder)) => {
-                for record in kept {
-                    ladder.write(&mut self.teller.out, record, self.teller.style)?;
+                for connection in kept {
+                    ladder.write(&mut self.teller.out, &connection.record(), self.teller.style)?;
                 }
             }
             (Format::Text, None) => {

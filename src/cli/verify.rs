@@ -105,6 +105,12 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 
+    /// Follow no more connections than this at once, with 4 KiB at most for each without keepalives; where there are
+    /// more, those without keepalives are let go first
+    #[arg(long, value_name = "N", default_value_t = MOST_CONNECTIONS)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: u32,
+
     /// Show no progress
     #[arg(long, short)]
     quiet: bool,
@@ -117,6 +123,9 @@ enum Format {
     /// One document, schema keepscope.verify/1
     Json,
 }
+
+/// Most connections that are followed at once, if nothing else is asked for: 0.4 GB.
+const MOST_CONNECTIONS: u32 = 100_000;
 
 /// Which end is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -168,7 +177,9 @@ pub(super) fn run(arguments: Arguments) -> io::Result<Exit> {
         }
     };
     let filter = arguments.filter.unwrap_or_default();
-    let mut run = Run { promises, filter, judged: Vec::new(), unmatched: 0, collector: Collector::default() };
+    let most = arguments.max_connections as usize;
+    let mut run =
+        Run { most, promises, filter, judged: Vec::new(), unmatched: 0, collector: Collector::default() };
     run.read(captures, &interrupted, live, !arguments.quiet, arguments.format)
 }
 
@@ -192,6 +203,7 @@ fn promises(arguments: &Arguments) -> Result<Promises, String> {
 }
 
 struct Run {
+    most: usize,
     promises: Promises,
     filter: Filter,
     judged: Vec<Judged>,
@@ -209,6 +221,7 @@ impl Run {
         format: Format,
     ) -> io::Result<Exit> {
         let mut pipeline = Pipeline::new(RandomState::new().hash_one(0));
+        pipeline.keep_at_most(self.most);
         let mut histories = Histories::default();
         let mut progress = Progress::new(progress);
         while let Some(frame) = captures.next_frame() {

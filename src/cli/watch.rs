@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::Color;
 use super::{Exit, complain, duration};
-use crate::analysis::ConnectionRecord;
+use crate::analysis::Finished;
 use crate::analysis::filter::Filter;
 use crate::frame::Frame;
 use crate::live::filter::Filter as PacketFilter;
@@ -254,9 +254,9 @@ fn write(
         // The last line says how many.
         let_go: LetGo::default(),
     };
-    let records: Vec<ConnectionRecord> = match format {
+    let records: Vec<&Finished> = match format {
         Format::Jsonl => Vec::new(),
-        Format::Text | Format::Json => watch.finished().cloned().collect(),
+        Format::Text | Format::Json => watch.finished().collect(),
     };
     match format {
         Format::Text => {

@@ -22,7 +22,7 @@ use self::link::Wanted;
 use self::plan::{Order, Plan};
 use self::steer::{Ask, Standing};
 use self::verdict::Verdict;
-use crate::analysis::ConnectionRecord;
+use crate::analysis::{Finished, Recorded};
 use crate::frame::Frame;
 use crate::keepalive::{Model, Rules};
 use crate::live::wire::{Arrival, Ended, Received, Wire, WireError};
@@ -97,8 +97,8 @@ pub enum News {
         index: Option<usize>,
         /// The event's number in the connection.
         number: u32,
-        /// All that is known.
-        record: Box<ConnectionRecord>,
+        /// What all that is known is made from.
+        finished: Box<Finished>,
     },
     /// The system did not let a packet out. Said once for a run of probes.
     NotSent {
@@ -172,8 +172,8 @@ pub struct Probed {
     pub ends: Option<(Endpoint, Endpoint)>,
     /// What was negotiated, if the handshake was read.
     pub terms: Option<Terms>,
-    /// What its packets show, if any were read.
-    pub record: Option<ConnectionRecord>,
+    /// What the record of its packets is made from, if any were read.
+    pub record: Option<Finished>,
     /// What became of it.
     pub verdict: Verdict,
     /// What stack the peer may be, where probes of both kinds were sent.
@@ -326,19 +326,22 @@ impl Run<'_> {
     }
 
     fn report(mut self, broken: Option<WireError>) -> Report {
-        let (mut records, counts) = self.core.finish();
+        let (mut finished, counts) = self.core.finish();
         self.tell();
         let links = self.core.links().iter();
         let connections = links.enumerate().map(|(index, link)| {
-            let record = records.get_mut(index).and_then(Option::take);
+            let finished = finished.get_mut(index).and_then(Option::take);
+            // One at a time: the probes of all together may be many.
+            let record = finished.as_ref().map(Finished::record);
+            let record = record.as_deref();
             let terms = link.learner.as_ref().filter(|learner| learner.is_complete()).map(Terms::of);
             Probed {
                 order: link.order,
                 ends: link.tuple,
                 terms,
-                verdict: verdict::judge(&link.story, record.as_ref(), broken.as_ref()),
-                guess: guess::guess(&link.order, record.as_ref(), terms),
-                record,
+                verdict: verdict::judge(&link.story, record, broken.as_ref()),
+                guess: guess::guess(&link.order, record, terms),
+                record: finished,
             }
         });
         let connections = connections.collect();

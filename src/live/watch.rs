@@ -14,7 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use super::wire::{Arrival, Received, Wire, WireError};
 use crate::analysis::filter::Filter;
 use crate::analysis::inference::{Explanation, Inference};
-use crate::analysis::{Collector, ConnectionRecord};
+use crate::analysis::{Collector, ConnectionRecord, Finished, Recorded};
 use crate::frame::Frame;
 use crate::pipeline::{Counts, Pipeline};
 use crate::time::{Span, Timestamp};
@@ -108,7 +108,7 @@ pub struct Watch {
     /// Connections that are spoken of, and what was told of them.
     known: HashMap<ConnectionId, Known>,
     told: VecDeque<Told>,
-    finished: VecDeque<ConnectionRecord>,
+    finished: VecDeque<Finished>,
     /// Probes of those.
     finished_probes: usize,
     tally: Tally,
@@ -205,7 +205,7 @@ impl Watch {
 
     /// The connections that were wanted and ended, or all of them after [`Watch::finish`]; the earliest are left out
     /// where there are many.
-    pub fn finished(&self) -> impl Iterator<Item = &ConnectionRecord> {
+    pub fn finished(&self) -> impl Iterator<Item = &Finished> {
         self.finished.iter()
     }
 
@@ -236,8 +236,8 @@ impl Watch {
 
     fn take_events(&mut self, now: Timestamp) {
         while let Some(event) = self.pipeline.poll_event() {
-            match self.collector.on_event(&event) {
-                Some(record) => self.last(record, event.number),
+            match self.collector.take(&event) {
+                Some(finished) => self.last(finished, event.number),
                 None => self.event(event, now),
             }
         }
@@ -332,7 +332,8 @@ impl Watch {
         }
     }
 
-    fn last(&mut self, record: ConnectionRecord, number: u32) {
+    fn last(&mut self, finished: Finished, number: u32) {
+        let record = finished.record().into_owned();
         let known = self.known.remove(&record.id);
         self.tally.with_keepalives += u64::from(record.has_keepalives());
         let was_told = known.as_ref().is_some_and(|known| known.wanted == Some(true));
@@ -345,15 +346,15 @@ impl Watch {
         let waiting = known.map(|known| known.waiting).unwrap_or_default();
         self.told.extend(waiting.into_iter().map(|event| Told::Event { opened, event }));
         if passes {
-            self.keep(record.clone());
+            self.keep(finished);
         }
         self.told.push_back(Told::Final { record: Box::new(record), number });
     }
 
     /// Keeps a record for the summary; the earliest go where there are too many.
-    fn keep(&mut self, record: ConnectionRecord) {
-        self.finished_probes += weight(&record);
-        self.finished.push_back(record);
+    fn keep(&mut self, finished: Finished) {
+        self.finished_probes += weight(&finished);
+        self.finished.push_back(finished);
         while self.finished_probes > 2 * self.limits.probes && self.finished.len() > 1 {
             if let Some(earliest) = self.finished.pop_front() {
                 self.finished_probes = self.finished_probes.saturating_sub(weight(&earliest));
@@ -363,9 +364,9 @@ impl Watch {
     }
 }
 
-/// What a record takes, in probes.
-fn weight(record: &ConnectionRecord) -> usize {
-    4 + record.client.probes.len() + record.server.probes.len() + record.lookalikes.len()
+/// What a connection takes, in probes.
+fn weight(finished: &Finished) -> usize {
+    4 + finished.items()
 }
 
 /// What an event means for one side's probes.

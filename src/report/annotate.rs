@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::model::icmp_name;
 use super::text::{plural, round_trip, silence};
-use crate::analysis::{ConnectionRecord, ProbeRecord};
+use crate::analysis::{ConnectionRecord, ProbeRecord, Recorded};
 use crate::frame::FrameId;
 use crate::track::event::{Answer, AnswerKind, LookAlike, LookAlikeSeen};
 
@@ -23,10 +23,10 @@ pub struct Annotations {
 
 impl Annotations {
     /// What there is to say about these connections.
-    pub fn of(records: &[ConnectionRecord]) -> Self {
+    pub fn of(connections: &[impl Recorded]) -> Self {
         let mut annotations = Self::default();
-        for record in records {
-            annotations.connection(record);
+        for connection in connections {
+            annotations.connection(&connection.record());
         }
         annotations
     }
@@ -63,7 +63,7 @@ impl Annotations {
 }
 
 /// What a capture with comments is, for whoever opens it.
-pub fn about(records: &[ConnectionRecord], captures: &[&str]) -> String {
+pub fn about(connections: &[impl Recorded], captures: &[&str]) -> String {
     let files = match captures {
         [only] => (*only).to_owned(),
         several => {
@@ -75,7 +75,7 @@ pub fn about(records: &[ConnectionRecord], captures: &[&str]) -> String {
     format!(
         "{MARK} {} with keepalive probes, answers and verdicts as packet comments, from {files}. \
          Frame numbers in comments are those of the original, not of this file.",
-        plural(records.len() as u64, "connection")
+        plural(connections.len() as u64, "connection")
     )
 }
 

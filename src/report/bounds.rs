@@ -33,6 +33,14 @@ pub struct Found<'a> {
     pub paths: &'a [&'a Path],
 }
 
+/// A sentence about paths that were let go, if any were.
+pub fn let_go(paths: u64) -> Option<String> {
+    (paths > 0).then(|| {
+        let paths = super::text::plural(paths, "path");
+        format!("{paths} let go, those of which least could be said, as no more are kept at once")
+    })
+}
+
 /// The directions as the live search names them: by who sends the packet that ends a silence.
 const DIRECTIONS: [(Party, &str); 2] = [(Party::Client, "out"), (Party::Server, "in")];
 

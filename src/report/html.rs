@@ -22,7 +22,7 @@ use self::name::foreign;
 use self::shape::LEGEND;
 use super::text::{Totals, captures_read, outcome_words, plural, round_trip};
 use super::{CaptureReport, let_go};
-use crate::analysis::{ConnectionRecord, Outcome, median};
+use crate::analysis::{ConnectionRecord, Outcome, Recorded, median};
 
 /// Connections with keepalives that are shown with their pictures, most troubled first.
 const MOST_SHOWN: usize = 50;
@@ -39,11 +39,12 @@ const STYLE: &str = include_str!("html/style.css");
 pub fn write(
     out: &mut dyn Write,
     captures: &[CaptureReport],
-    connections: &[ConnectionRecord],
+    connections: &[impl Recorded],
     totals: Totals,
 ) -> io::Result<()> {
-    let mut ordered: Vec<&ConnectionRecord> = connections.iter().collect();
-    ordered.sort_by_key(|record| (record.verdict.outcome, record.id));
+    let mut ordered: Vec<(Outcome, _)> =
+        connections.iter().map(|connection| (connection.outcome(), connection)).collect();
+    ordered.sort_by_key(|(outcome, connection)| (*outcome, connection.id()));
     let document = document(captures, &ordered, totals)?;
     out.write_all(document.into_string().as_bytes())?;
     writeln!(out)
@@ -51,12 +52,12 @@ pub fn write(
 
 fn document(
     captures: &[CaptureReport],
-    connections: &[&ConnectionRecord],
+    connections: &[(Outcome, &impl Recorded)],
     totals: Totals,
 ) -> io::Result<Markup> {
     let several = captures.len() > 1;
     let title = title(captures);
-    let probed = || connections.iter().filter(|record| record.has_keepalives());
+    let probed = || connections.iter().filter(|(_, connection)| connection.has_keepalives());
     let (shown, with) = (probed().take(MOST_SHOWN), probed().count());
     Ok(html! {
         (DOCTYPE)
@@ -79,7 +80,7 @@ fn document(
                 main {
                     (table(connections))
                     @if with > 0 { (legend()) }
-                    @for record in shown { (section(record, several)) }
+                    @for (_, connection) in shown { (section(&connection.record(), several)) }
                     @if with > MOST_SHOWN {
                         p.note {
                             (plural((with - MOST_SHOWN) as u64, "more connection")) " with keepalives "
@@ -109,8 +110,8 @@ fn title(captures: &[CaptureReport]) -> String {
 }
 
 /// How many connections ended how.
-fn summary(connections: &[&ConnectionRecord], totals: Totals) -> Markup {
-    let count = |outcome| connections.iter().filter(|record| record.verdict.outcome == outcome).count();
+fn summary(connections: &[(Outcome, &impl Recorded)], totals: Totals) -> Markup {
+    let count = |outcome| connections.iter().filter(|(other, _)| *other == outcome).count();
     html! {
         p.lead {
             "Keepalives in " strong { (totals.with_keepalives) } " of "
@@ -156,13 +157,13 @@ fn read(captures: &[CaptureReport], several: bool) -> io::Result<Markup> {
 }
 
 /// The connections, most troubled first.
-fn table(connections: &[&ConnectionRecord]) -> Markup {
+fn table(connections: &[(Outcome, &impl Recorded)]) -> Markup {
     if connections.is_empty() {
         return html! { p.note { "No connection to show." } };
     }
     let pictured = |index: usize| {
         let before = connections.get(..index).unwrap_or_default();
-        before.iter().filter(|record| record.has_keepalives()).count() < MOST_SHOWN
+        before.iter().filter(|(_, connection)| connection.has_keepalives()).count() < MOST_SHOWN
     };
     html! {
         table.connections {
@@ -179,8 +180,8 @@ fn table(connections: &[&ConnectionRecord]) -> Markup {
                 }
             }
             tbody {
-                @for (index, record) in connections.iter().take(MOST_LISTED).enumerate() {
-                    (row(record, record.has_keepalives() && pictured(index)))
+                @for (index, (_, connection)) in connections.iter().take(MOST_LISTED).enumerate() {
+                    (row(&connection.record(), connection.has_keepalives() && pictured(index)))
                 }
             }
         }

@@ -82,7 +82,7 @@ enum Said<'a> {
         endpoint: &'static str,
         at: Moment,
     },
-    Final(&'a Connection),
+    Final(&'a Connection<'a>),
 }
 
 #[derive(Serialize)]

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use super::annotate::{Annotations, about};
-use crate::analysis::ConnectionRecord;
+use crate::analysis::Recorded;
 use crate::capture::write::{CaptureWriter, WriteError};
 use crate::capture::{CaptureError, Captures};
 use crate::frame::FrameId;
@@ -53,7 +53,7 @@ pub struct Source {
 pub fn write(
     writer: &mut CaptureWriter,
     sources: &[Source],
-    records: &[ConnectionRecord],
+    records: &[impl Recorded],
     mut pipeline: Pipeline,
     mut each: impl FnMut(&Captures) -> ControlFlow<()>,
 ) -> Result<bool, MarkedError> {
@@ -98,10 +98,10 @@ struct Choice {
 }
 
 impl Choice {
-    fn of(records: &[ConnectionRecord]) -> Self {
+    fn of(records: &[impl Recorded]) -> Self {
         Self {
-            connections: records.iter().map(|record| record.id).collect(),
-            firsts: records.iter().map(|record| record.opened.first.frame).collect(),
+            connections: records.iter().map(Recorded::id).collect(),
+            firsts: records.iter().map(|record| record.opened().first.frame).collect(),
         }
     }
 

@@ -3,7 +3,7 @@
 pub(super) mod inference;
 mod marks;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::CaptureReport;
 use super::number::{Micros, Seconds};
@@ -130,7 +130,7 @@ impl From<FrameId> for At {
 }
 
 #[derive(Serialize)]
-pub(super) struct Connection {
+pub(super) struct Connection<'a> {
     pub(super) id: u64,
     pub(super) client: String,
     pub(super) server: String,
@@ -156,7 +156,7 @@ pub(super) struct Connection {
     forgotten_probes: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lookalikes: Vec<Seen>,
-    probers: Vec<Prober>,
+    probers: Vec<Prober<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     responders: Vec<Responder>,
 }
@@ -278,7 +278,7 @@ impl From<&LookAlikeSeen> for Seen {
 }
 
 #[derive(Serialize)]
-struct Prober {
+struct Prober<'a> {
     endpoint: &'static str,
     sent: usize,
     answered: usize,
@@ -286,7 +286,16 @@ struct Prober {
     inference: inference::Inferred,
     /// Left out where each was written before on a line of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    probes: Option<Vec<Probe>>,
+    probes: Option<Probes<'a>>,
+}
+
+/// Probes, each made when it is written.
+struct Probes<'a>(&'a [ProbeRecord]);
+
+impl Serialize for Probes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Probe::from))
+    }
 }
 
 #[derive(Serialize)]
@@ -415,9 +424,9 @@ impl From<&ProbeSegment> for Probe {
     }
 }
 
-impl Connection {
+impl<'a> Connection<'a> {
     /// Everything about a connection, its probes only if asked for.
-    pub(super) fn new(record: &ConnectionRecord, with_probes: bool) -> Self {
+    pub(super) fn new(record: &'a ConnectionRecord, with_probes: bool) -> Self {
         let prober = |party: Party| {
             let prober = record.prober(party);
             Prober {
@@ -425,7 +434,7 @@ impl Connection {
                 sent: prober.probes.len(),
                 answered: prober.answered(),
                 inference: record.inference(party).into(),
-                probes: with_probes.then(|| prober.probes.iter().map(Probe::from).collect()),
+                probes: with_probes.then_some(Probes(&prober.probes)),
             }
         };
         let responder = |(party, marks): (Party, &[Mark])| Responder {

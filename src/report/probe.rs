@@ -13,6 +13,7 @@ pub use document::{json, verdicts};
 pub use happening::{Manner, Teller};
 
 use super::text::{Style, plural, prober_line};
+use crate::analysis::{Finished, Recorded};
 use crate::live::engine::plan::{Octets, Order, Until};
 use crate::live::engine::verdict::State;
 use crate::live::engine::{Probed, Report};
@@ -172,7 +173,7 @@ fn connection(
         None => format!("-> {}", probed.order.connect.peer),
     };
     writeln!(out, "{number}{}  {ends}", dressed(verdict.state, style))?;
-    if let Some(record) = &probed.record
+    if let Some(record) = probed.record.as_ref().map(Finished::record)
         && !record.client.probes.is_empty()
     {
         writeln!(out, "    {}", prober_line(Party::Client, &record.client))?;

@@ -99,7 +99,7 @@ struct VerdictLine<'a> {
 struct CaptureLine<'a> {
     at: &'a str,
     packets: usize,
-    connections: Vec<Connection>,
+    connections: Vec<Connection<'a>>,
 }
 
 #[derive(Serialize)]
@@ -118,7 +118,7 @@ enum Line<'a> {
     Event(EventLine<'a>),
     End(EndLine),
     Expectation(VerdictLine<'a>),
-    Connection { at: &'a str, connection: Box<Connection> },
+    Connection { at: &'a str, connection: Box<Connection<'a>> },
     Simulation(Head<'a>),
 }
 
@@ -197,8 +197,6 @@ fn captures<'a>(run: &'a Run, at: &'a [String]) -> impl Iterator<Item = &'a Capt
 /// # Errors
 /// If `out` cannot be written to.
 pub fn json(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String]) -> io::Result<()> {
-    let connections =
-        |captured: &Captured| captured.records.iter().map(|record| Connection::new(record, true)).collect();
     let document = Document {
         head: head(plan, Some(run)),
         ends: ends(run).map(end_line).collect(),
@@ -207,7 +205,7 @@ pub fn json(out: &mut dyn Write, plan: &Plan, run: &Run, at: &[String]) -> io::R
             .map(|captured| CaptureLine {
                 at: &captured.tap.name,
                 packets: captured.frames.len(),
-                connections: connections(captured),
+                connections: captured.records.iter().map(|record| Connection::new(record, true)).collect(),
             })
             .collect(),
         events: run.happenings.iter().map(EventLine::from).collect(),

@@ -6,7 +6,7 @@ pub(in crate::report) mod marks;
 use std::io::{self, Write};
 
 use super::{CaptureReport, let_go};
-use crate::analysis::{ConnectionRecord, Outcome, ProberRecord, median};
+use crate::analysis::{ConnectionRecord, Outcome, ProberRecord, Recorded, median};
 use crate::printable::printable;
 use crate::time::Span;
 use crate::track::LetGo;
@@ -67,7 +67,7 @@ pub struct Totals {
 pub fn write(
     out: &mut dyn Write,
     captures: &[CaptureReport],
-    connections: &[ConnectionRecord],
+    connections: &[impl Recorded],
     totals: Totals,
     style: Style,
 ) -> io::Result<()> {
@@ -78,11 +78,11 @@ pub fn write(
     if let Some(sentence) = let_go::sentence(totals.let_go) {
         writeln!(out, "{sentence}")?;
     }
-    let mut ordered: Vec<&ConnectionRecord> = connections.iter().collect();
-    ordered.sort_by_key(|record| (record.verdict.outcome, record.id));
-    for record in ordered {
+    let mut ordered: Vec<_> = connections.iter().collect();
+    ordered.sort_by_cached_key(|connection| (connection.outcome(), connection.id()));
+    for connection in ordered {
         writeln!(out)?;
-        headline(out, record, style)?;
+        headline(out, &connection.record(), style)?;
     }
     Ok(())
 }

@@ -176,7 +176,12 @@ impl Probes {
         let event = self.emit(log, EventKind::Probe(Probe { segment: shown, basis, corrects }));
         let (time, end, ip_id) = (shown.at.time, position + 1, shown.ip_id);
         let acknowledged = in_flight.unwrap_or((end, end));
-        self.waiting(shown.prober).pending.push(Pending { event, time, end, acknowledged, ip_id });
+        let pending = &mut self.waiting(shown.prober).pending;
+        if pending.capacity() == 0 {
+            // Most probes are answered before the next one is sent.
+            pending.reserve_exact(1);
+        }
+        pending.push(Pending { event, time, end, acknowledged, ip_id });
         event
     }
 

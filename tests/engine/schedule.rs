@@ -1,5 +1,6 @@
 //! What leaves, and when.
 
+use keepscope::analysis::Recorded;
 use keepscope::keepalive::Settings;
 use keepscope::live::engine::plan::{Octets, Order, Until};
 use keepscope::live::engine::verdict::State;
@@ -70,7 +71,7 @@ fn numbers_may_wrap_on_either_side() {
                 let probed = &report.connections[0];
                 assert_eq!(probed.verdict.state, State::Alive, "{own} {peers} {:?}", probed.verdict);
                 assert!(world.sent.iter().all(|sent| sent.seq.0 == own), "at SND.NXT-1");
-                assert_eq!(probed.record.as_ref().unwrap().client.answered(), 3);
+                assert_eq!(probed.record.as_ref().unwrap().record().client.answered(), 3);
             }
         }
     }
@@ -139,7 +140,7 @@ fn the_word_of_the_system_may_come_before_the_packets() {
         let (report, world) = probe_one(Peer { read_late, ..Peer::default() }, order());
         let probed = &report.connections[0];
         assert_eq!(probed.verdict.state, State::Alive, "{late}: {:?}", probed.verdict);
-        assert_eq!(probed.record.as_ref().unwrap().client.answered(), 3);
+        assert_eq!(probed.record.as_ref().unwrap().record().client.answered(), 3);
         assert_eq!(since(world.sent[0].time).as_nanos() / 1000, 1_000_400, "of the times of packets");
         if late < 50 {
             let refused = Peer { on_syn: OnSyn::Refuse, read_late, ..Peer::default() };

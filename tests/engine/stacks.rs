@@ -1,5 +1,6 @@
 //! Guesses at the peer's stack, with the signs.
 
+use keepscope::analysis::Recorded;
 use keepscope::live::engine::Probed;
 use keepscope::live::engine::guess::{SignKind, Worth};
 use keepscope::live::engine::plan::{Octets, Order};
@@ -58,6 +59,6 @@ fn a_peer_that_ignores_empty_probes_is_found_alive() {
 #[test]
 fn a_long_path_leaves_the_quick_pairs_out() {
     let probed = both(Peer { round_trip: Span::from_millis(180), ..Peer::default() });
-    assert_eq!(probed.record.as_ref().unwrap().client.probes.len(), 3);
+    assert_eq!(probed.record.as_ref().unwrap().record().client.probes.len(), 3);
     assert!(probed.guess.unwrap().signs.iter().all(|sign| sign.kind != SignKind::Limit));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use keepscope::analysis::Recorded;
 use keepscope::frame::Frame;
 use keepscope::keepalive::Settings;
 use keepscope::live::engine::plan::{Octets, Order, Until};
@@ -109,7 +110,7 @@ fn a_plan_that_is_carried_out_waits_for_more() {
     assert_eq!(steersman.at(millis_of(20_000))[0].stage, Stage::Done);
     let states: Vec<State> = report.connections.iter().map(|probed| probed.verdict.state).collect();
     assert_eq!(states, [State::Alive, State::Alive]);
-    assert_eq!(report.connections[1].record.as_ref().expect("it was seen").client.answered(), 3);
+    assert_eq!(report.connections[1].record.as_ref().expect("it was seen").record().client.answered(), 3);
 }
 
 #[test]
@@ -141,7 +142,7 @@ fn a_probe_by_hand_leaves_at_once_and_does_not_count_towards_giving_up() {
     assert!(times.len() == 3 && (1_700..1_730).contains(&times[1]), "{times:?}");
     // What it is answered by is a sign of life, after which the idle time begins anew.
     assert_eq!(times[2] - times[1], 1_000, "{times:?}");
-    assert_eq!(report.connections[0].record.as_ref().expect("it was seen").client.answered(), 3);
+    assert_eq!(report.connections[0].record.as_ref().expect("it was seen").record().client.answered(), 3);
 
     let dead = Peer::default().then(Span::from_millis(1_100), Act::Path(Path::Drops));
     let mut world = Fake::new(vec![dead]);

@@ -1,6 +1,6 @@
 //! What becomes of a connection, and what shows it.
 
-use keepscope::analysis::Origin;
+use keepscope::analysis::{Origin, Recorded};
 use keepscope::live::engine::Report;
 use keepscope::live::engine::plan::{Order, Until};
 use keepscope::live::engine::verdict::{State, Verdict};
@@ -27,7 +27,7 @@ fn a_peer_that_answers_is_alive_and_the_connection_is_closed_in_order() {
     let (report, world) = probe_one(Peer::default(), order());
     let verdict = only(&report);
     assert_eq!(verdict.state, State::Alive, "{verdict:?}");
-    let record = report.connections[0].record.as_ref().unwrap();
+    let record = report.connections[0].record.as_ref().unwrap().record();
     assert_eq!(record.client.probes.len(), 3);
     assert_eq!(record.client.answered(), 3);
     let last = record.client.probes.last().unwrap();
@@ -47,7 +47,7 @@ fn a_peer_that_falls_silent_is_silent_since_its_last_packet() {
     // Two rounds were answered, then three probes were not.
     assert_eq!(world.sent.len(), 5);
     assert_eq!(verdict.evidence.len(), 3);
-    let record = report.connections[0].record.as_ref().unwrap();
+    let record = report.connections[0].record.as_ref().unwrap().record();
     let life = verdict.last_life.unwrap();
     assert_eq!(life.frame, record.client.probes[1].answer.unwrap().at.frame);
     assert!(record.summary.reset.is_none(), "no RST leaves");

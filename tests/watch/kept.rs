@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use keepscope::analysis::Recorded;
 use keepscope::analysis::filter::Filter;
 use keepscope::frame::{Frame, FrameId, LinkType};
 use keepscope::live::watch::{Limits, Told, Watch};
@@ -97,7 +98,7 @@ fn connections_without_keepalives_are_let_go_first() {
     traffic.watch.finish(Timestamp::from_nanos(traffic.now));
     let finished: Vec<_> = traffic.watch.finished().collect();
     assert_eq!(finished.len(), 1);
-    assert_eq!(finished[0].client.probes.len(), 2);
+    assert_eq!(finished[0].record().client.probes.len(), 2);
     assert_eq!(traffic.watch.tally().with_keepalives, 1);
 }
 
@@ -112,7 +113,8 @@ fn the_earliest_probes_are_forgotten_and_counted() {
     traffic.watch.finish(Timestamp::from_nanos(traffic.now));
     let of = |port: u8| {
         let address = IpAddr::V4(Ipv4Addr::new(10, 0, 0, port));
-        traffic.watch.finished().find(|record| record.opened.client.address == address).expect("a record")
+        let found = traffic.watch.finished().find(|one| one.opened().client.address == address);
+        found.expect("it is kept").record()
     };
     let (busy, other) = (of(0), of(1));
     assert!(busy.client.probes.len() <= LIMITS.probes);

@@ -34,9 +34,9 @@ pub(super) struct Flow {
     last: Option<Mark>,
     last_data: Option<Timestamp>,
     ends: [End; 2],
-    waiting: Option<Waiting>,
+    waiting: Option<Box<Waiting>>,
     /// How it ended, until it is sure that it did.
-    ended: Option<Silence>,
+    ended: Option<Box<Silence>>,
     /// An end sent a FIN: other timers hold from then on.
     finished: bool,
 }
@@ -186,13 +186,13 @@ impl Flow {
                 return;
             }
             doubts.add(Doubt::NotAsked);
-            self.ended = Some(Silence { fate: Fate::Unasked, doubts, ..silence });
+            self.ended = Some(Box::new(Silence { fate: Fate::Unasked, doubts, ..silence }));
             return;
         }
         let data = i64::from(segment.len) + i64::from(segment.flags.fin());
         let end_of_data = (form != Opener::Keepalive).then_some(observed.seq.saturating_add(data));
-        self.waiting =
-            Some(Waiting { silence, end_of_data, last_try: mark, reopened: None, icmp: None, hole });
+        let waiting = Waiting { silence, end_of_data, last_try: mark, reopened: None, icmp: None, hole };
+        self.waiting = Some(Box::new(waiting));
     }
 
     /// A segment while the one that ended a silence waits for its answer.
@@ -207,7 +207,7 @@ impl Flow {
         let Some(mut waiting) = self.waiting.take() else { return };
         let ours = observed.sender == waiting.silence.by;
         match (ours, segment.flags.rst()) {
-            (true, true) => self.give_up(waiting, true, least, changes),
+            (true, true) => self.give_up(&waiting, true, least, changes),
             (true, false) => {
                 if is_try(observed.class) && mark.time.since(waiting.last_try.time) >= ANOTHER_TRY {
                     waiting.silence.tries = waiting.silence.tries.saturating_add(1);
@@ -221,7 +221,8 @@ impl Flow {
                     (_, false) => {}
                     (true, true) => changes.push(Change::NotCaptured(waiting.silence.by)),
                     (false, true) => {
-                        self.ended = Some(Silence { fate: Fate::Reset, end: mark, ..waiting.silence });
+                        let ended = Silence { fate: Fate::Reset, end: mark, ..waiting.silence };
+                        self.ended = Some(Box::new(ended));
                     }
                 }
             }
@@ -245,7 +246,7 @@ impl Flow {
     }
 
     /// Nothing more comes for a packet that waits; `reset`: its sender gave up itself.
-    fn give_up(&mut self, waiting: Waiting, reset: bool, least: Span, changes: &mut Vec<Change>) {
+    fn give_up(&mut self, waiting: &Waiting, reset: bool, least: Span, changes: &mut Vec<Change>) {
         let mut silence = waiting.silence;
         let many = silence.tries >= ENOUGH_TRIES;
         if many || reset {
@@ -274,7 +275,7 @@ impl Flow {
                 return;
             }
         }
-        self.ended = Some(silence);
+        self.ended = Some(Box::new(silence));
     }
 
     fn learn(&mut self, segment: &Segment, observed: &Observed, mark: Mark) {
@@ -320,9 +321,9 @@ impl Flow {
     pub(super) fn finish(mut self, least: Span) -> Vec<Change> {
         let mut changes = Vec::new();
         if let Some(waiting) = self.waiting.take() {
-            self.give_up(waiting, false, least, &mut changes);
+            self.give_up(&waiting, false, least, &mut changes);
         }
-        changes.extend(self.ended.map(Change::Judged));
+        changes.extend(self.ended.map(|ended| Change::Judged(*ended)));
         changes
     }
 }

@@ -47,7 +47,7 @@ pub struct Way {
     /// How often that end closed, unasked, after a time without data.
     pub closings: Closings,
     /// By length, in steps of 1 %.
-    buckets: BTreeMap<i32, Bucket>,
+    buckets: BTreeMap<i32, Box<Bucket>>,
 }
 
 /// First probes after a quiet time of any length.
@@ -199,9 +199,19 @@ impl Path {
         }
     }
 
+    /// What it takes: itself, and each length of silences.
+    pub(super) fn weight(&self) -> usize {
+        1 + self.client.buckets.len() + self.server.buckets.len()
+    }
+
+    /// How much there is to say of it.
+    pub(super) fn tales(&self) -> u64 {
+        [&self.client, &self.server].iter().map(|way| way.survived + way.died + way.closings.count).sum()
+    }
+
     /// Whether there is anything to say of it.
     pub fn tells(&self) -> bool {
-        [&self.client, &self.server].iter().any(|way| way.survived + way.died + way.closings.count > 0)
+        self.tales() > 0
     }
 
     pub(super) fn take(&mut self, change: &Change) {

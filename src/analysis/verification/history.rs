@@ -1,7 +1,8 @@
 //! What each connection heard and sent, as far as a verdict on its timers needs it.
 //!
 //! Owns the memory of it, which stays small however much is sent: around probes every segment is kept, of a
-//! long exchange between two probes only the end. Uses [`crate::segment`] and [`crate::track`].
+//! long exchange between two probes only the end. A connection without probes takes 4 KiB at most; how many there are
+//! at once is for the pipeline to bound. Uses [`crate::segment`] and [`crate::track`].
 
 use std::collections::HashMap;
 
@@ -67,6 +68,10 @@ impl History {
             _ => false,
         };
         let space = segment.len + u32::from(segment.flags.syn()) + u32::from(segment.flags.fin());
+        if self.moments.len() == self.moments.capacity() {
+            // Doubling would waste half of it.
+            self.moments.reserve_exact(1 + self.moments.len() / 4);
+        }
         self.moments.push(Moment {
             at,
             from: observed.sender,
@@ -101,7 +106,7 @@ impl History {
 /// The histories of all connections that still go on.
 #[derive(Debug, Default)]
 pub struct Histories {
-    open: HashMap<ConnectionId, History>,
+    open: HashMap<ConnectionId, Box<History>>,
 }
 
 impl Histories {
@@ -115,6 +120,6 @@ impl Histories {
 
     /// Hands out the history of a connection whose last word was said.
     pub fn take(&mut self, connection: ConnectionId) -> History {
-        self.open.remove(&connection).unwrap_or_default()
+        self.open.remove(&connection).map(|history| *history).unwrap_or_default()
     }
 }

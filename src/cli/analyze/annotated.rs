@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::live_input;
 use super::super::progress::Progress;
-use crate::analysis::ConnectionRecord;
+use crate::analysis::Finished;
 use crate::capture::Captures;
 use crate::capture::write::{CaptureWriter, FileFormat};
 use crate::pipeline::Pipeline;
@@ -49,7 +49,7 @@ impl Annotated {
     /// Reads the captures again, as far as `first` has read them, and writes the packets of these connections.
     pub(super) fn write(
         self,
-        records: &[ConnectionRecord],
+        connections: &[Finished],
         first: &Captures,
         pipeline: Pipeline,
         progress: &mut Progress,
@@ -71,7 +71,7 @@ impl Annotated {
                 ControlFlow::Continue(())
             }
         };
-        let written = marked::write(&mut writer, &sources, records, pipeline, each);
+        let written = marked::write(&mut writer, &sources, connections, pipeline, each);
         progress.clear();
         match written {
             Ok(true) => {}

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use super::Format;
 use crate::analysis::filter::Filter;
-use crate::analysis::{Collector, ConnectionRecord};
+use crate::analysis::{Collector, Finished, Recorded};
 use crate::report::text::Style;
 use crate::report::{csv, jsonl};
 use crate::track::event::{ConnectionId, Event, EventKind};
@@ -28,7 +28,7 @@ pub(super) struct Teller<W: Write> {
 #[derive(Default)]
 pub(super) struct Sink {
     collector: Collector,
-    pub(super) kept: Vec<ConnectionRecord>,
+    pub(super) kept: Vec<Finished>,
     held: HashMap<ConnectionId, Held>,
 }
 
@@ -48,12 +48,13 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    fn includes(&self, record: &ConnectionRecord) -> bool {
+    fn includes(&self, connection: &impl Recorded) -> bool {
         match self.connection {
-            Some(id) => record.id == id,
+            Some(id) => connection.id() == id,
             None => {
-                (self.all || record.has_keepalives() || self.filter.wants_no_keepalive())
-                    && self.filter.passes(record)
+                let wanted = self.all || connection.has_keepalives() || self.filter.wants_no_keepalive();
+                // What has nothing to pass is not judged yet.
+                wanted && (self.filter == Filter::default() || self.filter.passes(&*connection.record()))
             }
         }
     }
@@ -62,41 +63,59 @@ impl Choice {
 impl<W: Write> Teller<W> {
     /// Takes an event.
     pub(super) fn take(&mut self, event: Event) -> io::Result<()> {
-        let finished = self.sink.collector.on_event(&event);
-        if let Some(record) = &finished {
-            self.with_keepalives += u64::from(record.has_keepalives());
-            let is_streamed = matches!(self.format, Format::Jsonl | Format::Csv);
-            if self.keeps && is_streamed && self.choice.includes(record) {
-                self.sink.kept.push(record.clone());
-            }
-        }
-        match (self.format, finished) {
-            (Format::Jsonl, finished) => self.stream(event, finished),
-            (Format::Csv, Some(record)) if self.choice.includes(&record) => {
-                csv::connection(&mut self.out, &record)
-            }
-            (Format::Text | Format::Json | Format::Html, Some(record)) if self.choice.includes(&record) => {
-                self.sink.kept.push(record);
+        let Some(finished) = self.sink.collector.take(&event) else {
+            return if self.format == Format::Jsonl { self.stream(event) } else { Ok(()) };
+        };
+        self.with_keepalives += u64::from(finished.has_keepalives());
+        match self.format {
+            Format::Jsonl => self.stream_last(&event, finished),
+            Format::Csv => {
+                let record = finished.record().into_owned();
+                if !self.choice.includes(&record) {
+                    return Ok(());
+                }
+                csv::connection(&mut self.out, &record)?;
+                self.keep_if_needed(finished);
                 Ok(())
             }
-            _ => Ok(()),
+            Format::Text | Format::Json | Format::Html => {
+                if self.choice.includes(&finished) {
+                    self.sink.kept.push(finished);
+                }
+                Ok(())
+            }
         }
     }
 
-    /// Writes an event as a line as soon as it is certain that its connection is wanted.
-    fn stream(&mut self, event: Event, finished: Option<ConnectionRecord>) -> io::Result<()> {
+    /// Keeps a connection that was written, where somebody asks for it again.
+    fn keep_if_needed(&mut self, finished: Finished) {
+        if self.keeps {
+            self.sink.kept.push(finished);
+        }
+    }
+
+    /// Writes the last word about a connection.
+    fn stream_last(&mut self, event: &Event, finished: Finished) -> io::Result<()> {
         let id = event.connection;
-        if let Some(record) = finished {
-            let held = self.sink.held.remove(&id);
-            // A connection that was spoken of gets its last word, even if its only probe was retracted.
-            if !matches!(held, Some(Held::Wanted)) && !self.choice.includes(&record) {
-                return Ok(());
-            }
+        let held = self.sink.held.remove(&id);
+        let record = finished.record().into_owned();
+        let included = self.choice.includes(&record);
+        // A connection that was spoken of gets its last word, even if its only probe was retracted.
+        if included || matches!(held, Some(Held::Wanted)) {
             if let Some(Held::Waiting(events)) = held {
                 events.iter().try_for_each(|event| jsonl::event(&mut self.out, event))?;
             }
-            return jsonl::last(&mut self.out, id, event.number, &record);
+            jsonl::last(&mut self.out, id, event.number, &record)?;
         }
+        if included {
+            self.keep_if_needed(finished);
+        }
+        Ok(())
+    }
+
+    /// Writes an event as a line as soon as it is certain that its connection is wanted.
+    fn stream(&mut self, event: Event) -> io::Result<()> {
+        let id = event.connection;
         let held = self.sink.held.entry(id).or_insert_with(|| Held::Waiting(Vec::new()));
         match held {
             Held::Unwanted => Ok(()),

@@ -133,6 +133,9 @@ impl<'a> Reading<'a> {
         if let Some(sentence) = let_go::sentence(self.pipeline.let_go()) {
             complain(&format!("note: {sentence}"));
         }
+        if let Some(sentence) = bounds::let_go(self.bounds.let_go()) {
+            complain(&format!("note: {sentence}"));
+        }
         let problems = captures.iter().flat_map(|capture| &capture.problems);
         // Where we stopped reading, the end is our own.
         for problem in problems.filter(|problem| !(stopped && ends_early(problem.kind))) {

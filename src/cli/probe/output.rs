@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter, Stdout, Write};
 
 use super::{Arguments, Format};
+use crate::analysis::Recorded;
 use crate::cli::complain;
 use crate::frame::Frame;
 use crate::live::engine::{Listener, News, Report};
@@ -129,8 +130,9 @@ impl Listener for Output {
         match (self.format, news) {
             (Format::Text, news) => self.teller.tell(&mut self.out, news)?,
             (Format::Jsonl, News::Event { index: Some(_), event, .. }) => jsonl::event(&mut self.out, event)?,
-            (Format::Jsonl, News::Last { index: Some(_), number, record }) => {
-                jsonl::last(&mut self.out, record.id, *number, record)?;
+            (Format::Jsonl, News::Last { index: Some(_), number, finished }) => {
+                let record = finished.record();
+                jsonl::last(&mut self.out, record.id, *number, &record)?;
             }
             _ => return Ok(()),
         }

@@ -199,7 +199,7 @@ impl Standing {
             None => {
                 let summary = self.summary(store, id, now)?;
                 let (verdict, client, server) = self.collector.verdict_so_far(id, &summary);
-                (verdict.outcome, count(client), count(server), lone(client) || lone(server))
+                (verdict.outcome, count(&client), count(&server), lone(&client) || lone(&server))
             }
         };
         let (probes, answered) = (client.0 + server.0, client.1 + server.1);
@@ -297,14 +297,14 @@ impl Standing {
 
     /// The last round trips of the end that probes more, so many at most, sorted.
     pub fn round_trips(&self, store: &Store, id: ConnectionId, most: usize) -> Vec<Span> {
-        let (client, server) = match store.record_at(id, self.rows, self.at_end) {
-            Some(record) => (&record.client, &record.server),
-            None => self.collector.probers(id),
+        let mut trips: Vec<Span> = match store.record_at(id, self.rows, self.at_end) {
+            Some(ConnectionRecord { client, server, .. }) => {
+                let busier = if server.probes.len() > client.probes.len() { server } else { client };
+                let probes = busier.probes.iter().rev().filter(|probe| probe.is_answered_by_peer());
+                probes.take(most).filter_map(|probe| probe.answer.map(|answer| answer.rtt)).collect()
+            }
+            None => self.collector.latest_round_trips(id, most),
         };
-        let busier = if server.probes.len() > client.probes.len() { server } else { client };
-        let probes = busier.probes.iter().rev().filter(|probe| probe.is_answered_by_peer());
-        let mut trips: Vec<Span> =
-            probes.take(most).filter_map(|probe| probe.answer.map(|answer| answer.rtt)).collect();
         trips.sort_unstable();
         trips
     }

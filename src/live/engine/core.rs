@@ -13,7 +13,7 @@ use super::link::{Link, Phase, Step, Tuple, Wanted};
 use super::pace::Pace;
 use super::plan::Plan;
 use super::{News, Terms};
-use crate::analysis::{Collector, ConnectionRecord};
+use crate::analysis::{Collector, Finished, Recorded};
 use crate::frame::{Frame, FrameId};
 use crate::keepalive::Rules;
 use crate::live::filter::Filter;
@@ -63,7 +63,7 @@ pub(super) struct Core {
     probes: HashMap<(ConnectionId, u32), u8>,
     pipeline: Pipeline,
     collector: Collector,
-    records: Vec<ConnectionRecord>,
+    finished: Vec<Finished>,
     frames: u64,
     now: Timestamp,
     interrupted: bool,
@@ -97,7 +97,7 @@ impl Core {
             probes: HashMap::new(),
             pipeline: Pipeline::new(plan.hash_seed),
             collector: Collector::default(),
-            records: Vec::new(),
+            finished: Vec::new(),
             frames: 0,
             now,
             interrupted: false,
@@ -442,9 +442,9 @@ impl Core {
             let index = self.index_of(&event);
             self.note(&event, index);
             let number = event.number;
-            if let Some(record) = self.collector.on_event(&event) {
-                self.news.push_back(News::Last { index, number, record: Box::new(record.clone()) });
-                self.records.push(record);
+            if let Some(finished) = self.collector.take(&event) {
+                self.news.push_back(News::Last { index, number, finished: Box::new(finished.clone()) });
+                self.finished.push(finished);
                 continue;
             }
             let link = index.and_then(|index| self.links.get(index));
@@ -484,18 +484,18 @@ impl Core {
     }
 
     /// Ends the reading; returns the connections with what was recorded of each, and what the frames were.
-    pub(super) fn finish(&mut self) -> (Vec<Option<ConnectionRecord>>, Counts) {
+    pub(super) fn finish(&mut self) -> (Vec<Option<Finished>>, Counts) {
         self.pipeline.finish();
         self.take_events();
-        let mut of_each: Vec<Option<ConnectionRecord>> = vec![None; self.links.len()];
-        for record in self.records.drain(..) {
-            let tuple = (record.opened.client, record.opened.server);
+        let mut of_each: Vec<Option<Finished>> = vec![None; self.links.len()];
+        for finished in self.finished.drain(..) {
+            let tuple = (finished.opened().client, finished.opened().server);
             let owner = self.owners.get(&tuple).or_else(|| self.owners.get(&(tuple.1, tuple.0)));
             // Of several lives of a 4-tuple, the one that was probed.
             if let Some(place) = owner.and_then(|index| of_each.get_mut(*index))
-                && place.as_ref().is_none_or(|other| !other.has_keepalives() || record.has_keepalives())
+                && place.as_ref().is_none_or(|other| !other.has_keepalives() || finished.has_keepalives())
             {
-                *place = Some(record);
+                *place = Some(finished);
             }
         }
         (of_each, self.pipeline.counts(0))

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Asked, overall};
+use crate::analysis::Recorded;
 use crate::live::engine::guess::{Guess, Sign};
 use crate::live::engine::plan::Until;
 use crate::live::engine::verdict::Icmp;
@@ -135,7 +136,7 @@ fn verdict_line((index, probed): (usize, &Probed)) -> VerdictLine<'_> {
     let verdict = &probed.verdict;
     VerdictLine {
         number: index + 1,
-        connection: probed.record.as_ref().map(|record| record.id.0),
+        connection: probed.record.as_ref().map(|record| record.id().0),
         local: probed.ends.map(|(local, _)| local.to_string()),
         remote: probed.order.connect.peer.to_string(),
         verdict: verdict.state.name(),

@@ -1,0 +1,241 @@
+//! The probes of one side, in as few octets as they need while nobody looks at them.
+//!
+//! Owns [`PackedProbes`]: probes in blocks, each of which is read from its beginning ([`record`]). What is added or
+//! changed is nearly always the last probe; where it is another one, its block is written anew.
+
+mod record;
+
+use self::record::Numbers;
+use super::prober::{ProbeRecord, ProberRecord};
+use crate::track::event::{Answer, Mark};
+
+/// Probes in a block that is full. More would take fewer octets, and longer to be read when one more comes.
+const FULL: usize = 16;
+
+/// Room for one probe as they mostly are.
+const ROOM: usize = 16;
+
+/// Probes of one side, in the order of their frames.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PackedProbes {
+    blocks: Vec<Block>,
+    count: usize,
+}
+
+/// Some probes that follow each other.
+#[derive(Clone, Debug)]
+struct Block {
+    octets: Vec<u8>,
+    count: u32,
+    /// The least and the greatest of their event numbers.
+    events: (u32, u32),
+}
+
+impl Block {
+    const EMPTY: Self = Self { octets: Vec::new(), count: 0, events: (u32::MAX, 0) };
+
+    fn of(records: &[ProbeRecord]) -> Self {
+        let (mut block, mut before) = (Self::EMPTY, Numbers::default());
+        records.iter().for_each(|record| block.push(record, &mut before));
+        block.octets.shrink_to_fit();
+        block
+    }
+
+    /// Adds a probe; `before` is the last one, and then this one.
+    fn push(&mut self, record: &ProbeRecord, before: &mut Numbers) {
+        if self.octets.capacity() < self.octets.len() + ROOM {
+            // Doubling would waste half of it.
+            self.octets.reserve_exact(2 * ROOM);
+        }
+        record::write(record, before, &mut self.octets);
+        self.count += 1;
+        self.events = (self.events.0.min(record.event), self.events.1.max(record.event));
+    }
+
+    fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    fn records(&self) -> impl Iterator<Item = ProbeRecord> {
+        let (mut octets, mut before) = (self.octets.as_slice(), Numbers::default());
+        (0..self.count).map(move |_| {
+            record::read(&mut octets, &mut before);
+            before.record()
+        })
+    }
+
+    /// The last probe, where its octets begin, and the one before it.
+    fn last(&self) -> (Numbers, usize, Numbers) {
+        let (mut octets, mut before) = (self.octets.as_slice(), Numbers::default());
+        let (mut start, mut earlier) = (0, before);
+        for _ in 0..self.count {
+            (start, earlier) = (self.octets.len() - octets.len(), before);
+            record::read(&mut octets, &mut before);
+        }
+        (before, start, earlier)
+    }
+
+    /// Gives the last probe this answer, if it is the one that was asked for.
+    fn answer_last(&mut self, answer: &Answer) -> bool {
+        let (last, start, mut before) = self.last();
+        let found = self.count > 0 && last.is_event(answer.probe);
+        if found {
+            let record = ProbeRecord { answer: Some(*answer), ..last.record() };
+            self.octets.truncate(start);
+            self.count -= 1;
+            self.push(&record, &mut before);
+        }
+        found
+    }
+
+    fn may_have(&self, event: u32) -> bool {
+        (self.events.0..=self.events.1).contains(&event)
+    }
+}
+
+impl PackedProbes {
+    pub(super) fn of(record: &ProberRecord) -> Self {
+        let blocks: Vec<Block> = record.probes.chunks(FULL).map(Block::of).collect();
+        Self { blocks, count: record.probes.len() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// All of them, as they are looked at.
+    pub(super) fn unpacked(&self) -> ProberRecord {
+        self.latest(usize::MAX)
+    }
+
+    /// The latest of them, so many at most.
+    pub(super) fn latest(&self, most: usize) -> ProberRecord {
+        let (mut left_out, mut from) = (self.count.saturating_sub(most), 0);
+        let mut probes = Vec::with_capacity(self.count - left_out);
+        while let Some(block) = self.blocks.get(from).filter(|block| block.len() <= left_out) {
+            left_out -= block.len();
+            from += 1;
+        }
+        let later = self.blocks.get(from..).unwrap_or_default();
+        probes.extend(later.iter().flat_map(Block::records).skip(left_out));
+        ProberRecord { probes }
+    }
+
+    /// All of them, backwards, as far as they are asked for.
+    pub(super) fn latest_first(&self) -> impl Iterator<Item = ProbeRecord> {
+        self.blocks.iter().rev().flat_map(|block| {
+            let records: Vec<ProbeRecord> = block.records().collect();
+            records.into_iter().rev()
+        })
+    }
+
+    /// Adds one where it belongs: after the last that it does not come before.
+    pub(super) fn insert(&mut self, record: &ProbeRecord, comes_after: impl Fn(Mark, Mark) -> bool) {
+        let last = self.blocks.last().map(Block::last);
+        let later = |other: Mark| comes_after(other, record.segment.at);
+        match last {
+            // A probe that was recognised late stands before those after it.
+            Some((last, ..)) if later(last.mark()) => self.insert_early(record, later),
+            Some((mut last, ..)) => self.push(record, &mut last),
+            None => self.push(record, &mut Numbers::default()),
+        }
+        self.count += 1;
+    }
+
+    /// Adds one after all others, `last` being the last of them.
+    fn push(&mut self, record: &ProbeRecord, last: &mut Numbers) {
+        if let Some(block) = self.blocks.last_mut() {
+            if block.len() < FULL {
+                block.push(record, last);
+                return;
+            }
+            block.octets.shrink_to_fit();
+        }
+        if self.blocks.len() == self.blocks.capacity() {
+            self.blocks.reserve_exact(1 + self.blocks.len() / 8);
+        }
+        let mut block = Block::EMPTY;
+        block.push(record, &mut Numbers::default());
+        self.blocks.push(block);
+    }
+
+    #[cold]
+    fn insert_early(&mut self, record: &ProbeRecord, later: impl Fn(Mark) -> bool) {
+        let mut place = (0, 0);
+        for (index, block) in self.blocks.iter().enumerate().rev() {
+            let earlier = block.records().enumerate().filter(|(_, other)| !later(other.segment.at));
+            if let Some((last, _)) = earlier.last() {
+                place = (index, last + 1);
+                break;
+            }
+        }
+        self.rewrite(place.0, |records| records.insert(place.1.min(records.len()), record.clone()));
+    }
+
+    /// Gives a probe its answer; returns whether it is here.
+    pub(super) fn answer(&mut self, answer: &Answer) -> bool {
+        if self.blocks.last_mut().is_some_and(|block| block.answer_last(answer)) {
+            return true;
+        }
+        let Some(index) = self.find(answer.probe) else { return false };
+        self.rewrite(index, |records| {
+            let probe = records.iter_mut().find(|record| record.event == answer.probe);
+            probe.into_iter().for_each(|probe| probe.answer = Some(*answer));
+        });
+        true
+    }
+
+    /// Whether the probe of this event number is here.
+    pub(super) fn has(&self, event: u32) -> bool {
+        self.find(event).is_some()
+    }
+
+    /// Takes a probe out.
+    pub(super) fn remove(&mut self, event: u32) -> Option<ProbeRecord> {
+        let index = self.find(event)?;
+        let mut taken = None;
+        self.rewrite(index, |records| {
+            let place = records.iter().position(|record| record.event == event);
+            taken = place.map(|place| records.remove(place));
+        });
+        self.count -= usize::from(taken.is_some());
+        taken
+    }
+
+    /// Lets go of the earlier half of them; returns how many.
+    pub(super) fn forget_half(&mut self) -> usize {
+        let before = self.count;
+        *self = Self::of(&self.latest(before - before / 2));
+        before - self.count
+    }
+
+    /// The block that has the probe of this event number, the latest first.
+    fn find(&self, event: u32) -> Option<usize> {
+        let mut blocks = self.blocks.iter().enumerate().rev();
+        let has =
+            |block: &Block| block.may_have(event) && block.records().any(|record| record.event == event);
+        blocks.find(|(_, block)| has(block)).map(|(index, _)| index)
+    }
+
+    /// Changes the probes of a block.
+    fn rewrite(&mut self, index: usize, change: impl FnOnce(&mut Vec<ProbeRecord>)) {
+        let Some(block) = self.blocks.get_mut(index) else { return };
+        let mut records: Vec<ProbeRecord> = block.records().collect();
+        change(&mut records);
+        // One that many were put into becomes two.
+        let half = if records.len() > 2 * FULL { FULL } else { records.len() };
+        let (first, second) = records.split_at_checked(half).unwrap_or_default();
+        *block = Block::of(first);
+        if !second.is_empty() {
+            self.blocks.insert(index + 1, Block::of(second));
+        }
+        self.blocks.retain(|block| block.count > 0);
+    }
+}
+
+#[cfg(test)]
+mod tests;
