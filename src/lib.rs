@@ -47,6 +47,7 @@
 #[cfg(feature = "advice")]
 pub mod advice;
 pub mod analysis;
+mod beside;
 pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;

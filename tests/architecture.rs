@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("printable", &[]),
+    ("beside", &[]),
     ("frame", &["time"]),
     ("segment", &["time", "frame"]),
     ("stack", &["time"]),
@@ -59,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "report",
         &[
             "time",
+            "beside",
             "printable",
             "frame",
             "segment",

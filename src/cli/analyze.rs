@@ -310,6 +310,7 @@ impl<W: Write> Analysis<W> {
             let_go: self.pipeline.let_go(),
         };
         let kept = &self.teller.sink.kept;
+        let threads = if self.reading == Reading::Beside { 2 } else { 1 };
         match (self.teller.format, &self.ladder) {
             (Format::Json, _) => json::write(&mut self.teller.out, &captures, totals.let_go, kept)?,
             (Format::Jsonl, _) => {
@@ -328,7 +329,7 @@ impl<W: Write> Analysis<W> {
                 }
             }
             (Format::Text, None) => {
-                text::write(&mut self.teller.out, &captures, kept, totals, self.teller.style)?
+                text::write(&mut self.teller.out, &captures, kept, totals, self.teller.style, threads)?
             }
         }
         self.teller.out.flush()?;

@@ -261,7 +261,7 @@ fn write(
     match format {
         Format::Text => {
             writeln!(out)?;
-            text::write(out, &captures, &records, totals, style)?;
+            text::write(out, &captures, &records, totals, style, 1)?;
         }
         Format::Json => json::write(out, &captures, watch.let_go(), &records)?,
         Format::Jsonl => {

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use super::{CaptureReport, let_go};
 use crate::analysis::{ConnectionRecord, Outcome, ProberRecord, Recorded, median};
+use crate::beside::halves;
 use crate::printable::printable;
 use crate::time::Span;
 use crate::track::LetGo;
@@ -60,16 +61,20 @@ pub struct Totals {
     pub let_go: LetGo,
 }
 
-/// Writes the whole summary.
+/// How many connections are judged and written at once.
+const SOME: usize = 1024;
+
+/// Writes the whole summary; connections are judged on up to two `threads`.
 ///
 /// # Errors
 /// If `out` cannot be written to.
 pub fn write(
     out: &mut dyn Write,
     captures: &[CaptureReport],
-    connections: &[impl Recorded],
+    connections: &[impl Recorded + Sync],
     totals: Totals,
     style: Style,
+    threads: usize,
 ) -> io::Result<()> {
     captures_read(out, captures)?;
     let (with, among) = (totals.with_keepalives, plural(totals.connections, "connection"));
@@ -80,11 +85,22 @@ pub fn write(
     }
     let mut ordered: Vec<_> = connections.iter().collect();
     ordered.sort_by_cached_key(|connection| (connection.outcome(), connection.id()));
-    for connection in ordered {
-        writeln!(out)?;
-        headline(out, &connection.record(), style)?;
+    let written = |some: &[_]| headlines(some, style);
+    for some in ordered.chunks(SOME) {
+        for text in halves(threads, some, written) {
+            out.write_all(&text?)?;
+        }
     }
     Ok(())
+}
+
+fn headlines(connections: &[&impl Recorded], style: Style) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    for connection in connections {
+        writeln!(text)?;
+        headline(&mut text, &connection.record(), style)?;
+    }
+    Ok(text)
 }
 
 /// What was read of each capture, and what could not be.

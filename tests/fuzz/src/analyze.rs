@@ -80,7 +80,7 @@ pub fn hold(octets: &[u8]) {
         chosen: false,
         let_go: keepscope::track::LetGo::default(),
     };
-    written(|out| text::write(out, &done.captures, records, totals, style));
+    written(|out| text::write(out, &done.captures, records, totals, style, 1));
     for (ladder, id) in done.ladders.iter().zip(1..) {
         if let Some(record) = records.iter().find(|record| record.id == ConnectionId(id)) {
             written(|out| ladder.write(out, record, style));
