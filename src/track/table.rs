@@ -237,6 +237,8 @@ impl Iterator for Drain {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::frame::FrameId;
     use crate::segment::{Flags, Options, Segment, SeqNum};
