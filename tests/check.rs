@@ -18,6 +18,8 @@ mod other;
 #[path = "live_wire/program.rs"]
 #[allow(dead_code)]
 mod program;
+#[path = "check/rights.rs"]
+mod rights;
 
 use common::has;
 use net::Net;

@@ -42,7 +42,11 @@ pub(super) fn run(arguments: &Arguments) -> io::Result<Exit> {
         && let Err(error) = netns.enter()
     {
         complain(&format!("error: --netns: {error}"));
-        return Ok(if matches!(error, NetNsError::Denied(_)) { Exit::RightsMissing } else { Exit::BadInput });
+        return Ok(if matches!(error, NetNsError::Denied { .. }) {
+            Exit::RightsMissing
+        } else {
+            Exit::BadInput
+        });
     }
     let examination = match Examination::new() {
         Ok(examination) => examination,

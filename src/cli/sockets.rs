@@ -2,11 +2,13 @@
 
 use std::io;
 
+use caps::Capability;
+
 use super::{Exit, complain};
 use crate::advice::socket::State;
 use crate::keepalive::Settings;
 use crate::live::check::diag::Timer;
-use crate::live::check::owner::{Holders, InForce};
+use crate::live::check::owner::{Holders, InForce, remedy};
 use crate::live::netns::{NetNs, NetNsError};
 use crate::time::Span;
 
@@ -22,7 +24,8 @@ impl Refused {
 /// Goes where the sockets are; says so where nobody asked for it.
 pub(super) fn enter(netns: Option<&NetNs>, pid: Option<u32>) -> Result<Option<NetNs>, Refused> {
     let refused = |option: &str, error: NetNsError| {
-        let exit = if matches!(error, NetNsError::Denied(_)) { Exit::RightsMissing } else { Exit::BadInput };
+        let exit =
+            if matches!(error, NetNsError::Denied { .. }) { Exit::RightsMissing } else { Exit::BadInput };
         Refused(exit, format!("{option}: {error}"))
     };
     if let Some(netns) = netns {
@@ -36,7 +39,7 @@ pub(super) fn enter(netns: Option<&NetNs>, pid: Option<u32>) -> Result<Option<Ne
         (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
             Err(refused("--pid", NetNsError::NoProcess(pid)))
         }
-        (Err(_), _) => Err(refused("--pid", NetNsError::Denied(netns.to_string()))),
+        (Err(_), _) => Err(refused("--pid", netns.denied(Capability::CAP_SYS_PTRACE))),
         (Ok(theirs), Ok(ours)) if theirs == ours => Ok(None),
         _ => {
             netns.enter().map_err(|error| refused("--pid", error))?;
@@ -55,7 +58,7 @@ pub(super) fn holders(pid: Option<u32>) -> Result<Holders, Refused> {
     holders.map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => Refused(
             Exit::RightsMissing,
-            "the descriptors of that process may not be read: run it by sudo".to_owned(),
+            format!("reading the descriptors of that process needs CAP_SYS_PTRACE: {}", remedy()),
         ),
         _ => Refused::usage(format!("looking for the processes: {error}")),
     })

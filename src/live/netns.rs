@@ -1,14 +1,17 @@
 //! Network namespaces: to listen and send where a container or a test does.
 //!
-//! Owns [`NetNs`]. Uses nothing else of the crate.
+//! Owns [`NetNs`]. Uses [`super::privilege`] for what to do where rights are missing.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
+use caps::Capability;
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::privilege;
 
 /// Where `ip netns add` puts names.
 const NAMES: &str = "/run/netns";
@@ -32,9 +35,17 @@ pub enum NetNsError {
     /// There is no such process.
     #[error("there is no process {0}")]
     NoProcess(u32),
-    /// CAP_SYS_ADMIN is missing, or the process belongs to somebody else.
-    #[error("entering the network namespace {0} needs CAP_SYS_ADMIN: run it by sudo")]
-    Denied(String),
+    /// A capability is missing: CAP_SYS_PTRACE to ask somebody else's process for its namespace, CAP_SYS_ADMIN to
+    /// enter one.
+    #[error("entering the network namespace {namespace} needs {capability}: {remedy}")]
+    Denied {
+        /// The namespace.
+        namespace: String,
+        /// What is missing.
+        capability: Capability,
+        /// How to get it.
+        remedy: String,
+    },
     /// Something else is in the place of the namespace.
     #[error("{} is no network namespace", .0.display())]
     NoNamespace(PathBuf),
@@ -89,18 +100,24 @@ impl NetNs {
         let namespace = File::open(&path).map_err(|error| self.cannot_open(error))?;
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).map_err(|error| {
             match error {
-                Errno::PERM => NetNsError::Denied(self.to_string()),
+                Errno::PERM => self.denied(Capability::CAP_SYS_ADMIN),
                 Errno::INVAL => NetNsError::NoNamespace(path),
                 other => NetNsError::System { name: self.to_string(), error: other.into() },
             }
         })
     }
 
+    /// It takes a capability that this program does not have, or not where the namespace is.
+    pub fn denied(&self, capability: Capability) -> NetNsError {
+        NetNsError::Denied { namespace: self.to_string(), capability, remedy: privilege::remedy(capability) }
+    }
+
     fn cannot_open(&self, error: io::Error) -> NetNsError {
         match (error.kind(), self) {
             (io::ErrorKind::NotFound, NetNs::Name(name)) => NetNsError::NoName(name.clone()),
             (io::ErrorKind::NotFound, NetNs::Process(id)) => NetNsError::NoProcess(*id),
-            (io::ErrorKind::PermissionDenied, _) => NetNsError::Denied(self.to_string()),
+            (io::ErrorKind::PermissionDenied, NetNs::Name(_)) => self.denied(Capability::CAP_SYS_ADMIN),
+            (io::ErrorKind::PermissionDenied, NetNs::Process(_)) => self.denied(Capability::CAP_SYS_PTRACE),
             _ => NetNsError::System { name: self.to_string(), error },
         }
     }

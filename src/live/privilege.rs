@@ -48,6 +48,22 @@ fn shell_word(path: &std::path::Path) -> String {
     }
 }
 
+/// How whoever runs the program gets a capability for whose lack something was refused. Root may not have it, as in a
+/// container, or have it only in a user namespace that is not that of what it was wanted for (user_namespaces(7)).
+pub(super) fn remedy(capability: Capability) -> String {
+    if !rustix::process::geteuid().is_root() {
+        return "run it by sudo".to_owned();
+    }
+    if caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false) {
+        let words = "root has it here and is refused all the same: that is outside of this container or user namespace, \
+                     or a security module is in the way";
+        return words.to_owned();
+    }
+    let name = capability.to_string();
+    let short = name.strip_prefix("CAP_").unwrap_or(&name);
+    format!("root does not have it here, as in most containers (docker run --cap-add={short})")
+}
+
 /// Whether CAP_NET_RAW can be had: it is permitted.
 pub fn permitted() -> bool {
     caps::has_cap(None, CapSet::Permitted, Capability::CAP_NET_RAW).unwrap_or(false)

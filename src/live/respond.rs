@@ -103,7 +103,7 @@ impl RespondError {
     /// Whether more rights would help.
     pub fn lacks_rights(&self) -> bool {
         match self {
-            RespondError::NetNs(error) => matches!(error, NetNsError::Denied(_)),
+            RespondError::NetNs(error) => matches!(error, NetNsError::Denied { .. }),
             RespondError::System(error) => error.lacks_rights(),
             RespondError::Listen { error, .. } => error.kind() == io::ErrorKind::PermissionDenied,
             _ => false,

@@ -107,7 +107,7 @@ pub enum OpenError {
 impl OpenError {
     /// Whether more rights would help.
     pub fn lacks_rights(&self) -> bool {
-        matches!(self, OpenError::RightsMissing(_) | OpenError::NetNs(NetNsError::Denied(_)))
+        matches!(self, OpenError::RightsMissing(_) | OpenError::NetNs(NetNsError::Denied { .. }))
     }
 }
 

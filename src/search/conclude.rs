@@ -159,8 +159,7 @@ impl Search {
         }
         // What was seen does not fit what was asked, and leads nowhere.
         if self.nothing_due.is_some_and(|since| self.now.since(since) >= NOTHING_DUE) {
-            let dead = self.record.estimate().dead.is_some();
-            return Some(self.verdict_so_far(if dead { Why::LoneDeath } else { Why::OutOfConnections }));
+            return Some(self.verdict_so_far(Why::NothingDue));
         }
         let no_more = !self.may_open();
         if !no_more || self.pool.workers().next().is_some() {

@@ -62,6 +62,8 @@ pub enum Why {
     EndedAtOnce,
     /// Only one connection died, and others lived longer.
     LoneDeath,
+    /// What was seen is too little to be certain, and nothing is left to be tried that would tell more.
+    NothingDue,
     /// Silences could not be kept, or probes not be sent.
     NothingTried,
     /// After the deaths nothing was answered any more, not even what had hardly been silent.
@@ -80,6 +82,7 @@ impl Why {
             Why::OutOfConnections => "out_of_connections",
             Why::EndedAtOnce => "ended_at_once",
             Why::LoneDeath => "lone_death",
+            Why::NothingDue => "nothing_due",
             Why::NothingTried => "nothing_tried",
             Why::NoSignOfLife => "no_sign_of_life",
         }
@@ -98,6 +101,9 @@ impl Why {
             Why::OutOfConnections => "all connections are gone and no more may be opened",
             Why::EndedAtOnce => "all connections ended at the same moment whatever their age",
             Why::LoneDeath => "a single connection died, and others lived through longer silences",
+            Why::NothingDue => {
+                "what was seen is too little to be certain, and nothing was left to try that would tell more"
+            }
             Why::NothingTried => "no silence could be kept or no probe could be sent",
             Why::NoSignOfLife => {
                 "not even what had hardly been silent was answered any more: the far end is gone, or answers no such probes"

@@ -1,76 +1,46 @@
 //! The other program, whose connection is looked at.
 
-use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
+
+use crate::common::python::Python;
 
 /// A Python program with one connection. It ends with the value.
 pub struct Other {
-    child: Child,
-    stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
+    python: Python,
     /// The port of its end.
     pub port: u16,
 }
 
 impl Other {
     fn start(host: &str, arguments: &[&str]) -> Other {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/idle.py");
-        let mut child = Command::new("ip")
-            .args(["netns", "exec", host, "python3"])
-            .arg(script)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python3");
-        let stdin = child.stdin.take().expect("a pipe");
-        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-        Other { child, stdin, stdout, port: 0 }
+        Other { python: Python::run(&[host], "check/idle.py", arguments), port: 0 }
     }
 
     /// Two of them with a connection between them: the client's, then the server's.
     pub fn pair(client: &str, server: &str, address: &str) -> (Other, Other) {
         let mut serving = Other::start(server, &["serve", address]);
-        let port = serving.says("port");
+        let port = serving.python.says("port");
         let mut connecting = Other::start(client, &["connect", address, &port]);
         for one in [&mut connecting, &mut serving] {
-            one.port = one.says("open").parse().expect("a port");
+            one.port = one.python.says("open").parse().expect("a port");
         }
         (connecting, serving)
     }
 
-    /// Waits until it says that; what follows in the line.
-    fn says(&mut self, word: &str) -> String {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).expect("a line");
-        let said = line.strip_prefix(word).unwrap_or_else(|| panic!("{line:?} instead of {word}"));
-        said.trim().to_owned()
-    }
-
     /// Tells it to do something; what it answers.
     pub fn tell(&mut self, command: &str, answer: &str) -> String {
-        writeln!(self.stdin, "{command}").expect("it lives");
-        self.says(answer)
+        self.python.tell(command, answer)
     }
 
     /// Its process id.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.python.pid()
     }
 
     /// Ends it.
     pub fn kill(&mut self) {
-        self.child.kill().expect("it lives");
-        self.child.wait().expect("its end");
-    }
-}
-
-impl Drop for Other {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.python.kill();
     }
 }
 

@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod packets;
+pub mod python;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

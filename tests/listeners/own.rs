@@ -1,39 +1,22 @@
 //! A program of our own: each combination of what its listener has and what it sets on what it accepts.
 
-use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use crate::common::python::Python;
 use crate::common::{scratch, skip, text};
 use crate::net::{Net, SERVER};
 use crate::program::Program;
 use crate::{audit, hosts, only, short, times};
 
 /// It runs. It ends with the value.
-struct Listening {
-    child: Child,
-    stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
-}
+struct Listening(Python);
 
 impl Listening {
-    /// Started by these words before `python3`.
+    /// Started by these words before `python3`, of which the first is a host.
     fn by(words: &[&str], arguments: &[&str]) -> Listening {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/listeners/listen.py");
-        let mut child = Command::new("ip")
-            .args(["netns", "exec"])
-            .args(words)
-            .args(["python3", script])
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python3");
-        let stdin = child.stdin.take().expect("a pipe");
-        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-        let mut listening = Listening { child, stdin, stdout };
-        listening.says("ready");
-        listening
+        let mut python = Python::run(words, "listeners/listen.py", arguments);
+        python.says("ready");
+        Listening(python)
     }
 
     /// On a host.
@@ -41,26 +24,12 @@ impl Listening {
         Listening::by(&[host], arguments)
     }
 
-    fn says(&mut self, word: &str) {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).expect("a line");
-        assert_eq!(line.trim(), word);
-    }
-
     /// A connection that it accepted, with keepalives of these times if there are some.
     fn accept(&mut self, net: &Net, address: &str, port: u16, times: &str) -> TcpStream {
         let address = SocketAddr::new(address.parse().expect("an address"), port);
         let connection = net.connect(&net.client, address);
-        writeln!(self.stdin, "accept {times}").expect("it lives");
-        self.says("accepted");
+        self.0.tell(&format!("accept {times}"), "accepted");
         connection
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -90,7 +59,7 @@ fn connections_count_and_before_there_is_one_what_it_would_inherit() {
             assert_eq!(times(&listener)[0], wanted.parse().ok(), "{listener}");
             assert_eq!(times(&listener)[1..], [Some(30.0), Some(4.0)], "{listener}");
         }
-        assert_eq!(listener["processes"][0]["pid"], program.child.id());
+        assert_eq!(listener["processes"][0]["pid"], program.0.pid());
         let _connection = program.accept(&net, address, port, accepts);
         let (listener, code) = only(&audit(&net.server, &["--port", &shown]));
         assert_eq!(
@@ -140,7 +109,7 @@ fn a_container_is_looked_at_by_a_process_of_it() {
     let Some(net) = hosts() else { return };
     let words = [net.server.as_str(), "unshare", "--net", "--pid", "--fork", "--kill-child"];
     let program = Listening::by(&words, &["0.0.0.0", "80", "150", "30", "4"]);
-    let children = format!("/proc/{0}/task/{0}/children", program.child.id());
+    let children = format!("/proc/{0}/task/{0}/children", program.0.pid());
     let Ok(children) = std::fs::read_to_string(children) else {
         return skip("this kernel does not tell of children");
     };
@@ -166,7 +135,8 @@ fn without_rights_it_is_unknown_unless_a_connection_shows_it() {
     let (listener, code) = run("80");
     assert_eq!((short(&listener), code), (("unknown", "nothing", "not_told", 0), 4), "{listener}");
     let why = listener["not_told"].as_str().expect("a reason");
-    assert!(why.contains("CAP_SYS_PTRACE: run it by sudo"), "{why}");
+    // Who is root already is not sent to sudo.
+    assert!(why.contains("CAP_SYS_PTRACE: root does not have it here"), "{why}");
     assert_eq!(listener["settings"], serde_json::Value::Null);
     let _connection = program.accept(&net, SERVER[0], 80, "");
     // That its timer runs is told to everybody, and what it is set to is not.

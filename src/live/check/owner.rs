@@ -16,6 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
+use crate::live::privilege;
 use crate::printable::printable;
 use crate::time::Span;
 
@@ -55,6 +56,11 @@ impl Holder {
         poll(&mut fds, Some(&at_once)).is_ok_and(|ready| ready > 0)
     }
 
+    /// How to get CAP_SYS_PTRACE.
+    pub fn remedy() -> String {
+        privilege::remedy(Capability::CAP_SYS_PTRACE)
+    }
+
     /// The options of the socket of that inode, read from a duplicate that is closed at once. The process goes on
     /// undisturbed; it takes the right to trace it (ptrace(2)), as a debugger has.
     ///
@@ -81,15 +87,15 @@ impl Holder {
 /// Why the options of a socket are not told.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTold {
-    /// Nobody holds it among the processes that may be looked at, which are not all.
-    #[error("its process is not told; looking at all takes CAP_SYS_PTRACE: run it by sudo")]
-    Nobody,
+    /// Nobody holds it among the processes that may be looked at, which are not all; how to look at all.
+    #[error("its process is not told; looking at all takes CAP_SYS_PTRACE: {0}")]
+    Nobody(String),
     /// All may be looked at, and none holds it.
     #[error("no process here holds it: it is the kernel's own, or of another PID namespace")]
     Kernel,
-    /// The process may not be traced.
-    #[error("a duplicate of the socket of process {0} takes CAP_SYS_PTRACE: run it by sudo")]
-    Denied(u32),
+    /// The process may not be traced; how to be allowed to.
+    #[error("a duplicate of the socket of process {0} takes CAP_SYS_PTRACE: {1}")]
+    Denied(u32, String),
     /// Nobody may trace anybody (Documentation/admin-guide/LSM/Yama.rst).
     #[error("kernel.yama.ptrace_scope = 3 keeps everybody from duplicates until the next boot")]
     Forbidden,
@@ -109,12 +115,17 @@ impl NotTold {
         let yama = || fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
         match (error.kind(), error.raw_os_error()) {
             (io::ErrorKind::PermissionDenied, _) if yama().trim() == "3" => NotTold::Forbidden,
-            (io::ErrorKind::PermissionDenied, _) => NotTold::Denied(pid),
+            (io::ErrorKind::PermissionDenied, _) => NotTold::Denied(pid, remedy()),
             (io::ErrorKind::Unsupported, _) | (_, Some(libc::ENOSYS)) => NotTold::Old,
             (io::ErrorKind::NotFound, _) | (_, Some(libc::EBADF | libc::ESRCH)) => NotTold::Gone,
             _ => NotTold::System(error),
         }
     }
+}
+
+/// How to get CAP_SYS_PTRACE.
+pub fn remedy() -> String {
+    privilege::remedy(Capability::CAP_SYS_PTRACE)
 }
 
 /// The options of the socket of that inode, from the first of its holders that may be asked.
@@ -130,7 +141,7 @@ pub fn options(holders: &[Holder], inode: u32) -> Result<InForce, NotTold> {
             Err(error) => first = first.or(Some(NotTold::of(error, holder.pid))),
         }
     }
-    Err(first.unwrap_or_else(|| if all_seen() { NotTold::Kernel } else { NotTold::Nobody }))
+    Err(first.unwrap_or_else(|| if all_seen() { NotTold::Kernel } else { NotTold::Nobody(remedy()) }))
 }
 
 /// Who holds which socket.
