@@ -108,6 +108,12 @@ impl Mark {
         self.opinions().find(|(known, _)| known.name == stack).map(|(_, worth)| worth)
     }
 
+    /// The same for a stack of the table.
+    fn worth_to(&self, stack: &Stack) -> Option<Worth> {
+        let index = Stack::all().iter().position(|known| std::ptr::eq(*known, stack))?;
+        self.worths.get(index).copied().flatten()
+    }
+
     /// The stacks to which it is worth as much.
     pub fn stacks(&self, worth: Worth) -> impl Iterator<Item = &'static Stack> {
         self.opinions().filter(move |(_, known)| *known == worth).map(|(stack, _)| stack)
@@ -135,7 +141,7 @@ impl Marks {
     /// What they leave of the score of a stack: 1 if nothing speaks against it, 0 if something refutes it.
     pub(super) fn weigh(&self, stack: &Stack) -> f64 {
         let all = self.probing.iter().chain(&self.answering);
-        all.filter_map(|mark| mark.worth(stack.name)).map(Worth::factor).product()
+        all.filter_map(|mark| mark.worth_to(stack)).map(Worth::factor).product()
     }
 }
 

@@ -46,9 +46,9 @@ pub(in crate::report) fn answering(marks: &[Mark]) -> Option<String> {
 
 /// Whether a mark tells stacks apart.
 fn tells(mark: &Mark) -> bool {
-    let fits = runs(mark, &[Worth::Supports]).len();
-    let against = !runs(mark, &[Worth::Refutes]).is_empty() || !runs(mark, &WEAKENING).is_empty();
-    against || (1..=FEW).contains(&fits)
+    // Every other worth speaks against a stack.
+    let against = mark.opinions().any(|(stack, worth)| stack.runs && worth != Worth::Supports);
+    against || (1..=FEW).contains(&runs(mark, &[Worth::Supports]).len())
 }
 
 /// The families of the stacks that run of which a mark says one of these.
