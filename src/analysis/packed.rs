@@ -10,7 +10,7 @@ use super::prober::{ProbeRecord, ProberRecord};
 use crate::track::event::{Answer, Mark};
 
 /// Probes in a block that is full. More would take fewer octets, and longer to be read when one more comes.
-const FULL: usize = 16;
+const FULL: usize = 8;
 
 /// Probes of one side, in the order of their frames.
 #[derive(Clone, Debug, Default)]
