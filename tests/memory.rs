@@ -19,7 +19,7 @@ use keepscope::segment::encode::Outbound;
 use keepscope::segment::{Endpoint, Flags, Options, SeqNum, TcpTimestamps};
 use keepscope::time::{Span, Timestamp};
 use keepscope::track::LetGo;
-use keepscope::track::event::Start;
+use keepscope::track::event::{EventKind, Start};
 
 /// Octets in use, and the most there were.
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
@@ -99,6 +99,8 @@ struct Reading {
     random: Random,
     /// What `verify` and `middlebox --from` remember beside.
     histories: Option<Histories>,
+    /// The probes that were said to be lost.
+    lost: Option<Vec<u32>>,
     bounds: Option<Bounds>,
     /// Whether all records are kept, or only those with keepalives.
     all: bool,
@@ -118,6 +120,7 @@ impl Reading {
             variety: Variety::None,
             random: Random(1),
             histories: None,
+            lost: None,
             bounds: None,
             all: false,
             finished: 0,
@@ -208,6 +211,9 @@ impl Reading {
             if let Some(bounds) = &mut self.bounds {
                 bounds.on_event(&event);
                 while bounds.poll_silence().is_some() {}
+            }
+            if let (Some(lost), EventKind::Unanswered { probe }) = (&mut self.lost, &event.kind) {
+                lost.push(*probe);
             }
             let Some(finished) = self.collector.take(&event) else { continue };
             if let Some(histories) = &mut self.histories {
@@ -338,11 +344,42 @@ fn a_connection_with_keepalives_takes_what_its_probes_take() {
     }
 }
 
+/// However many wait: each is said to be lost once, in the order in which they were sent, and none before the end.
+#[test]
+fn probes_that_wait_in_vain_take_no_more() {
+    const PROBES: usize = 3_000;
+    let _turn = turn();
+    let mut reading = Reading::new(1);
+    reading.variety = Variety::Usual;
+    reading.kept = Some(Vec::new());
+    reading.lost = Some(Vec::with_capacity(PROBES));
+    let before = IN_USE.load(Ordering::Relaxed);
+    MOST_USED.store(before, Ordering::Relaxed);
+    reading.say(ends(0, false), &OPENING);
+    reading.say(ends(0, false), &EXCHANGE);
+    for _ in 0..PROBES {
+        reading.segment(ends(0, false), PROBE[0], 2_000_000_000);
+    }
+    let octets = IN_USE.load(Ordering::Relaxed) - before;
+    assert_eq!(reading.lost.as_deref(), Some(&[][..]));
+    // The piece of memory that many connections share is there for this one.
+    let piece = 80_000;
+    println!("{octets} octets for {PROBES} probes without an answer");
+    assert!(octets <= piece + BESIDE_PROBES + PROBES * PER_PROBE, "{octets} octets");
+    reading.finish();
+    let lost = reading.lost.take().expect("events");
+    assert_eq!(lost.len(), PROBES);
+    assert!(lost.is_sorted_by(|one, next| one < next));
+    let record = reading.kept.take().expect("one")[0].record().into_owned();
+    assert_eq!(record.client.probes.iter().map(|probe| probe.event).collect::<Vec<_>>(), lost);
+    assert_eq!(record.client.answered(), 0);
+}
+
 /// Most that a connection with keepalives takes beside its probes, and for each of them: as they are, and where each
 /// differs in everything from the one before.
 const BESIDE_PROBES: usize = 1024;
 const PER_PROBE: usize = 48;
-const PER_ODD_PROBE: usize = 72;
+const PER_ODD_PROBE: usize = 64;
 
 #[test]
 fn a_flood_stays_within_its_bound_and_drops_no_connection_with_keepalives() {

@@ -10,10 +10,7 @@ use super::prober::{ProbeRecord, ProberRecord};
 use crate::track::event::{Answer, Mark};
 
 /// Probes in a block that is full. More would take fewer octets, and longer to be read when one more comes.
-const FULL: usize = 16;
-
-/// Room for one probe as they mostly are.
-const ROOM: usize = 16;
+const FULL: usize = 8;
 
 /// Probes of one side, in the order of their frames.
 #[derive(Clone, Debug, Default)]
@@ -43,10 +40,6 @@ impl Block {
 
     /// Adds a probe; `before` is the last one, and then this one.
     fn push(&mut self, record: &ProbeRecord, before: &mut Numbers) {
-        if self.octets.capacity() < self.octets.len() + ROOM {
-            // Doubling would waste half of it.
-            self.octets.reserve_exact(2 * ROOM);
-        }
         record::write(record, before, &mut self.octets);
         self.count += 1;
         self.events = (self.events.0.min(record.event), self.events.1.max(record.event));

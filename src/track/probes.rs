@@ -18,13 +18,20 @@ use super::event::{
     ProbeSegment,
 };
 use crate::segment::{Segment, SeqNum};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// Where events go.
 pub(super) type Log = VecDeque<Event>;
 
 /// Most candidates remembered for one side; a run longer than any stack's count is not one of probes.
 const MAX_CANDIDATES: usize = 1024;
+
+/// How old a probe without an answer is when it is no longer looked at for one, where many wait: far beyond any round
+/// trip.
+const HOPELESS: Span = Span::from_secs(600);
+
+/// Probes that may wait before some are called hopeless.
+const MANY_WAIT: usize = 256;
 
 /// What a connection with keepalives, or with something like them, needs beside its sequence state.
 #[derive(Debug)]
@@ -43,6 +50,8 @@ pub(super) struct Probes {
 #[derive(Debug, Default)]
 struct Waiting {
     pending: Vec<Pending>,
+    /// Only where very many wait in vain.
+    hopeless: Option<Box<Hopeless>>,
     candidates: Vec<Undecided>,
     /// The prober went on right above its candidates.
     continued: bool,
@@ -54,13 +63,10 @@ struct Waiting {
     run: u32,
 }
 
-impl Waiting {
-    fn is_empty(&self) -> bool {
-        let Self { pending, candidates, continued: _, unsure, zero_window, pairing, run } = self;
-        let undecided = !candidates.is_empty() || unsure.is_some() || zero_window.is_some();
-        *run == 0 && !undecided && pending.is_empty() && pairing.is_empty()
-    }
-}
+/// The event numbers of probes, sent before those that wait, to which no answer can come any more; that is said when it
+/// is said of the others.
+#[derive(Debug, Default)]
+struct Hopeless(Vec<u32>);
 
 /// A probe without an answer yet.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +108,35 @@ struct Unsure {
     /// It came again, so that a report of a duplicate may be about the copy.
     repeated: bool,
     answer: Option<Answer>,
+}
+
+impl Waiting {
+    /// Whether nothing waits.
+    fn is_empty(&self) -> bool {
+        let Self { pending, hopeless, candidates, continued: _, unsure, zero_window, pairing, run } = self;
+        let undecided = !candidates.is_empty() || unsure.is_some() || zero_window.is_some();
+        let unanswered =
+            !pending.is_empty() || hopeless.as_ref().is_some_and(|hopeless| !hopeless.0.is_empty());
+        *run == 0 && !undecided && !unanswered && pairing.is_empty()
+    }
+
+    /// Makes room for one more probe, sent at this time.
+    fn make_room(&mut self, time: Timestamp) {
+        if self.pending.len() < self.pending.capacity() {
+            return;
+        }
+        let count = self.pending.len();
+        if count >= MANY_WAIT {
+            let is_hopeless = |probe: &&Pending| time.since(probe.time) > HOPELESS;
+            let hopeless = self.pending.iter().take_while(is_hopeless).count();
+            let gone = self.pending.drain(..hopeless).map(|probe| probe.event);
+            self.hopeless.get_or_insert_default().0.extend(gone);
+        }
+        if self.pending.len() == count {
+            // Most probes are answered before the next one is sent.
+            self.pending.reserve_exact(1 + count / 4);
+        }
+    }
 }
 
 impl Probes {
@@ -176,12 +211,9 @@ impl Probes {
         let event = self.emit(log, EventKind::Probe(Probe { segment: shown, basis, corrects }));
         let (time, end, ip_id) = (shown.at.time, position + 1, shown.ip_id);
         let acknowledged = in_flight.unwrap_or((end, end));
-        let pending = &mut self.waiting(shown.prober).pending;
-        if pending.capacity() == 0 {
-            // Most probes are answered before the next one is sent.
-            pending.reserve_exact(1);
-        }
-        pending.push(Pending { event, time, end, acknowledged, ip_id });
+        let waiting = self.waiting(shown.prober);
+        waiting.make_room(time);
+        waiting.pending.push(Pending { event, time, end, acknowledged, ip_id });
         event
     }
 

@@ -204,8 +204,11 @@ fn ticked(clock: u64, then: u64, now: u64) -> u64 {
     clock.wrapping_add(now.wrapping_sub(then) / 1_000_000)
 }
 
+/// Octets that one number takes at most, and those of a probe as they mostly are.
+const MOST_OF_ONE: usize = 10;
+const USUAL: usize = 20;
+
 /// Puts numbers into octets.
-#[derive(Default)]
 struct Writer {
     /// Which numbers are not what was expected, the first in the lowest bit.
     differ: u64,
@@ -267,8 +270,13 @@ fn take(octets: &mut &[u8]) -> u64 {
 /// Adds a probe to the octets of those before it; `before` is the last of them, and then this one.
 pub(super) fn write(record: &ProbeRecord, before: &mut Numbers, octets: &mut Vec<u8>) {
     let mut this = numbers(record);
-    let mut writer = Writer::default();
+    let mut writer = Writer { differ: 0, next: 0, differences: Vec::with_capacity(2 * USUAL) };
     walk(&mut writer, &mut this, before);
+    let most = writer.differences.len() + MOST_OF_ONE;
+    if octets.capacity() - octets.len() < most {
+        // Doubling would waste half of it.
+        octets.reserve_exact(most + USUAL);
+    }
     put(octets, writer.differ);
     octets.extend_from_slice(&writer.differences);
     *before = this;

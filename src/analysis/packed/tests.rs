@@ -1,3 +1,5 @@
+//! Packed probes against a plain list.
+
 use super::*;
 use crate::frame::FrameId;
 use crate::segment::SeqNum;

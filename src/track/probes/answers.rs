@@ -2,7 +2,7 @@
 //!
 //! Part of [`Probes`]; owns the choice, and its correction when one more answer comes than probes were left.
 
-use super::{Log, Pending, Probes};
+use super::{Hopeless, Log, Pending, Probes};
 use crate::segment::{Segment, SeqNum};
 use crate::time::{Span, Timestamp};
 use crate::track::classify::SETTLED;
@@ -150,6 +150,12 @@ impl Probes {
 
     /// The oldest `count` probes of a side get no answer any more.
     pub(super) fn lose_pending(&mut self, party: Party, count: usize, log: &mut Log) -> Vec<Paired> {
+        if let Some(hopeless) = self.waiting(party).hopeless.take() {
+            let Hopeless(events) = *hopeless;
+            for probe in events {
+                self.emit(log, EventKind::Unanswered { probe });
+            }
+        }
         let pending = &mut self.waiting(party).pending;
         let count = count.min(pending.len());
         let lost: Vec<Pending> = pending.drain(..count).collect();

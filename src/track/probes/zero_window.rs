@@ -119,7 +119,11 @@ impl Probes {
         let Some(zero) = self.waiting(party).zero_window.as_mut() else { return 0 };
         let called = std::mem::take(&mut zero.called);
         for &probe in &called {
-            self.waiting(party).pending.retain(|pending| pending.event != probe);
+            let waiting = self.waiting(party);
+            waiting.pending.retain(|pending| pending.event != probe);
+            if let Some(hopeless) = &mut waiting.hopeless {
+                hopeless.0.retain(|event| *event != probe);
+            }
             self.emit(log, EventKind::Retracted { probe, kind: LookAlike::ZeroWindowProbe, evidence });
         }
         u32::try_from(called.len()).unwrap_or(u32::MAX)

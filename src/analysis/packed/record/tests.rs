@@ -1,3 +1,5 @@
+//! Probes of any numbers, written and read.
+
 use super::*;
 
 /// Random numbers, the same for each seed (SplitMix64).
