@@ -1,5 +1,8 @@
 //! The direction of imports and the purity of the core, read from the sources.
 
+#[path = "common/sources.rs"]
+mod sources;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -196,25 +199,12 @@ struct Source {
 }
 
 fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    let mut folders = vec![root.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("a readable folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).expect("a source in UTF-8");
-                let inside = path.strip_prefix(&root).expect("a path in src").to_owned();
-                let first = inside.iter().next().expect("a name").to_string_lossy().into_owned();
-                let module = first.trim_end_matches(".rs").to_owned();
-                found.push(Source { code: without_comments(&text), path: inside, module, text });
-            }
-        }
-    }
-    found.sort_by(|one, other| one.path.cmp(&other.path));
-    found
+    let source = |(path, text): (PathBuf, String)| {
+        let first = path.iter().next().expect("a name").to_string_lossy().into_owned();
+        let module = first.trim_end_matches(".rs").to_owned();
+        Source { code: without_comments(&text), path, module, text }
+    };
+    sources::below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).into_iter().map(source).collect()
 }
 
 fn without_comments(text: &str) -> String {

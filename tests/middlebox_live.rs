@@ -14,6 +14,8 @@ mod partners;
 mod peers;
 #[path = "middlebox_live/refresh.rs"]
 mod refresh;
+#[path = "middlebox_live/rules.rs"]
+mod rules;
 #[path = "middlebox_live/servers.rs"]
 mod servers;
 #[path = "middlebox_live/usage.rs"]

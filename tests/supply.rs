@@ -3,6 +3,9 @@
 //! Reads what cargo knows without asking the network; what is allowed stands in `supply/policy.toml`. Whether a package has
 //! known flaws is not checked: the list of those cannot be had offline.
 
+#[path = "common/sources.rs"]
+mod sources;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -251,30 +254,13 @@ fn the_oldest_compiler_is_stated_and_no_package_needs_a_newer_one() {
     assert!(numbers(used.split('-').next().expect("a version")) >= ours, "rustc {used}");
 }
 
-/// The code of all files below a folder.
-fn code_below(folder: &Path) -> Vec<(PathBuf, String)> {
-    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("a readable folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).expect("UTF-8");
-                found.push((path.strip_prefix(root()).expect("a path in the project").to_owned(), text));
-            }
-        }
-    }
-    found
-}
-
 /// No package is built that nothing uses.
 #[test]
 fn every_dependency_is_used() {
     let packages = packages();
     let own = packages.iter().find(|package| package.name == "keepscope").expect("ourselves");
     let read = |folders: &[&str]| {
-        let all = folders.iter().flat_map(|folder| code_below(&root().join(folder)));
+        let all = folders.iter().flat_map(|folder| sources::below(&root().join(folder)));
         all.map(|(_, text)| text).collect::<String>()
     };
     let (program, tests) = (read(&["src"]), read(&["src", "tests", "benches"]));
@@ -293,7 +279,7 @@ fn unsafe_code_is_where_it_is_said_to_be_and_says_why() {
     assert!(read("src/lib.rs").contains("\n#![deny(unsafe_code)]"));
     assert!(read("src/main.rs").contains("\n#![forbid(unsafe_code)]"));
     let mut found = BTreeMap::new();
-    for (path, text) in code_below(&root().join("src")) {
+    for (path, text) in sources::below(&root().join("src")) {
         let lines: Vec<&str> = text.lines().map(|line| line.split("//").next().unwrap_or("")).collect();
         let all: Vec<&str> = text.lines().collect();
         let is_block = |line: &&str| line.contains("unsafe {");
@@ -309,7 +295,7 @@ fn unsafe_code_is_where_it_is_said_to_be_and_says_why() {
             assert!(!lines.iter().any(|line| line.contains(form)), "{}: {form}", path.display());
         }
         if blocks > 0 {
-            found.insert(path, blocks);
+            found.insert(Path::new("src").join(path), blocks);
         }
     }
     let listed: BTreeMap<PathBuf, usize> =

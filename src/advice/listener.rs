@@ -176,23 +176,10 @@ impl Auditor {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Wish;
     use super::super::path::Path;
+    use super::super::socket::tests::auditor;
     use super::*;
     use crate::product::Product;
-    use crate::stack::Stack;
-
-    fn auditor(path: Path) -> Auditor {
-        let wish = Wish {
-            silence: path.silence,
-            stack: Stack::named("linux").unwrap(),
-            hz: Some(250),
-            lost: 1,
-            notice_within: None,
-            rtt: Span::from_millis(200),
-        };
-        Auditor::new(path, wish).unwrap()
-    }
 
     fn end(port: u16) -> Endpoint {
         Endpoint { address: [192, 0, 2, 1].into(), port }

@@ -86,14 +86,15 @@ fn rounded(span: Span) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::Wish;
     use super::super::path::Path;
     use super::*;
     use crate::product::Product;
     use crate::stack::Stack;
 
-    fn auditor(path: Path) -> Auditor {
+    /// One that judges connections of Linux on a path.
+    pub(in crate::advice) fn auditor(path: Path) -> Auditor {
         let wish = Wish {
             silence: path.silence,
             stack: Stack::named("linux").unwrap(),

@@ -1,45 +1,15 @@
 //! Boxes that forget: NATs and firewalls, in either direction, of both IP versions, one or two in a row.
 
-use crate::lab::{Lab, run};
+use crate::lab::Lab;
+use crate::rules::{NAT, NAT_OF_RANDOM_PORTS, silent_nat, strict};
 use crate::servers::Server;
 use crate::{Case, at, partner, search, search_with_partner, side_by_side};
-
-const NAT: [&str; 3] = [
-    "add table ip nat",
-    "add chain ip nat post { type nat hook postrouting priority srcnat ; }",
-    "add rule ip nat post oifname right masquerade",
-];
-
-/// The same with a new port for every mapping.
-const NAT_OF_RANDOM_PORTS: [&str; 3] =
-    [NAT[0], NAT[1], "add rule ip nat post oifname right masquerade random"];
-
-/// Nothing that is addressed to the box itself is answered.
-const SILENT_ITSELF: [&str; 3] = [
-    "add table inet own",
-    "add chain inet own in { type filter hook input priority 0 ; }",
-    "add rule inet own in iifname right meta l4proto tcp drop",
-];
 
 /// What is short enough for a test and long enough to be told from the tries of a probe.
 const RANGE: [&str; 4] = ["--min", "3s", "--max", "30s"];
 
 fn arguments<'a>(more: &[&'a str]) -> Vec<&'a str> {
     RANGE.iter().chain(more).copied().collect()
-}
-
-/// A firewall that lets connections begin from inside only, and does `otherwise` with packets that it does not know.
-fn strict(lab: &Lab, number: usize, otherwise: &str) {
-    run(&lab.boxes[number], "sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0");
-    lab.rules(
-        number,
-        &[
-            "add table inet f",
-            "add chain inet f forward { type filter hook forward priority 0 ; }",
-            &format!("add rule inet f forward ct state invalid {otherwise}"),
-            "add rule inet f forward iifname right ct state new drop",
-        ],
-    );
 }
 
 /// A NAT that answers by itself for what it forgot: the partner gets its RST.
@@ -59,8 +29,7 @@ fn nat_that_answers() {
 /// direction cannot tell.
 fn nat_that_drops_both_ways() {
     let Some(lab) = Lab::new(1) else { return };
-    lab.rules(0, &NAT);
-    lab.rules(0, &SILENT_ITSELF);
+    silent_nat(&lab, 0);
     lab.forgets_after(0, 7);
     let _partner = partner(&lab);
     let both = ["--min", "3s", "--max", "20s", "--direction", "both", "--connections", "64"];

@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 use crate::common::keepscope;
-use crate::lab::{Lab, run};
+use crate::lab::Lab;
+use crate::rules::{silent_nat, strict};
 use crate::servers::Server;
 use crate::{Case, PORT, Run, at, command, partner, search, search_with_partner, side_by_side};
 
@@ -35,19 +36,10 @@ fn refresh_is(run: &Run, verdict: &str) -> bool {
     run.document["refresh"]["verdict"] == verdict && run.code == 0
 }
 
-const NAT: [&str; 6] = [
-    "add table ip nat",
-    "add chain ip nat post { type nat hook postrouting priority srcnat ; }",
-    "add rule ip nat post oifname right masquerade",
-    "add table inet own",
-    "add chain inet own in { type filter hook input priority 0 ; }",
-    "add rule inet own in iifname right meta l4proto tcp drop",
-];
-
 /// A NAT counts every packet; its timeout is found first.
 fn nat_after_a_search() {
     let Some(lab) = Lab::new(1) else { return };
-    lab.rules(0, &NAT);
+    silent_nat(&lab, 0);
     lab.forgets_after(0, 8);
     let _partner = partner(&lab);
     let options = ["--min", "3s", "--max", "20s", "--refresh", "--locate"];
@@ -159,30 +151,11 @@ fn no_timeout() {
     assert_eq!(said, (&"no_timeout".into(), &"no_timeout".into(), 4), "{:#}", run.document);
 }
 
-/// A firewall that does not take part in what it did not see begin.
-fn strict(lab: &Lab, number: usize, seconds: u32) {
-    strict_with(lab, number, seconds, "drop");
-}
-
-/// The same, which does `otherwise` with what it does not know.
-fn strict_with(lab: &Lab, number: usize, seconds: u32, otherwise: &str) {
-    run(&lab.boxes[number], "sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0");
-    lab.rules(
-        number,
-        &[
-            "add table inet f",
-            "add chain inet f forward { type filter hook forward priority 0 ; }",
-            &format!("add rule inet f forward ct state invalid {otherwise}"),
-            "add rule inet f forward iifname right ct state new drop",
-        ],
-    );
-    lab.forgets_after(number, seconds);
-}
-
 /// Without a partner, in eight connections: what is not known is said.
 fn without_partner() {
     let Some(lab) = Lab::new(1) else { return };
-    strict(&lab, 0, 6);
+    strict(&lab, 0, "drop");
+    lab.forgets_after(0, 6);
     let server = Server::that_holds(&lab);
     let run = until(
         "without_partner",
@@ -213,8 +186,10 @@ fn ended_by_the_far_end() {
 /// Two boxes in a row, of which this one forgets first.
 fn located_at(hop: usize, version: usize) {
     let Some(lab) = Lab::new(2) else { return };
-    strict(&lab, 0, if hop == 1 { 6 } else { 30 });
-    strict(&lab, 1, if hop == 2 { 6 } else { 30 });
+    strict(&lab, 0, "drop");
+    lab.forgets_after(0, if hop == 1 { 6 } else { 30 });
+    strict(&lab, 1, "drop");
+    lab.forgets_after(1, if hop == 2 { 6 } else { 30 });
     let _partner = partner(&lab);
     let run = until(
         "located_at",
@@ -236,8 +211,10 @@ fn located_at(hop: usize, version: usize) {
 /// The box tells itself by its RST as well, seen without a partner.
 fn located_by_its_reset() {
     let Some(lab) = Lab::new(2) else { return };
-    strict_with(&lab, 0, 30, "drop");
-    strict_with(&lab, 1, 6, "meta l4proto tcp reject with tcp reset");
+    strict(&lab, 0, "drop");
+    lab.forgets_after(0, 30);
+    strict(&lab, 1, "meta l4proto tcp reject with tcp reset");
+    lab.forgets_after(1, 6);
     let server = Server::that_holds(&lab);
     let run = until(
         "located_by_its_reset",

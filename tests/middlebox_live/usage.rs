@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::common::{keepscope, scratch, text};
 use crate::lab::{Lab, run};
+use crate::rules::silent_nat;
 use crate::servers::Server;
 use crate::{Case, PORT, TOKEN, at, command, partner, search, search_with_partner, side_by_side};
 
@@ -51,19 +52,10 @@ fn the_plan_is_told_and_bad_manners_are_refused() {
     assert!(code == Some(0) && plan.contains("102 connections"), "{plan}");
 }
 
-const NAT: [&str; 6] = [
-    "add table ip nat",
-    "add chain ip nat post { type nat hook postrouting priority srcnat ; }",
-    "add rule ip nat post oifname right masquerade",
-    "add table inet own",
-    "add chain inet own in { type filter hook input priority 0 ; }",
-    "add rule inet own in iifname right meta l4proto tcp drop",
-];
-
 /// Ten connections and ten beside them say whether a silence is survived.
 fn confirmation() {
     let Some(lab) = Lab::new(1) else { return };
-    lab.rules(0, &NAT);
+    silent_nat(&lab, 0);
     lab.forgets_after(0, 7);
     let _partner = partner(&lab);
     let target = at(0, PORT);
@@ -79,7 +71,7 @@ fn confirmation() {
 /// Lines as they become known, the document last; the packets in a file, the trials in another.
 fn streams() {
     let Some(lab) = Lab::new(1) else { return };
-    lab.rules(0, &NAT);
+    silent_nat(&lab, 0);
     lab.forgets_after(0, 6);
     let _partner = partner(&lab);
     let folder = scratch("middlebox_streams");
@@ -116,7 +108,7 @@ fn streams() {
 /// Ctrl-C gives what is known; the journal goes on where it ended.
 fn interruption() {
     let Some(lab) = Lab::new(1) else { return };
-    lab.rules(0, &NAT);
+    silent_nat(&lab, 0);
     lab.forgets_after(0, 10);
     let _partner = partner(&lab);
     let journal = scratch("middlebox_interruption").join("run.jsonl");
@@ -159,7 +151,7 @@ fn interruption() {
 /// A line of text first that says it all.
 fn words() {
     let Some(lab) = Lab::new(1) else { return };
-    lab.rules(0, &NAT);
+    silent_nat(&lab, 0);
     lab.forgets_after(0, 5);
     let server = Server::that_holds(&lab);
     let target = at(0, server.port);
