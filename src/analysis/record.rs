@@ -231,7 +231,8 @@ pub struct Finished {
     id: ConnectionId,
     /// Nothing if only its end was spoken of.
     draft: Option<Box<Draft>>,
-    summary: Summary,
+    /// Boxed, so that a list of many has no large gap at its end.
+    summary: Box<Summary>,
 }
 
 /// What the record of a connection can be had from: itself, or what it is made from when it is needed.
@@ -370,7 +371,7 @@ impl Collector {
         };
         let draft = self.drafts.remove(&event.connection);
         self.items = self.items.saturating_sub(draft.as_ref().map_or(0, |draft| draft.items()));
-        Some(Finished { id: event.connection, draft, summary: **summary })
+        Some(Finished { id: event.connection, draft, summary: summary.clone() })
     }
 
     /// The record of a connection that goes on, from the latest probes of each side and what was seen until now.
