@@ -6,8 +6,9 @@
 use std::hint::black_box;
 
 use super::Tracker;
+use super::connection::Connection;
 use super::hash::TupleHash;
-use super::table::Slot;
+use super::table::{Slot, VACANT};
 use crate::segment::Segment;
 
 /// How many segments are looked up together: their connections stay in the cache until they are read.
@@ -44,8 +45,19 @@ impl Tracker {
         for (hint, &hash) in hints.iter_mut().zip(hashes) {
             *hint = Hint { hash, slot: self.table.slot_seeming(hash) };
         }
-        let there = hints.get(..hashes.len()).unwrap_or_default();
-        black_box(there.iter().fold(0, |sum, hint| sum ^ self.table.touch(hint.slot)));
+        let mut places = [VACANT; AHEAD];
+        for (place, hint) in places.iter_mut().zip(&hints) {
+            *place = self.table.place(hint.slot);
+        }
+        let places = places.get(..hashes.len()).unwrap_or_default();
+        for part in Connection::PARTS {
+            black_box(
+                places
+                    .iter()
+                    .flat_map(|place| place.as_ref())
+                    .fold(0, |sum, connection| sum ^ part(connection)),
+            );
+        }
         hints
     }
 

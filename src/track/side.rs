@@ -124,11 +124,16 @@ impl Deref for View<'_> {
 }
 
 impl Side {
-    /// Reads a little of every part, so that all of it is at hand; returns something of it. Only numbers that are
-    /// always there: where something has to be decided first, the processor may have to wait for it.
+    /// Something of its first 64 octets.
     #[inline(always)]
-    pub(super) fn touch(&self) -> u64 {
-        self.next ^ u64::from(self.tail_start) ^ u64::from(self.data_segments) ^ u64::from(self.ttl)
+    pub(super) fn first_part(&self) -> u64 {
+        self.next
+    }
+
+    /// Something near the 64th.
+    #[inline(always)]
+    pub(super) fn second_part(&self) -> u64 {
+        u64::from(self.tail_start)
     }
 
     /// SND.NXT as far as the capture shows; a lower bound while [`Side::unanchored`].

@@ -16,6 +16,9 @@ use crate::segment::Endpoint;
 /// Where a connection is kept. Memory ends long before these numbers do.
 pub(super) type Slot = u32;
 
+/// A place where no connection is.
+pub(super) const VACANT: &Option<Connection> = &None;
+
 /// All connections that may still be spoken of.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -39,8 +42,13 @@ impl Places {
 
     #[inline]
     fn get(&self, slot: Slot) -> Option<&Connection> {
+        self.look(slot)?.as_ref()
+    }
+
+    #[inline(always)]
+    fn look(&self, slot: Slot) -> Option<&Option<Connection>> {
         let slot = slot as usize;
-        self.pieces.get(slot / Self::PIECE)?.get(slot % Self::PIECE)?.as_ref()
+        self.pieces.get(slot / Self::PIECE)?.get(slot % Self::PIECE)
     }
 
     #[inline]
@@ -134,10 +142,10 @@ impl Table {
         self.find_hashed(one, other, hint.hash)
     }
 
-    /// Reads a little of all that is known of a connection, so that it is at hand; returns something of it.
+    /// A place for a connection, without looking into it.
     #[inline(always)]
-    pub(super) fn touch(&self, slot: Slot) -> u64 {
-        self.places.get(slot).map_or(0, Connection::touch)
+    pub(super) fn place(&self, slot: Slot) -> &Option<Connection> {
+        self.places.look(slot).unwrap_or(VACANT)
     }
 
     #[inline(always)]
