@@ -57,10 +57,10 @@ fn main() -> io::Result<()> {
 
     let most = arguments.get(1).and_then(|most| most.parse().ok()).unwrap_or(packets).min(packets);
     let first = format!("{file}.first");
-    quietly("editcap", &["-F", "nsecpcap", "-r", file, &first, &format!("1-{most}")])?;
+    quietly("editcap", &["-F", "pcap", "-r", file, &first, &format!("1-{most}")])?;
     let scale = packets as f64 / most as f64;
     let others: [(&str, &[&str]); 2] =
-        [("tshark", &["-r", &first, "-Y", "tcp.analysis.keep_alive"]), ("tcptrace", &[&first])];
+        [("tshark", &["-r", &first, "-Y", "tcp.analysis.keep_alive"]), ("tcptrace", &["-n", &first])];
     for (name, arguments) in others {
         match seconds(&|| quietly(name, arguments)) {
             Ok(took) => show(name, took * scale),
