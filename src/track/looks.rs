@@ -15,7 +15,7 @@ impl Looks {
     const SACK: u16 = 1 << 4;
     const SCALE: u16 = 1 << 5;
     /// Where the shift count of the window scale begins: four bits, as it is 14 at most (RFC 7323 §2.3).
-    const SHIFT_AT: u32 = 8;
+    const SHIFT_AT: u32 = 6;
     const SHIFT_MASK: u16 = 0xf;
     /// How many bits are in use.
     pub(crate) const BITS: u32 = Self::SHIFT_AT + 4;

@@ -32,12 +32,11 @@ impl Connection {
     #[inline(always)]
     fn on_step(&mut self, segment: &Segment) -> Option<Seen> {
         let from = self.party_of(segment.source);
-        let in_order = self.rare(from).is_none_or(|rare| rare.hole.is_none());
         let (sender, receiver) = match from {
             Party::Client => (&mut self.client, &mut self.server),
             Party::Server => (&mut self.server, &mut self.client),
         };
-        let end = sender.step_end(segment).filter(|_| in_order)?;
+        let end = sender.step_end(segment)?;
         let acked = receiver.step_acked(segment)?;
         let (position, ack) = (sender.next_position(), acked.position());
         let class = match segment.len {

@@ -3,11 +3,13 @@
 use crate::segment::Segment;
 use crate::track::looks::Looks;
 
-/// The lower sixteen bits are of [`Looks`], as far as it needs them; the others have a name here.
+/// The lowest bits are of [`Looks`], as many as it needs; the others have a name here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Bits(u32);
 
 impl Bits {
+    /// Positions were skipped that may still come.
+    pub(super) const HOLE: u32 = 1 << 11;
     /// It was seen sending.
     pub(super) const END: u32 = 1 << 12;
     /// Something of it was acknowledged.

@@ -218,7 +218,7 @@ impl Side {
     fn learn_hole(&mut self, position: u64, end: u64, rare: &mut RareOf<'_>) {
         let known = self.end();
         let skips = known.is_some_and(|last| position > last) && known == self.tail_end();
-        if skips || rare.get().is_some_and(|rare| rare.hole.is_some()) {
+        if skips || self.bits.has(Bits::HOLE) {
             self.note_hole(position, end, skips, rare);
         }
     }
@@ -237,6 +237,7 @@ impl Side {
             rare.missing |= rare.hole.is_some_and(|(from, _)| acked > from);
             rare.hole = Some((last, position));
         }
+        self.bits.set(Bits::HOLE, rare.hole.is_some());
     }
 
     /// Learns what every segment shows besides SEQ and ACK, and whether it told anything new. One that was
