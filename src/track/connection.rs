@@ -78,6 +78,9 @@ impl Connection {
     #[inline(never)]
     pub(super) fn on_any(&mut self, segment: &Segment, log: &mut Log) -> Seen {
         let from = self.party_of(segment.source);
+        if let Some(seen) = self.on_strange(segment, from) {
+            return seen;
+        }
         self.keep_reset_mark(from);
         let (sender, receiver) = (self.side(from), self.side(from.peer()));
         let position = sender.position(segment.seq);
@@ -114,6 +117,36 @@ impl Connection {
         self.bits.set_touched_by(from);
         self.bits.set(Bits::WAITS, self.waits());
         Seen { sender: from, class, position, ack }
+    }
+
+    /// Counts a segment that lies so far off that whoever gets it drops it (RFC 9293 §3.10.7.4, RFC 5961 §5.2), if it
+    /// is that: anybody can have sent it, so nothing is learnt from it. Where the other end goes on far off as well,
+    /// that many octets are missing from the capture; where it was not captured, they may be.
+    fn on_strange(&mut self, segment: &Segment, from: Party) -> Option<Seen> {
+        if segment.flags.any(Flags::SYN.with(Flags::RST)) {
+            return None;
+        }
+        let far_off = self.is_far_off(segment);
+        self.side_mut(from).set_far_off(far_off);
+        let (sender, receiver) = (self.side(from), self.side(from.peer()));
+        if !far_off || !receiver.is_seen() || receiver.was_far_off() {
+            return None;
+        }
+        let position = sender.position(segment.seq);
+        let ack = segment.flags.ack().then(|| receiver.position(segment.ack));
+        let (sender, rare) = self.with_rare(from);
+        sender.count(segment, rare);
+        self.bits.set(Bits::TOUCHED, true);
+        let class = if segment.len > 0 { Class::Data } else { Class::OldAck };
+        Some(Seen { sender: from, class, position, ack })
+    }
+
+    /// Whether SEQ or ACK lie farther from what is known than any window allows.
+    fn is_far_off(&self, segment: &Segment) -> bool {
+        let from = self.party_of(segment.source);
+        let (sender, receiver) = (self.side(from), self.side(from.peer()));
+        let ack_far_off = segment.flags.ack() && receiver.is_far_off(segment.ack);
+        !sender.unanchored() && (ack_far_off || sender.is_far_off(segment.seq))
     }
 
     fn ack_is_news(&self, segment: &Segment, from: Party) -> bool {

@@ -281,6 +281,19 @@ impl Side {
         self.bits.has(Bits::PROBES_WINDOW)
     }
 
+    /// Whether its last segment lay [far off](Side::is_far_off), or acknowledged what does.
+    pub(super) fn was_far_off(&self) -> bool {
+        self.bits.has(Bits::FAR)
+    }
+
+    /// Whether a sequence number of this direction lies farther from SND.NXT than any window allows, even if something
+    /// forged moved that as far as can be.
+    #[inline]
+    pub(super) fn is_far_off(&self, number: SeqNum) -> bool {
+        const FAR_OFF: u64 = MAX_JUMP + MAX_JUMP / 2;
+        self.next().is_some_and(|next| self.position(number).abs_diff(next) > FAR_OFF)
+    }
+
     /// Whether it was sent a SYN or RST that RFC 5961 answers with a challenge ACK.
     pub(super) fn provoked(&self) -> bool {
         self.bits.has(Bits::PROVOKED)

@@ -74,6 +74,39 @@ fn no_forged_segment_hides_probes_without_an_answer() {
     });
 }
 
+/// Whether that far off nothing can be meant for this connection: half as much again as the largest window.
+fn is_beyond_any_window(jump: i64) -> bool {
+    jump.unsigned_abs() > 3 << 29
+}
+
+#[test]
+fn no_segment_from_nowhere_answers_or_ends_anything() {
+    for jump in JUMPS.into_iter().filter(|jump| is_beyond_any_window(*jump)) {
+        for (what, segment) in forged(From::Server, jump).into_iter().filter(|(what, _)| *what != "RST") {
+            let forged = || segment.frame();
+            let mut tape = Tape::opened();
+            tape.answered(10.0).answered(20.0).probe(30.0).probe(31.0).probe(32.0).frame(32.01, forged());
+            assert_eq!(judged("numbers_last", &tape), ("unanswered".to_owned(), 5, 2), "{what} {jump} off");
+            let mut tape = Tape::opened();
+            tape.answered(10.0).answered(20.0).frame(25.0, forged());
+            assert_eq!(judged("numbers_open", &tape), ("alive".to_owned(), 2, 2), "{what} {jump} off");
+        }
+    }
+}
+
+#[test]
+fn both_ends_far_off_mean_a_hole_in_the_capture() {
+    let mut tape = Tape::opened();
+    tape.answered(10.0).answered(20.0).probe(30.0);
+    // Three GiB of the server were not captured.
+    let far = 5000_u32.wrapping_add(3 << 30);
+    for at in [40.0, 41.0, 42.0] {
+        tape.tcp(at, From::Server, PSH | ACK, far, 1100).tcp(at + 0.1, From::Client, ACK, 1100, far);
+    }
+    let (outcome, ..) = judged("numbers_hole", &tape);
+    assert_eq!(outcome, "alive");
+}
+
 /// Two probes with their answers, and then these segments, a second apart.
 fn ends(last: &[(From, u8, u32, u32)]) -> Tape {
     let mut tape = Tape::opened();

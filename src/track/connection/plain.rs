@@ -21,7 +21,7 @@ impl Connection {
             return None;
         }
         match self.on_step(segment) {
-            None if segment.len > 1 => Some(self.on_plain_data(segment)),
+            None if segment.len > 1 && !self.is_far_off(segment) => Some(self.on_plain_data(segment)),
             seen => seen,
         }
     }
@@ -64,6 +64,7 @@ impl Connection {
         let position = sender.position(segment.seq);
         let old = sender.next().is_some_and(|next| position < next);
         sender.set_unanchored(false);
+        sender.set_far_off(false);
         sender.learn_sent(segment, position, RareOf { more: &mut *more, party: from });
         let late = ack.is_some_and(|ack| receiver.acked().is_some_and(|acked| ack < acked));
         sender.learn_header(segment, false, late, RareOf { more: &mut *more, party: from });

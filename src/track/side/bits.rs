@@ -8,6 +8,8 @@ use crate::track::looks::Looks;
 pub(super) struct Bits(u32);
 
 impl Bits {
+    /// Its last segment lay farther off than any window allows.
+    pub(super) const FAR: u32 = 1 << 10;
     /// Positions were skipped that may still come.
     pub(super) const HOLE: u32 = 1 << 11;
     /// It was seen sending.

@@ -278,11 +278,23 @@ impl Side {
         if !segment.flags.any(Flags::SYN.with(Flags::RST)) {
             self.bits.set(Bits::SPOKE, true);
         }
+        self.count(segment, rare);
+    }
+
+    /// Counts a segment.
+    #[inline]
+    pub(in crate::track) fn count(&mut self, segment: &Segment, mut rare: RareOf<'_>) {
         self.segments = self.segments.wrapping_add(1);
         self.data_segments = self.data_segments.wrapping_add(u32::from(segment.len > 0));
         if self.segments == 0 || (self.data_segments == 0 && segment.len > 0) {
             self.begin_round(segment, &mut rare);
         }
+    }
+
+    /// Learns whether its last segment lay far off.
+    #[inline]
+    pub(in crate::track) fn set_far_off(&mut self, is: bool) {
+        self.bits.set(Bits::FAR, is);
     }
 
     /// One more time as many segments as its counts hold.

@@ -38,7 +38,7 @@ impl Side {
     #[inline(always)]
     pub(in crate::track) fn step_end(&self, segment: &Segment) -> Option<u64> {
         const KNOWN: u32 = Bits::END | Bits::ORIGIN | Bits::WINDOW;
-        const NOT: u32 = Bits::END_IS_LOWER | Bits::UNANCHORED | Bits::FINISHED | Bits::HOLE;
+        const NOT: u32 = Bits::END_IS_LOWER | Bits::UNANCHORED | Bits::FINISHED | Bits::HOLE | Bits::FAR;
         let end = self.next + u64::from(segment.len);
         let fits = self.bits.are(KNOWN | NOT, KNOWN) && segment.seq.0 == self.next as u32;
         // SND.NXT does not pass a gibioctet, and no count passes what it can hold.
