@@ -47,13 +47,13 @@
 #[cfg(feature = "advice")]
 pub mod advice;
 pub mod analysis;
-mod beside;
 pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "dashboard")]
 pub mod dashboard;
 pub mod frame;
+mod halves;
 pub mod keepalive;
 #[cfg(feature = "live")]
 pub mod live;

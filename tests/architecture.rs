@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("printable", &[]),
-    ("beside", &[]),
+    ("halves", &[]),
     ("frame", &["time"]),
     ("segment", &["time", "frame"]),
     ("stack", &["time"]),
@@ -63,7 +63,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "report",
         &[
             "time",
-            "beside",
+            "halves",
             "printable",
             "frame",
             "segment",

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use super::{CaptureReport, let_go};
 use crate::analysis::{ConnectionRecord, Outcome, ProberRecord, Recorded, median};
-use crate::beside::halves;
+use crate::halves::halves;
 use crate::printable::printable;
 use crate::time::Span;
 use crate::track::LetGo;

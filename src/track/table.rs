@@ -1,9 +1,8 @@
 //! The table of connections: from a 4-tuple, in either direction, to the connection.
 //!
-//! Owns the hashing, the places where connections are kept, and on which shelf each stands. The index holds hash and
-//! place, not the ends: so it stays small enough for the cache when there are many connections, and the connection,
-//! which has the ends, is looked at anyway. Connections are kept in pieces of memory of one size, as
-//! one that grows by doubling would waste up to half of it.
+//! Owns the places where connections are kept, and on which shelf each stands; what finds a place by hash is in
+//! [`super::index`]. Connections are kept in pieces of memory of one size, as one that grows by doubling would waste up
+//! to half of it.
 
 use super::ahead::Hint;
 use super::connection::Connection;
