@@ -34,11 +34,11 @@ use std::collections::BTreeMap;
 
 pub use batch::{BATCH, Batch, Decoder};
 
-use crate::frame::{Frame, FrameId};
+use crate::frame::Frame;
 use crate::segment::decode::{Decoded, Skip};
 use crate::segment::{Endpoint, Segment};
 use crate::track::event::{Event, Summary};
-use crate::track::{AHEAD, Class, LetGo, Observed, Tracker};
+use crate::track::{AHEAD, Ahead, LetGo, Observed, Tracker};
 
 /// What the frames of one capture turned out to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,10 +75,7 @@ impl Pipeline {
     }
 
     fn with(tracker: Tracker) -> Self {
-        Self {
-            decoder: Decoder::new(tracker.hash().clone()),
-            follower: Follower { tracker, copies: Vec::new() },
-        }
+        Self { decoder: Decoder::new(tracker.scanner()), follower: Follower { tracker } }
     }
 
     /// Reads a frame. For a TCP segment, returns what it was.
@@ -94,14 +91,11 @@ impl Pipeline {
         frame: &Frame<'_>,
         show: impl FnOnce(&Segment, &Observed),
     ) -> Option<Observed> {
-        let decoded = self.decoder.read_one(frame);
+        let (decoded, scan) = self.decoder.read_one(frame);
         // By reference: a segment that is moved before it is read is in the way of its own octets.
         match &decoded {
             Decoded::Segment(segment) => {
-                let observed = self.follower.tracker.segment(segment)?;
-                if observed.class == Class::Copy {
-                    self.follower.count_copy(segment.id);
-                }
+                let observed = self.follower.tracker.segment_scanned(segment, scan)?;
                 show(segment, &observed);
                 Some(observed)
             }
@@ -156,8 +150,7 @@ impl Pipeline {
 
     /// What the frames of one capture turned out to be.
     pub fn counts(&self, capture: usize) -> Counts {
-        let copies = self.follower.copies.get(capture).copied().unwrap_or(0);
-        Counts { copies, ..self.decoder.counts(capture) }
+        self.decoder.counts(capture)
     }
 }
 
@@ -165,26 +158,18 @@ impl Pipeline {
 #[derive(Debug)]
 pub struct Follower {
     tracker: Tracker,
-    /// Copies of segments read before, by capture.
-    copies: Vec<u64>,
 }
 
 impl Follower {
     /// Reads the segments of a batch, in order.
-    ///
-    /// Where connections are many, a segment waits longer for what is known of its connection to come from memory
-    /// than all the rest takes; so a few are looked up together before the first of them is read.
     pub fn follow(&mut self, batch: &Batch) {
         let mut passed = batch.passed().iter();
-        for (few, hashes) in batch.decoded().chunks(AHEAD).zip(batch.hashes().chunks(AHEAD)) {
-            let hints = self.tracker.look_ahead(hashes);
+        let mut ahead = Ahead::new(&self.tracker, batch.scans());
+        for few in batch.decoded().chunks(AHEAD) {
+            let hints = ahead.hints(&self.tracker);
             for (decoded, hint) in few.iter().zip(hints) {
                 match decoded {
-                    Decoded::Segment(segment) => {
-                        if self.tracker.segment_hinted(segment, hint) == Some(Class::Copy) {
-                            self.count_copy(segment.id);
-                        }
-                    }
+                    Decoded::Segment(segment) => self.tracker.segment_hinted(segment, hint),
                     Decoded::Icmp(error) => {
                         self.tracker.icmp(error);
                     }
@@ -200,16 +185,5 @@ impl Follower {
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
         self.tracker.poll_event()
-    }
-
-    #[cold]
-    fn count_copy(&mut self, frame: FrameId) {
-        let capture = frame.capture as usize;
-        if self.copies.len() <= capture {
-            self.copies.resize(capture + 1, 0);
-        }
-        if let Some(copies) = self.copies.get_mut(capture) {
-            *copies += 1;
-        }
     }
 }

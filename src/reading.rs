@@ -13,11 +13,13 @@ use std::thread;
 
 use crate::capture::Captures;
 use crate::pipeline::{BATCH, Batch, Decoder, Follower, Pipeline};
-use crate::track::AHEAD;
 use crate::track::event::Event;
 
 /// How many batches may wait to be followed: enough that neither thread waits for a moment's delay of the other.
 const WAITING: usize = 3;
+
+/// Frames to a batch on one thread: few enough that they stay in the nearest cache.
+const ALONE: usize = 64;
 
 /// How captures are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +60,7 @@ impl Reading {
             input.captures.decompress_beside();
             return beside(input, output);
         }
-        let mut batch = Batch::with_capacity(AHEAD);
+        let mut batch = Batch::with_capacity(ALONE);
         loop {
             let more = input.fill(&mut batch);
             output.follow(&batch)?;

@@ -5,9 +5,9 @@
 //! events out until there are none. Uses [`crate::segment`], [`crate::frame`] and [`crate::time`].
 //!
 //! ```text
-//! Segment ─ duplicate ─ table ─ connection ─┬─ side      what was sent, what was acknowledged
-//!                                           ├─ classify  what the segment is
-//!                                           └─ probes    which probes wait for what ─── Event
+//! Segment ─ scan ─ table ─ connection ─┬─ side      what was sent, what was acknowledged
+//!                                      ├─ classify  what the segment is
+//!                                      └─ probes    which probes wait for what ─── Event
 //! ```
 
 mod ahead;
@@ -22,6 +22,7 @@ mod packed;
 mod probes;
 mod rare;
 pub mod repeated;
+mod scan;
 mod shelf;
 mod side;
 mod table;
@@ -31,11 +32,10 @@ mod tuple;
 
 use std::collections::VecDeque;
 
-pub use self::ahead::{AHEAD, Hint};
+pub use self::ahead::{AHEAD, Ahead, Hint};
 use self::connection::{Connection, Seen, is_first_syn};
-use self::duplicate::Duplicates;
 use self::event::{AnswerKind, ConnectionId, Event, LookAlike, Party, Summary};
-pub use self::hash::TupleHash;
+pub use self::scan::{Scan, Scanner};
 use self::shelf::{Care, Shelf, Stage};
 use self::table::{Drain, Slot, Table};
 use crate::segment::{Endpoint, IcmpError, Segment};
@@ -159,7 +159,8 @@ impl LetGo {
 pub struct Tracker {
     hash_seed: u64,
     table: Table,
-    duplicates: Duplicates,
+    /// For segments that nobody else scanned.
+    scanner: Option<Box<Scanner>>,
     log: VecDeque<Event>,
     last_id: u64,
     seen_until: Timestamp,
@@ -183,7 +184,7 @@ impl Tracker {
         Self {
             hash_seed,
             table: Table::new(hash_seed),
-            duplicates: Duplicates::new(hash_seed),
+            scanner: None,
             log: VecDeque::new(),
             last_id: 0,
             seen_until: Timestamp::default(),
@@ -200,29 +201,44 @@ impl Tracker {
         Self { most: self.most, ..Self::new(self.hash_seed) }
     }
 
+    /// Who scans the segments of this tracker in its stead: all of them or none.
+    pub fn scanner(&self) -> Scanner {
+        Scanner::new(self.hash_seed)
+    }
+
     /// Reads a segment.
     ///
     /// Returns nothing only if the table lost an entry it just made, which cannot happen.
-    #[inline]
     pub fn segment(&mut self, segment: &Segment) -> Option<Observed> {
-        let (slot, seen) = self.see(segment, self.look_up(segment))?;
+        let scanner = self.scanner.get_or_insert_with(|| Box::new(Scanner::new(self.hash_seed)));
+        let scan = scanner.scan(segment);
+        self.segment_scanned(segment, scan)
+    }
+
+    /// Reads a segment that was [scanned](Tracker::scanner) before.
+    ///
+    /// Returns nothing only if the table lost an entry it just made, which cannot happen.
+    #[inline]
+    pub fn segment_scanned(&mut self, segment: &Segment, scan: Scan) -> Option<Observed> {
+        let (slot, seen) = self.see(segment, Hint::new(scan))?;
         self.table.get(slot).map(|connection| connection.said(seen))
     }
 
-    /// Reads a segment that was [looked up](Tracker::look_ahead) before, and says only what it was.
+    /// Reads a segment that was [looked up](Ahead) before, and does not say what it was.
     #[inline]
-    pub fn segment_hinted(&mut self, segment: &Segment, hint: Hint) -> Option<Class> {
-        self.see(segment, hint).map(|(_, seen)| seen.class)
+    pub fn segment_hinted(&mut self, segment: &Segment, hint: Hint) {
+        // What is not asked for is not put together.
+        let _ = self.see(segment, hint);
     }
 
-    #[inline]
+    #[inline(always)]
     fn see(&mut self, segment: &Segment, hint: Hint) -> Option<(Slot, Seen)> {
         self.pass_time(segment.time);
         let slot = self.slot_of(segment, hint);
-        if self.duplicates.is_copy(segment, hint.hash) {
-            return self.table.get_mut(slot).map(|connection| (slot, connection.on_copy(segment)));
-        }
         let connection = self.table.get_mut(slot)?;
+        if hint.scan.is_copy {
+            return Some((slot, connection.on_copy(segment)));
+        }
         let Some(seen) = connection.on_plain(segment) else { return self.see_any(segment, slot) };
         if connection.stage() != connection.shelf.stage() {
             let shelf = connection.shelf_now();

@@ -2,13 +2,13 @@
 //!
 //! Owns [`Batch`] and [`Decoder`], the half of the pipeline that knows no connections: so it may run ahead of the
 //! other half, or on another thread. Uses [`crate::segment`], [`crate::frame`],
-//! [`crate::time`] and of the tracker its hash.
+//! [`crate::time`] and of the tracker its scanner.
 
 use super::Counts;
 use crate::frame::Frame;
 use crate::segment::decode::{Decoded, Fragments, Skip, decode_into, decode_with};
 use crate::time::Timestamp;
-use crate::track::TupleHash;
+use crate::track::{Scan, Scanner};
 
 /// Frames to a batch: enough that handing one over is lost in the noise, few enough that two of them stay in a
 /// core's cache.
@@ -19,8 +19,8 @@ pub const BATCH: usize = 2048;
 pub struct Batch {
     /// As long as a batch gets; what is behind `len` is from an earlier use.
     decoded: Vec<Decoded>,
-    /// For each segment the hash of its ends.
-    hashes: Vec<u32>,
+    /// What scanning told of each segment.
+    scans: Vec<Scan>,
     len: usize,
     /// When the frames that were not read were captured: time passes with them too.
     passed: Vec<Timestamp>,
@@ -36,7 +36,12 @@ impl Batch {
     /// An empty batch that is full with so many frames.
     pub fn with_capacity(most: usize) -> Self {
         let most = most.max(1);
-        Self { decoded: vec![Decoded::Waiting; most], hashes: vec![0; most], len: 0, passed: Vec::new() }
+        Self {
+            decoded: vec![Decoded::Waiting; most],
+            scans: vec![Scan::default(); most],
+            len: 0,
+            passed: Vec::new(),
+        }
     }
 
     /// Whether no frame has a place in it any more.
@@ -66,9 +71,9 @@ impl Batch {
         self.decoded.get(..self.len).unwrap_or_default()
     }
 
-    /// For each of them the hash of its ends, which means nothing where it is no segment.
-    pub(super) fn hashes(&self) -> &[u32] {
-        self.hashes.get(..self.len).unwrap_or_default()
+    /// What scanning told of each of them, which means nothing where it is no segment.
+    pub(super) fn scans(&self) -> &[Scan] {
+        self.scans.get(..self.len).unwrap_or_default()
     }
 
     /// The times of those that were not read, in order.
@@ -82,47 +87,54 @@ impl Batch {
 pub struct Decoder {
     fragments: Fragments,
     counts: Vec<Counts>,
-    hash: TupleHash,
+    scanner: Scanner,
 }
 
 impl Decoder {
-    pub(super) fn new(hash: TupleHash) -> Self {
-        Self { fragments: Fragments::default(), counts: Vec::new(), hash }
+    pub(super) fn new(scanner: Scanner) -> Self {
+        Self { fragments: Fragments::default(), counts: Vec::new(), scanner }
     }
 
     /// Reads a frame into a batch that is not full.
     #[inline(always)]
     pub fn read(&mut self, frame: &Frame<'_>, batch: &mut Batch) {
-        let places = (batch.decoded.get_mut(batch.len), batch.hashes.get_mut(batch.len));
-        let (Some(place), Some(hash)) = places else { return };
+        let places = (batch.decoded.get_mut(batch.len), batch.scans.get_mut(batch.len));
+        let (Some(place), Some(scan)) = places else { return };
         batch.len += 1;
         decode_into(frame, &mut self.fragments, place);
         if let Decoded::Segment(segment) = place {
-            *hash = self.hash.of(segment.source, segment.destination);
+            *scan = self.scanner.scan(segment);
         }
-        if !self.count(frame, place) {
+        if !self.count(frame, place, *scan) {
             batch.passed.push(frame.time);
         }
     }
 
     /// Reads a frame for now.
     #[inline]
-    pub(super) fn read_one(&mut self, frame: &Frame<'_>) -> Decoded {
+    pub(super) fn read_one(&mut self, frame: &Frame<'_>) -> (Decoded, Scan) {
         let decoded = decode_with(frame, &mut self.fragments);
-        self.count(frame, &decoded);
-        decoded
+        let scan = match &decoded {
+            Decoded::Segment(segment) => self.scanner.scan(segment),
+            _ => Scan::default(),
+        };
+        self.count(frame, &decoded, scan);
+        (decoded, scan)
     }
 
     /// Counts what a frame was; false if it told nothing.
     #[inline]
-    fn count(&mut self, frame: &Frame<'_>, decoded: &Decoded) -> bool {
+    fn count(&mut self, frame: &Frame<'_>, decoded: &Decoded, scan: Scan) -> bool {
         let capture = frame.id.capture as usize;
         if self.counts.len() <= capture {
             self.counts.resize_with(capture + 1, Counts::default);
         }
         let Some(counts) = self.counts.get_mut(capture) else { return true };
         match decoded {
-            Decoded::Segment(_) => counts.segments += 1,
+            Decoded::Segment(_) => {
+                counts.segments += 1;
+                counts.copies += u64::from(scan.is_copy());
+            }
             Decoded::Icmp(_) => counts.icmp_errors += 1,
             Decoded::Skipped(reason) => {
                 counts.skip(*reason, 1);

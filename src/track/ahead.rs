@@ -1,70 +1,80 @@
 //! Looking some segments ahead.
 //!
-//! Owns [`Hint`] and the order of looking up: what is known of the connections of several segments comes from
-//! memory at the same time, where one after another each would have to be waited for. Uses [`super::table`].
+//! Owns [`Ahead`] and the order of looking up: where connections are many, a segment waits longer for what is known of
+//! its connection to come from memory than all the rest takes; so that is asked for while segments before it are
+//! read. Uses [`super::scan`] and [`super::table`].
 
-use std::hint::black_box;
+use std::slice::{self, Chunks};
+
+use prefetch_index::prefetch_index;
 
 use super::Tracker;
-use super::connection::Connection;
-use super::hash::TupleHash;
-use super::table::{Slot, VACANT};
-use crate::segment::Segment;
+use super::scan::Scan;
+use super::table::Slot;
 
-/// How many segments are looked up together: their connections stay in the cache until they are read.
-pub const AHEAD: usize = 64;
+/// How many segments are looked up together: their connections and those of the ones before stay in the cache until
+/// they are read.
+pub const AHEAD: usize = 32;
 
-/// Where a connection seemed to be. It may have gone since, or come: what is found with it is the same as
-/// without.
+/// Has the part of a structure that this is in brought to the processor's cache, without waiting for it.
+#[inline(always)]
+pub(super) fn ask_for<T>(part: &T) {
+    prefetch_index(slice::from_ref(part), 0);
+}
+
+/// What was told of a segment, and where its connection seemed to be. It may have gone since, or come: what is found
+/// with it is the same as without.
 #[derive(Clone, Copy, Debug)]
 pub struct Hint {
-    pub(super) hash: u32,
+    pub(super) scan: Scan,
     pub(super) slot: Slot,
 }
 
 impl Hint {
     /// No connection is ever there.
     pub(super) const NOWHERE: Slot = Slot::MAX;
-    const NONE: Self = Self { hash: 0, slot: Self::NOWHERE };
+
+    pub(super) const fn new(scan: Scan) -> Self {
+        Self { scan, slot: Self::NOWHERE }
+    }
 }
 
-impl Tracker {
-    /// How segments are hashed for [`Tracker::look_ahead`].
-    pub fn hash(&self) -> &TupleHash {
-        self.table.hash()
+/// Goes through segments, [`AHEAD`] of them at a time, and has what will be read of their connections brought near: of
+/// those that come next the connections, of those behind them what tells where these are.
+#[derive(Debug)]
+pub struct Ahead<'a> {
+    rest: Chunks<'a, Scan>,
+    behind: &'a [Scan],
+    next: [Hint; AHEAD],
+}
+
+impl<'a> Ahead<'a> {
+    /// Begins with the first of these.
+    #[inline]
+    pub fn new(tracker: &Tracker, scans: &'a [Scan]) -> Self {
+        let none = Hint::new(Scan { hash: 0, is_copy: false });
+        let mut ahead = Self { rest: scans.chunks(AHEAD), behind: &[], next: [none; AHEAD] };
+        ahead.advance(tracker);
+        ahead.advance(tracker);
+        ahead
     }
 
-    /// Looks up the connections of up to [`AHEAD`] segments that will be read next, each by the hash of its ends.
-    ///
-    /// In several turns over all of them, each as short as can be: nothing in a turn has to be known before the next
-    /// segment's is asked for, and the fewer instructions lie between, the more of them are asked for at once.
+    /// What is to be handed in with the next segments, up to [`AHEAD`] of them.
     #[inline]
-    pub fn look_ahead(&self, hashes: &[u32]) -> [Hint; AHEAD] {
-        black_box(hashes.iter().fold(0, |sum, hash| sum ^ self.table.touch_index(*hash)));
-        let mut hints = [Hint::NONE; AHEAD];
-        for (hint, &hash) in hints.iter_mut().zip(hashes) {
-            *hint = Hint { hash, slot: self.table.slot_seeming(hash) };
-        }
-        let mut places = [VACANT; AHEAD];
-        for (place, hint) in places.iter_mut().zip(&hints) {
-            *place = self.table.place(hint.slot);
-        }
-        let places = places.get(..hashes.len()).unwrap_or_default();
-        for part in Connection::PARTS {
-            black_box(
-                places
-                    .iter()
-                    .flat_map(|place| place.as_ref())
-                    .fold(0, |sum, connection| sum ^ part(connection)),
-            );
-        }
+    pub fn hints(&mut self, tracker: &Tracker) -> [Hint; AHEAD] {
+        let hints = self.next;
+        self.advance(tracker);
         hints
     }
 
-    /// Looks up the connection of one segment.
     #[inline]
-    pub(super) fn look_up(&self, segment: &Segment) -> Hint {
-        let hash = self.table.hash().of(segment.source, segment.destination);
-        Hint { hash, slot: self.table.slot_seeming(hash) }
+    fn advance(&mut self, tracker: &Tracker) {
+        for (hint, &scan) in self.next.iter_mut().zip(self.behind) {
+            let slot = tracker.table.slot_seeming(scan.hash);
+            tracker.table.ask(slot);
+            *hint = Hint { scan, slot };
+        }
+        self.behind = self.rest.next().unwrap_or_default();
+        self.behind.iter().for_each(|scan| tracker.table.ask_index(scan.hash));
     }
 }

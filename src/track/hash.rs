@@ -1,7 +1,6 @@
 //! The hash by which connections are found.
 //!
-//! Owns [`TupleHash`]. It needs nothing that is known of connections, so whoever reads segments ahead of their tracking
-//! can hash them ahead too. Uses [`crate::segment`].
+//! Owns [`TupleHash`]. Uses [`crate::segment`].
 
 use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
@@ -13,7 +12,7 @@ use crate::segment::Endpoint;
 
 /// Hashes the two ends of a connection, to the same in either order.
 #[derive(Clone, Debug)]
-pub struct TupleHash(SeedableRandomState);
+pub(super) struct TupleHash(SeedableRandomState);
 
 impl TupleHash {
     pub(super) fn new(seed: u64) -> Self {
@@ -22,7 +21,7 @@ impl TupleHash {
 
     /// The hash of two ends.
     #[inline(always)]
-    pub fn of(&self, one: Endpoint, other: Endpoint) -> u32 {
+    pub(super) fn of(&self, one: Endpoint, other: Endpoint) -> u32 {
         let (first, second) = match (one.address, other.address) {
             (IpAddr::V4(first), IpAddr::V4(second)) => {
                 let first = (u64::from(u32::from(first)) << 16) | u64::from(one.port);

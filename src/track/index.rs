@@ -5,6 +5,7 @@
 //! known from the hash alone where that look goes: it can be asked for long before it is needed. Knows nothing of
 //! connections.
 
+use super::ahead::ask_for;
 use super::table::Slot;
 
 /// Nothing stands here.
@@ -51,11 +52,12 @@ impl Index {
         self.part(hash)?.find(hash, is_it)
     }
 
-    /// Reads what [`Index::find`] reads first, so that it is at hand.
+    /// Has what [`Index::find`] reads first brought to the processor's cache, without waiting for it.
     #[inline(always)]
-    pub(super) fn touch(&self, hash: u32) -> u64 {
-        let entry = self.part(hash).and_then(|part| part.entries.get(part.home(hash)));
-        entry.copied().unwrap_or(FREE)
+    pub(super) fn ask(&self, hash: u32) {
+        if let Some(entry) = self.part(hash).and_then(|part| part.entries.get(part.home(hash))) {
+            ask_for(entry);
+        }
     }
 
     /// Puts in a place that is not there yet. There are fewer than 2³²-1 places.

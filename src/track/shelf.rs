@@ -5,8 +5,6 @@
 //! needed, the first one of the first shelf that is not empty goes. Uses nothing of the connection but where it
 //! stands.
 
-use std::num::NonZeroU8;
-
 use super::table::Slot;
 
 /// How much a connection would be missed.
@@ -35,20 +33,23 @@ pub(super) enum Stage {
 
 /// A shelf. The lower ones are let go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Shelf(NonZeroU8);
+pub(super) struct Shelf(u8);
 
 impl Shelf {
+    /// None: whoever stands there is listed nowhere.
+    pub(super) const NOWHERE: Self = Self(0);
+
     const STAGES: u8 = Stage::Open as u8 + 1;
     const COUNT: usize = (Care::Most as usize + 1) * Self::STAGES as usize;
 
     #[inline]
     pub(super) const fn new(care: Care, stage: Stage) -> Self {
-        Self(NonZeroU8::MIN.saturating_add(care as u8 * Self::STAGES + stage as u8))
+        Self(1 + care as u8 * Self::STAGES + stage as u8)
     }
 
     /// All of them, in the order in which they are let go.
     pub(super) fn all() -> impl Iterator<Item = Shelf> {
-        (0..Self::COUNT as u8).map(|index| Self(NonZeroU8::MIN.saturating_add(index)))
+        (1..=Self::COUNT as u8).map(Self)
     }
 
     /// Those of connections that are closed or reset.
@@ -77,7 +78,7 @@ impl Shelf {
 
     #[inline]
     fn index(self) -> usize {
-        usize::from(self.0.get()) - 1
+        usize::from(self.0).wrapping_sub(1)
     }
 }
 

@@ -12,6 +12,7 @@ use std::ops::Deref;
 
 use self::bits::Bits;
 pub(super) use self::step::Acked;
+use super::ahead::ask_for;
 use super::event::{InFlight, LookAlikes, Mark, SideSummary};
 use super::packed::{NEVER, PackedFrame, ShortestTrip};
 use super::rare::{Again, Rare};
@@ -124,16 +125,12 @@ impl Deref for View<'_> {
 }
 
 impl Side {
-    /// Something of its first 64 octets.
+    /// Has all of it brought to the processor's cache, without waiting for it: its first octets, and those near the
+    /// 64th.
     #[inline(always)]
-    pub(super) fn first_part(&self) -> u64 {
-        self.next
-    }
-
-    /// Something near the 64th.
-    #[inline(always)]
-    pub(super) fn second_part(&self) -> u64 {
-        u64::from(self.tail_start)
+    pub(super) fn ask(&self) {
+        ask_for(&self.next);
+        ask_for(&self.tail_start);
     }
 
     /// SND.NXT as far as the capture shows; a lower bound while [`Side::unanchored`].

@@ -15,9 +15,6 @@ use crate::segment::Endpoint;
 /// Where a connection is kept. Memory ends long before these numbers do.
 pub(super) type Slot = u32;
 
-/// A place where no connection is.
-pub(super) const VACANT: &Option<Connection> = &None;
-
 /// All connections that may still be spoken of.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -30,8 +27,9 @@ pub(super) struct Table {
 /// Where connections are kept.
 #[derive(Debug, Default)]
 struct Places {
-    pieces: Vec<Box<[Option<Connection>]>>,
-    /// Places that were left.
+    /// Where none is, one that is vacant: so it is known where its parts lie before any of it was read.
+    pieces: Vec<Box<[Connection]>>,
+    /// The vacant ones.
     free: Vec<Slot>,
 }
 
@@ -39,33 +37,34 @@ impl Places {
     /// How many places one piece of memory has.
     const PIECE: usize = 256;
 
-    #[inline]
+    #[inline(always)]
     fn get(&self, slot: Slot) -> Option<&Connection> {
-        self.look(slot)?.as_ref()
+        self.place(slot).filter(|connection| !connection.is_vacant())
     }
 
     #[inline(always)]
-    fn look(&self, slot: Slot) -> Option<&Option<Connection>> {
+    fn get_mut(&mut self, slot: Slot) -> Option<&mut Connection> {
+        self.place_mut(slot).filter(|connection| !connection.is_vacant())
+    }
+
+    /// A place, whoever is there.
+    #[inline(always)]
+    fn place(&self, slot: Slot) -> Option<&Connection> {
         let slot = slot as usize;
         self.pieces.get(slot / Self::PIECE)?.get(slot % Self::PIECE)
     }
 
-    #[inline]
-    fn place(&mut self, slot: Slot) -> Option<&mut Option<Connection>> {
+    #[inline(always)]
+    fn place_mut(&mut self, slot: Slot) -> Option<&mut Connection> {
         let slot = slot as usize;
         self.pieces.get_mut(slot / Self::PIECE)?.get_mut(slot % Self::PIECE)
-    }
-
-    #[inline]
-    fn get_mut(&mut self, slot: Slot) -> Option<&mut Connection> {
-        self.place(slot)?.as_mut()
     }
 
     /// Finds a place for a connection.
     fn put(&mut self, connection: Connection) -> Slot {
         let slot = self.free.pop().unwrap_or_else(|| self.add_piece());
-        if let Some(place) = self.place(slot) {
-            *place = Some(connection);
+        if let Some(place) = self.place_mut(slot) {
+            *place = connection;
         }
         slot
     }
@@ -74,21 +73,27 @@ impl Places {
     #[cold]
     fn add_piece(&mut self) -> Slot {
         let first = self.pieces.len() * Self::PIECE;
-        self.pieces.push((0..Self::PIECE).map(|_| None).collect());
+        self.pieces.push((0..Self::PIECE).map(|_| Connection::vacant()).collect());
         let others = first + 1..first + Self::PIECE;
         self.free.extend(others.rev().map(|slot| slot as Slot));
         first as Slot
     }
 
     fn take(&mut self, slot: Slot) -> Option<Connection> {
-        let connection = self.place(slot)?.take()?;
+        let connection = self.take_for_good(slot)?;
         self.free.push(slot);
         Some(connection)
     }
 
+    /// The same where nothing will be put in again.
+    fn take_for_good(&mut self, slot: Slot) -> Option<Connection> {
+        self.get_mut(slot).map(|connection| std::mem::replace(connection, Connection::vacant()))
+    }
+
     fn all(&self) -> impl Iterator<Item = (Slot, &Connection)> {
         let places = self.pieces.iter().flat_map(|piece| piece.iter()).enumerate();
-        places.filter_map(|(slot, place)| Some((slot as Slot, place.as_ref()?)))
+        let taken = places.filter(|(_, connection)| !connection.is_vacant());
+        taken.map(|(slot, connection)| (slot as Slot, connection))
     }
 }
 
@@ -108,11 +113,6 @@ impl Table {
         }
     }
 
-    /// How ends are hashed.
-    pub(super) fn hash(&self) -> &TupleHash {
-        &self.hash
-    }
-
     #[inline]
     pub(super) fn find(&self, one: Endpoint, other: Endpoint) -> Option<Slot> {
         self.find_hashed(one, other, self.hash.of(one, other))
@@ -124,10 +124,18 @@ impl Table {
         self.index.find(hash, |_| true).unwrap_or(Hint::NOWHERE)
     }
 
-    /// Reads what [`Table::slot_seeming`] will read, so that it is at hand.
+    /// Has what [`Table::slot_seeming`] will read brought to the processor's cache, without waiting for it.
     #[inline(always)]
-    pub(super) fn touch_index(&self, hash: u32) -> u64 {
-        self.index.touch(hash)
+    pub(super) fn ask_index(&self, hash: u32) {
+        self.index.ask(hash);
+    }
+
+    /// The same of what is at a place.
+    #[inline(always)]
+    pub(super) fn ask(&self, slot: Slot) {
+        if let Some(connection) = self.places.place(slot) {
+            connection.ask();
+        }
     }
 
     /// The same as [`Table::find`] for these ends, whatever became of the table since the hint was taken.
@@ -138,13 +146,7 @@ impl Table {
         if connection.is_some_and(|connection| connection.is_between(one, other)) {
             return Some(hint.slot);
         }
-        self.find_hashed(one, other, hint.hash)
-    }
-
-    /// A place for a connection, without looking into it.
-    #[inline(always)]
-    pub(super) fn place(&self, slot: Slot) -> &Option<Connection> {
-        self.places.look(slot).unwrap_or(VACANT)
+        self.find_hashed(one, other, hint.scan.hash)
     }
 
     #[inline(always)]
@@ -238,7 +240,7 @@ impl Iterator for Drain {
 
     fn next(&mut self) -> Option<Connection> {
         let places = &mut self.places;
-        self.order.find_map(|(_, slot)| places.place(slot)?.take())
+        self.order.find_map(|(_, slot)| places.take_for_good(slot))
     }
 }
 

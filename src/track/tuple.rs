@@ -10,7 +10,7 @@ use crate::segment::Endpoint;
 type Words = [u32; 4];
 
 /// The 4-tuple of a connection. Which IP version its addresses are of is kept elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tuple {
     client: Words,
     server: Words,

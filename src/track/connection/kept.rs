@@ -6,10 +6,11 @@ use super::bits::Bits;
 use super::{Connection, ResetSeen, Seen};
 use crate::segment::{Endpoint, Segment, SeqNum};
 use crate::time::Timestamp;
+use crate::track::ahead::ask_for;
 use crate::track::event::{
     ConnectionId, EventKind, LookAlike, LookAlikes, Mark, Opened, Party, SideSummary, Start, Summary,
 };
-use crate::track::packed::{PackedFrame, PackedId};
+use crate::track::packed::{NEVER, PackedFrame, PackedId};
 use crate::track::probes::{Log, Probes};
 use crate::track::rare::{More, RareOf};
 use crate::track::shelf::{Care, Links, Shelf, Stage};
@@ -37,6 +38,29 @@ impl Connection {
             links: Links::default(),
             common: [0; 4],
         }
+    }
+
+    /// What stands where no connection is.
+    pub(in crate::track) fn vacant() -> Self {
+        Self {
+            tuple: Tuple::default(),
+            id: PackedId::new(ConnectionId(0)),
+            bits: Bits::default(),
+            shelf: Shelf::NOWHERE,
+            client: Side::default(),
+            server: Side::default(),
+            more: None,
+            first_time: NEVER,
+            first_frame: PackedFrame::default(),
+            links: Links::default(),
+            common: [0; 4],
+        }
+    }
+
+    /// Whether no connection is here.
+    #[inline(always)]
+    pub(in crate::track) fn is_vacant(&self) -> bool {
+        self.shelf == Shelf::NOWHERE
     }
 
     pub(in crate::track) fn id(&self) -> ConnectionId {
@@ -68,15 +92,16 @@ impl Connection {
         self.is_v6() == one.address.is_ipv6() && self.tuple.is_between(one, other)
     }
 
-    /// Parts of it that lie no farther apart than a line of a cache: who reads a little of each has all of it at hand.
-    pub(in crate::track) const PARTS: [fn(&Self) -> u64; 6] = [
-        |this| this.client.first_part(),
-        |this| this.client.second_part(),
-        |this| this.server.first_part(),
-        |this| this.server.second_part(),
-        |this| this.first_time.as_nanos().cast_unsigned(),
-        |this| u64::from(this.common[0]),
-    ];
+    /// Has all of it brought to the processor's cache, without waiting for it. The parts that are named lie no farther
+    /// apart than a line of a cache.
+    #[inline(always)]
+    pub(in crate::track) fn ask(&self) {
+        ask_for(&self.tuple);
+        self.client.ask();
+        self.server.ask();
+        ask_for(&self.first_time);
+        ask_for(&self.common);
+    }
 
     /// Who of the two this is.
     #[inline]
