@@ -66,10 +66,6 @@ fn pipeline(capture: &Capture) {
     read(Reading::Alone, &mut captures, &mut pipeline, |event| {
         black_box(event);
     });
-    pipeline.finish();
-    while let Some(event) = pipeline.poll_event() {
-        black_box(event);
-    }
 }
 
 fn read(reading: Reading, captures: &mut Captures, pipeline: &mut Pipeline, mut take: impl FnMut(Event)) {
@@ -88,14 +84,10 @@ fn read(reading: Reading, captures: &mut Captures, pipeline: &mut Pipeline, mut 
 fn analyze(capture: &Capture, reading: Reading) {
     let (mut captures, mut pipeline) = (open(capture), Pipeline::new(0));
     let (mut collector, mut kept) = (Collector::default(), Vec::new());
-    let mut take = |event| {
+    let take = |event| {
         kept.extend(collector.on_event(&event).filter(|record| record.has_keepalives()));
     };
-    read(reading, &mut captures, &mut pipeline, &mut take);
-    pipeline.finish();
-    while let Some(event) = pipeline.poll_event() {
-        take(event);
-    }
+    read(reading, &mut captures, &mut pipeline, take);
     assert!(!kept.is_empty(), "the generated capture has keepalives");
     black_box(kept);
 }

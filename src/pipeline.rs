@@ -111,7 +111,7 @@ impl Pipeline {
     }
 
     /// The half that reads frames into a [`Batch`], and the half that follows connections through it. Every
-    /// batch has to be followed before the next, and before [`Pipeline::finish`].
+    /// batch has to be followed before the next, and both halves have to be finished, or [`Pipeline::finish`] called.
     pub fn halves(&mut self) -> (&mut Decoder, &mut Follower) {
         (&mut self.decoder, &mut self.follower)
     }
@@ -125,7 +125,7 @@ impl Pipeline {
     /// Ends the input: every connection gets its last word.
     pub fn finish(&mut self) {
         self.decoder.finish();
-        self.follower.tracker.finish();
+        self.follower.finish();
     }
 
     /// What was seen until now of the connection between two ends, in either order.
@@ -136,6 +136,11 @@ impl Pipeline {
     /// Follows no more connections than this at once; see [`Tracker::keep_at_most`].
     pub fn keep_at_most(&mut self, most: usize) {
         self.follower.tracker.keep_at_most(most);
+    }
+
+    /// Says no last word about connections of which nothing else was said; see [`Tracker::only_spoken_of`].
+    pub fn only_spoken_of(&mut self) {
+        self.follower.tracker.only_spoken_of();
     }
 
     /// How many connections were let go for that.
@@ -161,6 +166,11 @@ pub struct Follower {
 }
 
 impl Follower {
+    /// Ends the input: every connection gets its last word.
+    pub fn finish(&mut self) {
+        self.tracker.finish();
+    }
+
     /// Reads the segments of a batch, in order.
     pub fn follow(&mut self, batch: &Batch) {
         let mut passed = batch.passed().iter();

@@ -1,22 +1,31 @@
 //! Captures through the pipeline, on one thread or on two.
 //!
-//! Owns [`Reading`]: with two threads one reads and decodes batches of frames, and the other follows connections
-//! through them. As every batch is followed in order, what comes out is the same to the octet. Uses
+//! Owns [`Reading`]: with two threads one reads and decodes batches of frames and takes the events, and the other follows
+//! connections through them. As every batch is followed in order, what comes out is the same to the octet. Uses
 //! [`crate::capture`], [`crate::pipeline`] and the event type.
 //!
 //! A second thread follows nothing where input may pause: each event is then told before more input is waited for.
 
+use std::iter;
 use std::num::NonZero;
 use std::ops::ControlFlow;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use crate::capture::Captures;
-use crate::pipeline::{BATCH, Batch, Decoder, Follower, Pipeline};
+use crate::pipeline::{Batch, Decoder, Follower, Pipeline};
 use crate::track::event::Event;
 
 /// How many batches may wait to be followed: enough that neither thread waits for a moment's delay of the other.
 const WAITING: usize = 3;
+
+/// How many sheets may wait to be taken: all that there are, so that the thread that reads is never waited for by the one
+/// that it waits for. (One is with either, while as many wait to be followed as may.)
+const SHEETS: usize = WAITING + 2;
+
+/// How many events are handed over at once after the end of the input: what is said of connections then takes more memory
+/// than they did.
+const LAST_WORDS: usize = 512;
 
 /// Frames to a batch on one thread: few enough that they stay in the nearest cache.
 const ALONE: usize = 64;
@@ -40,47 +49,102 @@ impl Reading {
         if threads.is_some_and(|threads| threads.get() > 1) { Self::Beside } else { Self::Alone }
     }
 
-    /// Reads captures to their end, or until `go_on` says so; it is asked now and then, and told how many frames
-    /// were read since. `take` gets the events. What is left to say about connections then is not said yet: see
-    /// [`Pipeline::finish`].
+    /// Reads captures to their end, or until `go_on` says so, and says the last words then; `go_on` is asked now and
+    /// then, and told how many frames were read since. `take` gets the events.
     ///
     /// # Errors
     /// The first of `take`, which ends the reading.
-    pub fn read<E: Send>(
+    pub fn read<E>(
         self,
         captures: &mut Captures,
         pipeline: &mut Pipeline,
-        go_on: impl FnMut(&Captures, usize) -> ControlFlow<()> + Send,
+        go_on: impl FnMut(&Captures, usize) -> ControlFlow<()>,
         take: impl FnMut(Event) -> Result<(), E>,
     ) -> Result<(), E> {
         let (decoder, follower) = pipeline.halves();
-        let mut input = Input { captures, decoder, go_on, pauses: self == Self::Live };
-        let mut output = Output { follower, take };
+        let input = Input { captures, decoder, go_on, pauses: self == Self::Live };
         if self == Self::Beside {
             input.captures.decompress_beside();
-            return beside(input, output);
+            return beside(input, follower, take);
         }
-        let mut batch = Batch::with_capacity(ALONE);
-        loop {
-            let more = input.fill(&mut batch);
-            output.follow(&batch)?;
-            if more.is_break() {
-                return Ok(());
+        alone(input, follower, take)
+    }
+}
+
+fn alone<E>(
+    mut input: Input<'_, impl FnMut(&Captures, usize) -> ControlFlow<()>>,
+    follower: &mut Follower,
+    mut take: impl FnMut(Event) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut batch = Batch::with_capacity(ALONE);
+    let mut more = ControlFlow::Continue(());
+    while more.is_continue() {
+        more = input.fill(&mut batch);
+        follower.follow(&batch);
+        while let Some(event) = follower.poll_event() {
+            take(event)?;
+        }
+    }
+    input.decoder.finish();
+    follower.finish();
+    iter::from_fn(|| follower.poll_event()).try_for_each(take)
+}
+
+/// The thread that follows connections has most to do. So the other one not only reads, it also takes the events of each
+/// batch once that comes back.
+fn beside<E>(
+    mut input: Input<'_, impl FnMut(&Captures, usize) -> ControlFlow<()>>,
+    follower: &mut Follower,
+    mut take: impl FnMut(Event) -> Result<(), E>,
+) -> Result<(), E> {
+    let (full, to_follow) = sync_channel(WAITING);
+    let (followed, back) = sync_channel(SHEETS);
+    thread::scope(|scope| {
+        scope.spawn(move || follow_all(follower, to_follow, &followed));
+        let mut free: Vec<Batch> = Vec::new();
+        let mut more = ControlFlow::Continue(());
+        while more.is_continue() {
+            for Sheet { batch, events } in back.try_iter() {
+                events.into_iter().try_for_each(&mut take)?;
+                free.extend(batch);
             }
+            let mut batch = free.pop().unwrap_or_default();
+            more = input.fill(&mut batch);
+            // Nobody takes it only where following failed, and then the scope ends as that did.
+            if full.send(batch).is_err() {
+                break;
+            }
+        }
+        input.decoder.finish();
+        drop(full);
+        back.into_iter().flat_map(|sheet| sheet.events).try_for_each(take)
+    })
+}
+
+/// Follows connections through batches until there are no more, and says the last words.
+fn follow_all(follower: &mut Follower, to_follow: Receiver<Batch>, followed: &SyncSender<Sheet>) {
+    for batch in to_follow {
+        follower.follow(&batch);
+        let events = iter::from_fn(|| follower.poll_event()).collect();
+        if followed.send(Sheet { batch: Some(batch), events }).is_err() {
+            return;
+        }
+    }
+    follower.finish();
+    loop {
+        let events: Vec<Event> = iter::from_fn(|| follower.poll_event()).take(LAST_WORDS).collect();
+        let is_last = events.is_empty();
+        if followed.send(Sheet { batch: None, events }).is_err() || is_last {
+            return;
         }
     }
 }
 
-fn beside<E>(
-    mut input: Input<'_, impl FnMut(&Captures, usize) -> ControlFlow<()> + Send>,
-    mut output: Output<'_, impl FnMut(Event) -> Result<(), E>>,
-) -> Result<(), E> {
-    let (full, to_follow) = sync_channel(WAITING);
-    let (empty, to_fill) = channel();
-    thread::scope(|scope| {
-        scope.spawn(move || input.hand_over(&full, &to_fill));
-        output.take_over(to_follow, &empty)
-    })
+/// What comes back from the thread that follows: frames that were read, and what was said of them.
+struct Sheet {
+    /// Nothing after the last of them.
+    batch: Option<Batch>,
+    events: Vec<Event>,
 }
 
 /// The side that reads.
@@ -104,42 +168,5 @@ impl<G: FnMut(&Captures, usize) -> ControlFlow<()>> Input<'_, G> {
             self.decoder.read(&frame, batch);
         }
         (self.go_on)(self.captures, batch.len())
-    }
-
-    /// Fills batches until there is no more, or nobody wants more.
-    fn hand_over(&mut self, full: &SyncSender<Batch>, to_fill: &Receiver<Batch>) {
-        loop {
-            let mut batch = to_fill.try_recv().unwrap_or_else(|_| Batch::with_capacity(BATCH));
-            let more = self.fill(&mut batch);
-            if full.send(batch).is_err() || more.is_break() {
-                return;
-            }
-        }
-    }
-}
-
-/// The side that follows connections.
-struct Output<'a, T> {
-    follower: &'a mut Follower,
-    take: T,
-}
-
-impl<E, T: FnMut(Event) -> Result<(), E>> Output<'_, T> {
-    fn follow(&mut self, batch: &Batch) -> Result<(), E> {
-        self.follower.follow(batch);
-        while let Some(event) = self.follower.poll_event() {
-            (self.take)(event)?;
-        }
-        Ok(())
-    }
-
-    /// Follows batches until there are no more.
-    fn take_over(&mut self, to_follow: Receiver<Batch>, empty: &Sender<Batch>) -> Result<(), E> {
-        for batch in to_follow {
-            self.follow(&batch)?;
-            // Once the last was read nobody wants it back.
-            let _ = empty.send(batch);
-        }
-        Ok(())
     }
 }

@@ -170,6 +170,8 @@ pub struct Tracker {
     most: usize,
     /// How many were let go for that.
     let_go: LetGo,
+    /// Connections of which nothing was said get a last word, too.
+    silent_too: bool,
     /// The connections that wait for their last word since the input ended. One at a time, as what is said
     /// of all of them takes more memory than they do.
     ending: Option<Drain>,
@@ -191,6 +193,7 @@ impl Tracker {
             next_look: None,
             most: MOST_CONNECTIONS,
             let_go: LetGo::default(),
+            silent_too: true,
             ending: None,
         }
     }
@@ -198,7 +201,7 @@ impl Tracker {
     /// An empty tracker that finds the same connections in the same segments.
     #[must_use]
     pub fn anew(&self) -> Self {
-        Self { most: self.most, ..Self::new(self.hash_seed) }
+        Self { most: self.most, silent_too: self.silent_too, ..Self::new(self.hash_seed) }
     }
 
     /// Who scans the segments of this tracker in its stead: all of them or none.
@@ -314,6 +317,11 @@ impl Tracker {
         self.make_room(self.most);
     }
 
+    /// Says no last word about connections of which nothing else was said: for who counts them only.
+    pub fn only_spoken_of(&mut self) {
+        self.silent_too = false;
+    }
+
     /// How many connections were let go before their time, so that there were never too many.
     pub fn let_go(&self) -> LetGo {
         LetGo { at_most: self.most as u64, ..self.let_go }
@@ -326,7 +334,7 @@ impl Tracker {
         {
             if let Some(connection) = self.table.remove(slot) {
                 self.let_go.count(connection.shelf);
-                connection.finish(self.seen_until, true, &mut self.log);
+                self.say_last(connection, true);
             }
         }
     }
@@ -355,14 +363,15 @@ impl Tracker {
             self.end_next();
         }
         self.next_look = None;
-        self.ending = Some(self.table.drain());
+        let silent_too = self.silent_too;
+        self.ending = Some(self.table.drain(|connection| silent_too || connection.spoken_of()));
     }
 
     /// Says the last word about the next connection that is left at the end.
     #[cold]
     fn end_next(&mut self) {
         match self.ending.as_mut().and_then(Iterator::next) {
-            Some(connection) => connection.finish(self.seen_until, false, &mut self.log),
+            Some(connection) => self.say_last(connection, false),
             None => self.ending = None,
         }
     }
@@ -451,7 +460,13 @@ impl Tracker {
 
     fn end_life(&mut self, slot: Slot) {
         if let Some(connection) = self.table.remove(slot) {
-            connection.finish(self.seen_until, false, &mut self.log);
+            self.say_last(connection, false);
+        }
+    }
+
+    fn say_last(&mut self, connection: Connection, let_go: bool) {
+        if self.silent_too || connection.spoken_of() {
+            connection.finish(self.seen_until, let_go, &mut self.log);
         }
     }
 }

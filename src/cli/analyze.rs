@@ -209,8 +209,12 @@ impl<W: Write> Analysis<W> {
         // Unpredictable, so that no capture can be made to collide; results do not depend on it.
         let mut pipeline = Pipeline::new(RandomState::new().hash_one(0));
         pipeline.keep_at_most(arguments.max_connections as usize);
+        let choice = Choice { filter: arguments.filter.unwrap_or_default(), connection, all: arguments.all };
+        if !choice.may_include_silent() {
+            pipeline.only_spoken_of();
+        }
         let teller = Teller {
-            choice: Choice { filter: arguments.filter.unwrap_or_default(), connection, all: arguments.all },
+            choice,
             format: arguments.format,
             style: arguments.color.style(),
             sink: Sink::default(),
@@ -244,8 +248,6 @@ impl<W: Write> Analysis<W> {
         } else {
             self.read_ahead(interrupted)?
         }
-        self.pipeline.finish();
-        self.take_events()?;
         self.progress.clear();
         Ok(())
     }
@@ -266,7 +268,8 @@ impl<W: Write> Analysis<W> {
                 break;
             }
         }
-        Ok(())
+        self.pipeline.finish();
+        self.take_events()
     }
 
     /// Reads as fast as can be.

@@ -160,7 +160,8 @@ impl Decoder {
         }
     }
 
-    pub(super) fn finish(&mut self) {
+    /// Ends the input: fragments that still wait for others count as not read.
+    pub fn finish(&mut self) {
         self.fragments.finish();
         self.count_given_up();
     }

@@ -210,14 +210,14 @@ impl Table {
         self.places.take(slot)
     }
 
-    /// Takes all of them out, in the order in which they began.
-    pub(super) fn drain(&mut self) -> Drain {
-        let count = self.len();
+    /// Takes all of them out, in the order in which they began; those that are not `wanted` are dropped.
+    pub(super) fn drain(&mut self, wanted: impl Fn(&Connection) -> bool) -> Drain {
+        let mut order = Vec::with_capacity(self.len());
         self.index = Index::default();
-        let mut order = Vec::with_capacity(count);
         self.shelves = Shelves::default();
         let places = std::mem::take(&mut self.places);
-        order.extend(places.all().map(|(slot, connection)| (connection.id(), slot)));
+        let all = places.all().filter(|(_, connection)| wanted(connection));
+        order.extend(all.map(|(slot, connection)| (connection.id(), slot)));
         order.sort_unstable();
         Drain { places, order: order.into_iter() }
     }
@@ -290,7 +290,7 @@ mod tests {
                 assert_eq!(table.find_hashed(client, server, 7), expected);
                 assert_eq!(table.find_hashed(server, client, 7), expected);
             }
-            assert_eq!(table.drain().count(), 2);
+            assert_eq!(table.drain(|_| true).count(), 2);
         }
     }
 }

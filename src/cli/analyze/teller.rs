@@ -48,6 +48,11 @@ pub(super) struct Choice {
 }
 
 impl Choice {
+    /// Whether a connection may be shown of which there are no events but the last.
+    pub(super) fn may_include_silent(&self) -> bool {
+        self.connection.is_some() || self.all || self.filter.wants_no_keepalive()
+    }
+
     fn includes(&self, connection: &impl Recorded) -> bool {
         match self.connection {
             Some(id) => connection.id() == id,

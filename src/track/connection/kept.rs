@@ -342,6 +342,11 @@ impl Connection {
         self.more.as_deref()?.probes.as_deref()
     }
 
+    /// Whether any event of it was sent.
+    pub(in crate::track) fn spoken_of(&self) -> bool {
+        self.probes_ref().is_some_and(Probes::spoken_of)
+    }
+
     /// The same, to be changed.
     #[inline]
     pub(super) fn probes_mut(&mut self) -> Option<&mut Probes> {
