@@ -118,7 +118,7 @@ fn what_is_read_is_what_was_written() {
     for _ in 0..200 {
         let records: Vec<ProbeRecord> = (0..50).map(|_| random.record()).collect();
         let (mut octets, mut before) = (Vec::new(), Numbers::default());
-        records.iter().for_each(|record| write(record, &mut before, &mut octets));
+        records.iter().for_each(|record| before = write(record, &before, &mut octets));
         let (mut rest, mut before) = (octets.as_slice(), Numbers::default());
         for record in &records {
             read(&mut rest, &mut before);
