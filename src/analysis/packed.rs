@@ -33,7 +33,7 @@ struct Block {
 }
 
 /// The last probe of a side: with it one is added, and answered, without its block being read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tail {
     last: Numbers,
     /// Where its octets begin in its block.
@@ -73,13 +73,11 @@ impl Block {
 
     /// The last probe.
     fn last(&self) -> Tail {
-        let (mut octets, mut last) = (self.octets.as_slice(), Numbers::default());
-        let (mut start, mut earlier) = (0, last);
-        for _ in 0..self.count {
-            (start, earlier) = (self.octets.len() - octets.len(), last);
-            record::read(&mut octets, &mut last);
-        }
-        Tail { last, start, earlier }
+        let (mut octets, mut tail) = (self.octets.as_slice(), Tail::default());
+        (1..self.count).for_each(|_| record::read(&mut octets, &mut tail.last));
+        (tail.start, tail.earlier) = (self.octets.len() - octets.len(), tail.last);
+        record::read(&mut octets, &mut tail.last);
+        tail
     }
 
     /// Gives the last probe this answer.
@@ -141,37 +139,35 @@ impl PackedProbes {
         comes_after: impl Fn(Mark, Mark) -> bool,
         tail: &mut Option<Tail>,
     ) {
-        if tail.is_none() {
-            *tail = self.blocks.last().map(Block::last);
-        }
+        let known = tail.get_or_insert_with(|| self.blocks.last().map(Block::last).unwrap_or_default());
         let later = |other: Mark| comes_after(other, record.segment.at);
-        if tail.as_ref().is_some_and(|tail| later(tail.last.mark())) {
+        if self.count > 0 && later(known.last.mark()) {
             // A probe that was recognised late stands before those after it.
             self.insert_early(record, later);
             *tail = None;
         } else {
-            let last = tail.as_ref().map(|tail| tail.last);
-            *tail = Some(self.push(record, last));
+            self.push(record, known);
         }
         self.count += 1;
     }
 
     /// Adds one after all others, `last` being the last of them.
-    fn push(&mut self, record: &ProbeRecord, last: Option<Numbers>) -> Tail {
-        if let (Some(block), Some(earlier)) = (self.blocks.last_mut(), last) {
+    fn push(&mut self, record: &ProbeRecord, last: &mut Tail) {
+        if let Some(block) = self.blocks.last_mut() {
             if block.len() < FULL {
-                let start = block.octets.len();
-                return Tail { last: block.push(record, &earlier), start, earlier };
+                (last.start, last.earlier) = (block.octets.len(), last.last);
+                last.last = block.push(record, &last.earlier);
+                return;
             }
             block.octets.shrink_to_fit();
         }
         if self.blocks.len() == self.blocks.capacity() {
             self.blocks.reserve_exact(1 + self.blocks.len() / 8);
         }
-        let (mut block, earlier) = (Block::EMPTY, Numbers::default());
-        let last = block.push(record, &earlier);
+        let mut block = Block::EMPTY;
+        *last = Tail::default();
+        last.last = block.push(record, &last.earlier);
         self.blocks.push(block);
-        Tail { last, start: 0, earlier }
     }
 
     #[cold]

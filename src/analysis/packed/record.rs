@@ -129,25 +129,20 @@ impl Numbers {
 
 /// Goes through the numbers of a probe, those first that hardly ever are what was expected.
 fn walk(coder: &mut impl Coder, this: &mut Numbers, before: &Numbers) {
-    walk_lively(coder, this, before);
-    walk_steady(coder, this, before);
+    walk_start(coder, this, before);
+    walk_clocks(coder, this, before);
+    walk_probe(coder, this, before);
+    walk_form(coder, this, before);
+    walk_answer(coder, this, before);
 }
 
-/// Those that often are not what was expected.
-fn walk_lively(coder: &mut impl Coder, this: &mut Numbers, before: &Numbers) {
+/// When the probe came, and what it has.
+fn walk_start(coder: &mut impl Coder, this: &mut Numbers, before: &Numbers) {
     let last = before.time.max(before.heard());
     coder.number(&mut this.time, last.wrapping_add(before.quiet));
     let last_frame = if before.has(has::ANSWER) { before.answer.frame } else { before.frame };
     coder.number(&mut this.frame, last_frame.wrapping_add(1));
     coder.number(&mut this.has, before.has);
-    walk_clocks(coder, this, before);
-    walk_probe(coder, this, before);
-}
-
-/// Those that mostly are.
-fn walk_steady(coder: &mut impl Coder, this: &mut Numbers, before: &Numbers) {
-    walk_form(coder, this, before);
-    walk_answer(coder, this, before);
 }
 
 /// When the answer came, and the timestamps of both.
@@ -301,6 +296,24 @@ fn put(mut number: u64, mut octet: impl FnMut(u8)) {
 }
 
 fn take(octets: &mut &[u8]) -> u64 {
+    take_few(octets).unwrap_or_else(|| take_any(octets))
+}
+
+/// The next number, if it takes no more than eight octets and so many are left.
+fn take_few(octets: &mut &[u8]) -> Option<u64> {
+    let first = u64::from_le_bytes(*octets.first_chunk()?);
+    let ends = !first & 0x8080_8080_8080_8080;
+    let bits = ends.trailing_zeros() + 1;
+    let own = first & u64::MAX.checked_shr(u64::BITS.checked_sub(bits)?)?;
+    *octets = octets.get(bits as usize / 8..)?;
+    // Seven bits of each octet are put beside those of the next, then fourteen, then twenty-eight.
+    let sevens = own & 0x7f7f_7f7f_7f7f_7f7f;
+    let fourteens = (sevens & 0x007f_007f_007f_007f) | (sevens & 0x7f00_7f00_7f00_7f00) >> 1;
+    let most = (fourteens & 0x0000_3fff_0000_3fff) | (fourteens & 0x3fff_0000_3fff_0000) >> 2;
+    Some((most & 0x0fff_ffff) | (most & 0x0fff_ffff_0000_0000) >> 4)
+}
+
+fn take_any(octets: &mut &[u8]) -> u64 {
     let (mut number, mut shift) = (0_u64, 0);
     while let Some((octet, rest)) = octets.split_first() {
         *octets = rest;
@@ -344,11 +357,20 @@ pub(super) fn read(octets: &mut &[u8], before: &mut Numbers) {
     let differ = take(octets);
     let mut reader = Reader { differ, octets };
     let mut this = Numbers::default();
-    walk_lively(&mut reader, &mut this, before);
+    walk_start(&mut reader, &mut this, before);
+    walk_clocks(&mut reader, &mut this, before);
+    // Mostly the rest of them is as expected, or what kind of probe it is and the rest of the answer are.
     if reader.differ == 0 {
-        walk_steady(&mut AsExpected, &mut this, before);
+        walk_probe(&mut AsExpected, &mut this, before);
     } else {
-        walk_steady(&mut reader, &mut this, before);
+        walk_probe(&mut reader, &mut this, before);
+    }
+    if reader.differ == 0 {
+        walk_form(&mut AsExpected, &mut this, before);
+        walk_answer(&mut AsExpected, &mut this, before);
+    } else {
+        walk_form(&mut reader, &mut this, before);
+        walk_answer(&mut reader, &mut this, before);
     }
     *octets = reader.octets;
     *before = this;
