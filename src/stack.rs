@@ -180,7 +180,7 @@ pub struct SocketOption {
 
 impl Stack {
     /// All stacks, in the order of the table.
-    pub fn all() -> &'static [&'static Stack] {
+    pub const fn all() -> &'static [&'static Stack] {
         rows::ALL
     }
 

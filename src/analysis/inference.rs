@@ -51,7 +51,7 @@ use crate::time::Span;
 use crate::track::event::{Party, ResetMarks, Summary};
 use ending::Ending;
 use marks::Marks;
-use observe::{Step, Subject};
+use observe::{Step, Steps, Subject};
 use wheel::Solution;
 
 /// Explanations kept, best first.
@@ -174,38 +174,46 @@ pub fn infer(
     }
     // As most stacks see it: an octet of the peer is heard, an empty probe is not where only that one counts.
     let rules = [InboundProbes::OneOctet, InboundProbes::Both, InboundProbes::None];
-    let steps = rules.map(|rule| subject.steps(rule, false));
-    let [seen, ..] = &steps;
-    let count = subject.longest_run(seen).map(|(value, exact)| Count { value, exact });
+    // Where it sent none, they say the same.
+    let apart = if other.probes.is_empty() { 1 } else { rules.len() };
+    let [one_octet, ..] = rules;
+    let seen = Steps::of(subject.steps(one_octet, false));
+    let by_others = rules.iter().take(apart).skip(1);
+    let by_others: Vec<Steps> = by_others.map(|rule| Steps::of(subject.steps(*rule, false))).collect();
+    let count = subject.longest_run(&seen.all).map(|(value, exact)| Count { value, exact });
     let exact = count.filter(|count| count.exact).map(|count| count.value);
     let mut marks = Marks::of(&subject, reset, exact);
-    let mut settings: Vec<Explanation> = Vec::new();
+    let mut settings: Vec<Explanation> = Vec::with_capacity(KEPT);
     let mut untimely: Vec<&str> = Vec::new();
-    for stack in Stack::all().iter().copied().filter(|stack| stack.runs) {
+    for (index, stack) in Stack::all().iter().copied().enumerate().filter(|(_, stack)| stack.runs) {
+        let weight = marks.weigh(index);
+        if weight <= 0.0 {
+            continue;
+        }
         let rule = stack.idle_clock.reset_by_probes.value_or(InboundProbes::Both);
-        let index = rules.iter().position(|known| *known == rule).unwrap_or(0);
-        let sending = stack.idle_clock.reset_by_sending.value_or(false).then(|| subject.steps(rule, true));
-        let chosen = sending.as_ref().or(steps.get(index));
-        let steps = chosen.map_or(&[][..], Vec::as_slice);
-        let weight = marks.weigh(stack);
-        if steps.is_empty() || weight <= 0.0 {
+        let place = rules.iter().position(|known| *known == rule).unwrap_or(0);
+        let sends = stack.idle_clock.reset_by_sending.value_or(false);
+        let sending = sends.then(|| Steps::of(subject.steps(rule, true)));
+        let other = place.checked_sub(1).and_then(|place| by_others.get(place));
+        let steps = sending.as_ref().or(other).unwrap_or(&seen);
+        if steps.all.is_empty() {
             continue;
         }
         let ending = exact.and_then(|exact| Ending::of(&subject, rule, exact));
-        let found = explain(stack, steps, (count, ending), weight);
-        if found.is_empty() {
+        let before = settings.len();
+        explain(stack, steps, (count, ending), weight, &mut settings);
+        if settings.len() == before {
             untimely.push(stack.name);
         }
-        settings.extend(found);
     }
-    marks.probing.extend(marks::spacing(&subject, seen, &settings, &untimely));
+    marks.probing.extend(marks::spacing(&subject, &seen.all, &settings, &untimely));
     settings.retain(|explanation| explanation.score >= LEAST_SCORE);
     // Stable: of equals the first in the table of stacks stays first.
     settings.sort_by(|one, other| other.score.total_cmp(&one.score));
     settings.truncate(KEPT);
     let count = count.map(|count| Count { exact: count.exact && !in_doubt(&settings), ..count });
     let shows_interval = settings.first().is_some_and(|best| best.interval.is_some());
-    let (idle, interval) = estimates(seen, shows_interval);
+    let (idle, interval) = estimates(&seen.all, shows_interval);
     Inference { idle, interval, count, settings, marks: marks.probing, answering: marks.answering }
 }
 
@@ -247,13 +255,14 @@ fn estimate(sorted: &[Span]) -> Option<Estimate> {
     })
 }
 
-/// The explanations by one stack.
+/// Adds the explanations by one stack to the `settings` found so far.
 fn explain(
     stack: &'static Stack,
-    steps: &[Step],
+    steps: &Steps,
     (count, ending): (Option<Count>, Option<Ending>),
     marks: f64,
-) -> Vec<Explanation> {
+    settings: &mut Vec<Explanation>,
+) {
     let exact = count.filter(|count| count.exact).map(|count| count.value);
     let rounding = stack.timing.rounding;
     let verified = if rounding.status == Status::Unverified { UNVERIFIED_TIMER } else { 1.0 };
@@ -281,7 +290,8 @@ fn explain(
         }
     };
     if !matches!(rounding.value, Some(Rounding::TimerWheel { .. })) {
-        return plain::solve(stack, steps).map(|solution| judge(solution, None, 1.0)).into_iter().collect();
+        settings.extend(plain::solve(stack, steps).map(|solution| judge(solution, None, 1.0)));
+        return;
     }
     let mut found: Vec<Rated> = Vec::new();
     for hz in wheel::RATES {
@@ -292,10 +302,10 @@ fn explain(
                 hidden: worth < 1.0,
             }));
         };
-        take(wheel::solve(stack, hz, steps), 1.0);
-        take(wheel::solve_by_interval(stack, hz, steps).into_iter().collect(), HIDDEN_IDLE);
+        take(wheel::solve(stack, hz, &steps.all), 1.0);
+        take(wheel::solve_by_interval(stack, hz, &steps.all).into_iter().collect(), HIDDEN_IDLE);
     }
-    tell_rates(found)
+    settings.extend(tell_rates(found));
 }
 
 /// An explanation at one rate.

@@ -1,9 +1,13 @@
 //! The probes of one side, in as few octets as they need while nobody looks at them.
 //!
 //! Owns [`PackedProbes`]: probes in blocks, each of which is read from its beginning ([`record`]). What is added or
-//! changed is nearly always the last probe; where it is another one, its block is written anew.
+//! changed is nearly always the last probe; where it is another one, its block is written anew. The last probe of a
+//! few is kept as it is ([`recent`]), since its answer comes soon.
 
+mod recent;
 mod record;
+
+pub(super) use self::recent::{Recent, Slot};
 
 use self::record::Numbers;
 use super::prober::{ProbeRecord, ProberRecord};
@@ -28,21 +32,31 @@ struct Block {
     events: (u32, u32),
 }
 
+/// The last probe of a side: with it one is added, and answered, without its block being read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tail {
+    last: Numbers,
+    /// Where its octets begin in its block.
+    start: usize,
+    /// The one before it in its block.
+    earlier: Numbers,
+}
+
 impl Block {
     const EMPTY: Self = Self { octets: Vec::new(), count: 0, events: (u32::MAX, 0) };
 
     fn of(records: &[ProbeRecord]) -> Self {
         let (mut block, mut before) = (Self::EMPTY, Numbers::default());
-        records.iter().for_each(|record| block.push(record, &mut before));
+        records.iter().for_each(|record| before = block.push(record, &before));
         block.octets.shrink_to_fit();
         block
     }
 
-    /// Adds a probe; `before` is the last one, and then this one.
-    fn push(&mut self, record: &ProbeRecord, before: &mut Numbers) {
-        record::write(record, before, &mut self.octets);
+    /// Adds a probe and returns it; `before` is the last one.
+    fn push(&mut self, record: &ProbeRecord, before: &Numbers) -> Numbers {
         self.count += 1;
         self.events = (self.events.0.min(record.event), self.events.1.max(record.event));
+        record::write(record, before, &mut self.octets)
     }
 
     fn len(&self) -> usize {
@@ -57,28 +71,19 @@ impl Block {
         })
     }
 
-    /// The last probe, where its octets begin, and the one before it.
-    fn last(&self) -> (Numbers, usize, Numbers) {
-        let (mut octets, mut before) = (self.octets.as_slice(), Numbers::default());
-        let (mut start, mut earlier) = (0, before);
-        for _ in 0..self.count {
-            (start, earlier) = (self.octets.len() - octets.len(), before);
-            record::read(&mut octets, &mut before);
-        }
-        (before, start, earlier)
+    /// The last probe.
+    fn last(&self) -> Tail {
+        let (mut octets, mut tail) = (self.octets.as_slice(), Tail::default());
+        (1..self.count).for_each(|_| record::read(&mut octets, &mut tail.last));
+        (tail.start, tail.earlier) = (self.octets.len() - octets.len(), tail.last);
+        record::read(&mut octets, &mut tail.last);
+        tail
     }
 
-    /// Gives the last probe this answer, if it is the one that was asked for.
-    fn answer_last(&mut self, answer: &Answer) -> bool {
-        let (last, start, mut before) = self.last();
-        let found = self.count > 0 && last.is_event(answer.probe);
-        if found {
-            let record = ProbeRecord { answer: Some(*answer), ..last.record() };
-            self.octets.truncate(start);
-            self.count -= 1;
-            self.push(&record, &mut before);
-        }
-        found
+    /// Gives the last probe this answer.
+    fn answer_last(&mut self, answer: &Answer, tail: &mut Tail) {
+        self.octets.truncate(tail.start);
+        record::write_answered(&mut tail.last, answer, &tail.earlier, &mut self.octets);
     }
 
     fn may_have(&self, event: u32) -> bool {
@@ -126,24 +131,32 @@ impl PackedProbes {
         })
     }
 
-    /// Adds one where it belongs: after the last that it does not come before.
-    pub(super) fn insert(&mut self, record: &ProbeRecord, comes_after: impl Fn(Mark, Mark) -> bool) {
-        let last = self.blocks.last().map(Block::last);
+    /// Adds one where it belongs: after the last that it does not come before. `tail` is the last of them, if it is
+    /// known, here as well as below; and then it is as they are.
+    pub(super) fn insert(
+        &mut self,
+        record: &ProbeRecord,
+        comes_after: impl Fn(Mark, Mark) -> bool,
+        tail: &mut Option<Tail>,
+    ) {
+        let known = tail.get_or_insert_with(|| self.blocks.last().map(Block::last).unwrap_or_default());
         let later = |other: Mark| comes_after(other, record.segment.at);
-        match last {
+        if self.count > 0 && later(known.last.mark()) {
             // A probe that was recognised late stands before those after it.
-            Some((last, ..)) if later(last.mark()) => self.insert_early(record, later),
-            Some((mut last, ..)) => self.push(record, &mut last),
-            None => self.push(record, &mut Numbers::default()),
+            self.insert_early(record, later);
+            *tail = None;
+        } else {
+            self.push(record, known);
         }
         self.count += 1;
     }
 
     /// Adds one after all others, `last` being the last of them.
-    fn push(&mut self, record: &ProbeRecord, last: &mut Numbers) {
+    fn push(&mut self, record: &ProbeRecord, last: &mut Tail) {
         if let Some(block) = self.blocks.last_mut() {
             if block.len() < FULL {
-                block.push(record, last);
+                (last.start, last.earlier) = (block.octets.len(), last.last);
+                last.last = block.push(record, &last.earlier);
                 return;
             }
             block.octets.shrink_to_fit();
@@ -152,7 +165,8 @@ impl PackedProbes {
             self.blocks.reserve_exact(1 + self.blocks.len() / 8);
         }
         let mut block = Block::EMPTY;
-        block.push(record, &mut Numbers::default());
+        *last = Tail::default();
+        last.last = block.push(record, &last.earlier);
         self.blocks.push(block);
     }
 
@@ -170,11 +184,16 @@ impl PackedProbes {
     }
 
     /// Gives a probe its answer; returns whether it is here.
-    pub(super) fn answer(&mut self, answer: &Answer) -> bool {
-        if self.blocks.last_mut().is_some_and(|block| block.answer_last(answer)) {
-            return true;
+    pub(super) fn answer(&mut self, answer: &Answer, tail: &mut Option<Tail>) -> bool {
+        if let Some(block) = self.blocks.last_mut() {
+            let tail = tail.get_or_insert_with(|| block.last());
+            if tail.last.is_event(answer.probe) {
+                block.answer_last(answer, tail);
+                return true;
+            }
         }
         let Some(index) = self.find(answer.probe) else { return false };
+        *tail = None;
         self.rewrite(index, |records| {
             let probe = records.iter_mut().find(|record| record.event == answer.probe);
             probe.into_iter().for_each(|probe| probe.answer = Some(*answer));
@@ -187,7 +206,7 @@ impl PackedProbes {
         self.find(event).is_some()
     }
 
-    /// Takes a probe out.
+    /// Takes a probe out; what is known of the last is no longer so.
     pub(super) fn remove(&mut self, event: u32) -> Option<ProbeRecord> {
         let index = self.find(event)?;
         let mut taken = None;
@@ -199,7 +218,7 @@ impl PackedProbes {
         taken
     }
 
-    /// Lets go of the earlier half of them; returns how many.
+    /// Lets go of the earlier half of them; returns how many. What is known of the last is no longer so.
     pub(super) fn forget_half(&mut self) -> usize {
         let before = self.count;
         *self = Self::of(&self.latest(before - before / 2));

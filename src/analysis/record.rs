@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
+
 use super::confounder::{self, Confounder, Ends};
 use super::inference::{self, Inference};
 use super::outcome::{self, Outcome, Verdict};
-use super::packed::PackedProbes;
+use super::packed::{PackedProbes, Recent, Slot};
 use super::prober::{ProbeRecord, ProberRecord};
 use crate::frame::FrameId;
 use crate::time::Span;
@@ -188,17 +190,24 @@ impl Draft {
         }
     }
 
-    fn on_event(&mut self, kind: &EventKind, number: u32) {
-        match kind {
+    /// Takes an event; `recent` may know its last probe.
+    fn on_event(&mut self, event: &Event, recent: &mut Slot) {
+        let (connection, number) = (event.connection, event.number);
+        match &event.kind {
             EventKind::Probe(probe) => {
                 let record =
                     ProbeRecord { event: number, segment: probe.segment, basis: probe.basis, answer: None };
-                self.probes(probe.segment.prober).insert(&record, comes_after);
+                let party = probe.segment.prober;
+                self.probes(party).insert(&record, comes_after, recent.tail(connection, party));
             }
             EventKind::Answer(answer) => {
-                let _ = self.client.answer(answer) || self.server.answer(answer);
+                let first = recent.party(connection).unwrap_or(Party::Client);
+                let mut is_of =
+                    |party: Party| self.probes(party).answer(answer, recent.tail(connection, party));
+                let _ = is_of(first) || is_of(first.peer());
             }
             EventKind::Retracted { probe, kind, .. } => {
+                recent.forget(connection);
                 let taken_back = self.client.remove(*probe).or_else(|| self.server.remove(*probe));
                 self.lookalikes.extend(taken_back.map(|other| LookAlikeSeen {
                     sender: other.segment.prober,
@@ -339,7 +348,9 @@ const FEW: usize = 16;
 /// Gathers events into records.
 #[derive(Debug, Default)]
 pub struct Collector {
-    drafts: HashMap<ConnectionId, Box<Draft>>,
+    /// The numbers are our own, and in what order they stand is never looked at.
+    drafts: HashMap<ConnectionId, Box<Draft>, FixedState>,
+    recent: Recent,
     /// Most probes and look-alikes to keep; nothing for all.
     most: Option<usize>,
     /// How many are kept, or a few more.
@@ -362,7 +373,11 @@ impl Collector {
     /// memory.
     pub fn take(&mut self, event: &Event) -> Option<Finished> {
         let EventKind::Final(summary) = &event.kind else {
-            self.drafts.entry(event.connection).or_default().on_event(&event.kind, event.number);
+            if matches!(event.kind, EventKind::Probe(_)) {
+                self.recent.make_room();
+            }
+            let recent = self.recent.slot(event.connection);
+            self.drafts.entry(event.connection).or_default().on_event(event, recent);
             self.items += usize::from(matches!(event.kind, EventKind::Probe(_) | EventKind::LookAlike(_)));
             if self.most.is_some_and(|most| self.items > most) {
                 self.forget();
@@ -370,6 +385,7 @@ impl Collector {
             return None;
         };
         let draft = self.drafts.remove(&event.connection);
+        self.recent.slot(event.connection).forget(event.connection);
         self.items = self.items.saturating_sub(draft.as_ref().map_or(0, |draft| draft.items()));
         Some(Finished { id: event.connection, draft, summary: summary.clone() })
     }
@@ -382,6 +398,7 @@ impl Collector {
 
     #[cold]
     fn forget(&mut self) {
+        self.recent.clear();
         self.drafts.values_mut().for_each(|draft| draft.forget_half());
         self.items = self.drafts.values().map(|draft| draft.items()).sum();
         // Where even the few of each are more, none can be let go until connections end.

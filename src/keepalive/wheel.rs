@@ -108,7 +108,9 @@ impl Wheel {
 
 /// The level for a delay: the lowest whose span holds it.
 fn level(delay: i64) -> u32 {
-    (0..LEVELS - 1).find(|level| delay < 63 << (3 * level)).unwrap_or(LEVELS - 1)
+    // The octal digits of how often it exceeds what the lowest level holds.
+    let octal_digits = (delay.max(0) as u64 / 63).checked_ilog2().map_or(0, |bits| bits / 3 + 1);
+    octal_digits.min(LEVELS - 1)
 }
 
 #[cfg(test)]
@@ -174,6 +176,16 @@ mod tests {
                 assert!(fires > now + delay && fires <= now + delay + granule, "{delay} at {now}: {fires}");
                 assert_eq!(fires % granule, 0);
             }
+        }
+    }
+
+    #[test]
+    fn the_level_of_a_delay_is_the_lowest_that_holds_it() {
+        let edges = (0..LEVELS + 2).map(|level| 63_i64 << (3 * level));
+        let near = edges.flat_map(|edge| [edge - 1, edge, edge + 1]);
+        for delay in near.chain([i64::MIN, -1, 0, 1, i64::MAX]) {
+            let lowest = (0..LEVELS - 1).find(|level| delay < 63 << (3 * level)).unwrap_or(LEVELS - 1);
+            assert_eq!(level(delay), lowest, "{delay}");
         }
     }
 

@@ -83,8 +83,7 @@ pub fn write(
     if let Some(sentence) = let_go::sentence(totals.let_go) {
         writeln!(out, "{sentence}")?;
     }
-    let mut ordered: Vec<_> = connections.iter().collect();
-    ordered.sort_by_cached_key(|connection| (connection.outcome(), connection.id()));
+    let ordered = in_order(connections, threads);
     let written = |some: &[_]| headlines(some, style);
     for some in ordered.chunks(SOME) {
         for text in halves(threads, some, written) {
@@ -92,6 +91,15 @@ pub fn write(
         }
     }
     Ok(())
+}
+
+/// The connections, most troubled first.
+fn in_order<R: Recorded + Sync>(connections: &[R], threads: usize) -> Vec<&R> {
+    let keys = |some: &[R]| some.iter().map(|one| (one.outcome(), one.id())).collect::<Vec<_>>();
+    let keys = halves(threads, connections, keys);
+    let mut ordered: Vec<_> = keys.into_iter().flatten().zip(connections).collect();
+    ordered.sort_by_key(|(key, _)| *key);
+    ordered.into_iter().map(|(_, connection)| connection).collect()
 }
 
 fn headlines(connections: &[&impl Recorded], style: Style) -> io::Result<Vec<u8>> {

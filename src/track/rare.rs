@@ -45,7 +45,7 @@ pub(super) struct Rare {
     pub(super) stale: Option<(Mark, Option<Mark>)>,
     /// The latest octets, or FIN, that it sent again.
     pub(super) repeated: Option<Repeated>,
-    /// Where relative sequence numbers count from, once that is far below what is sent.
+    /// Where relative sequence numbers count from, where that is not the first position of its number.
     pub(super) origin: Option<u64>,
     /// How often 2³² segments, and segments with data, were seen.
     pub(super) rounds: [u32; 2],

@@ -23,9 +23,9 @@ use crate::time::{Span, Timestamp};
 /// What lies farther is not of this connection, or not of this life of it.
 pub(super) const MAX_JUMP: u64 = 1 << 30;
 
-/// What lies farther below SND.NXT than this has no meaning any more, as there is no window of that size; nearer
-/// positions are kept as their low 32 bits.
-const FAR: u64 = 1 << 31;
+/// What lies farther from SND.NXT than this lies outside of every window, even if something forged moved SND.NXT as far
+/// as can be. It is forgotten when SND.NXT moves away from it, so that the low 32 bits are enough of what is kept.
+const FAR: u64 = MAX_JUMP + MAX_JUMP / 2;
 
 /// Sequence state of one sender.
 #[derive(Debug)]
@@ -44,7 +44,8 @@ pub(super) struct Side {
     lower: u32,
     /// What was acknowledged before: if the last acknowledgments captured did not arrive, one of these is SND.UNA.
     acked_before: [u32; 3],
-    /// Where relative sequence numbers count from: the SYN, if captured.
+    /// Where relative sequence numbers count from: the SYN, if captured. It is kept in [`Rare`] where it is not
+    /// the first position of this number.
     origin: u32,
     /// First position of the segment that last carried something new.
     tail_start: u32,
@@ -212,14 +213,18 @@ impl Side {
         self.bits.has(Bits::TAIL_PROBES_WINDOW)
     }
 
-    /// Position of the SYN, if captured.
-    pub(super) fn isn(&self) -> Option<u64> {
-        self.bits.has(Bits::SYN_SEEN).then(|| self.near(self.origin))
+    /// Position of the SYN, if captured; nothing where that is far below SND.NXT, since its number may be that of
+    /// another one there.
+    fn isn(&self, rare: Option<&Rare>) -> Option<u64> {
+        let is_near = |isn: &u64| self.next.saturating_sub(*isn) <= FAR;
+        self.origin(rare).filter(|_| self.bits.has(Bits::SYN_SEEN)).filter(is_near)
     }
 
-    /// The position nearest to SND.NXT with these low bits.
-    fn near(&self, low: u32) -> u64 {
-        SeqNum(low).unwrap_near(self.next)
+    /// Where relative sequence numbers count from.
+    #[inline]
+    fn origin(&self, rare: Option<&Rare>) -> Option<u64> {
+        let elsewhere = rare.and_then(|rare| rare.origin);
+        elsewhere.or_else(|| self.bits.has(Bits::ORIGIN).then_some(SeqNum(self.origin).first_position()))
     }
 
     /// The last window advertised, not scaled.
@@ -287,8 +292,7 @@ impl Side {
     /// forged moved that as far as can be.
     #[inline]
     pub(super) fn is_far_off(&self, number: SeqNum) -> bool {
-        const FAR_OFF: u64 = MAX_JUMP + MAX_JUMP / 2;
-        self.next().is_some_and(|next| self.position(number).abs_diff(next) > FAR_OFF)
+        self.next().is_some_and(|next| self.position(number).abs_diff(next) > FAR)
     }
 
     /// Whether it was sent a SYN or RST that RFC 5961 answers with a challenge ACK.
@@ -345,12 +349,7 @@ impl Side {
     /// The sequence number relative to the first one, as Wireshark counts it.
     #[inline]
     pub(super) fn relative(&self, position: u64, rare: Option<&Rare>) -> i64 {
-        let far = rare.and_then(|rare| rare.origin);
-        let origin = match far {
-            Some(origin) => origin,
-            None if self.bits.has(Bits::ORIGIN) => self.near(self.origin),
-            None => position.saturating_sub(1),
-        };
+        let origin = self.origin(rare).unwrap_or(position.saturating_sub(1));
         position.wrapping_sub(origin).cast_signed()
     }
 
@@ -369,13 +368,6 @@ impl Side {
     fn clock_moved(&self, segment: &Segment) -> Option<i64> {
         let now = segment.options.timestamps.filter(|_| self.bits.has(Bits::TIMESTAMP))?;
         Some(i64::from(SeqNum(now.value).distance_from(SeqNum(self.timestamp))))
-    }
-
-    /// Whether the segment that last carried something new was a single octet of sequence space, so that an
-    /// ordinary acknowledgment sent before it had SEQ = SND.NXT-1. (Nothing is sent before a SYN.)
-    pub(super) fn tail_is_single(&self) -> bool {
-        let Some((start, _)) = self.tail() else { return false };
-        self.end() == Some(self.next) && start + 1 == self.next && self.isn() != Some(start)
     }
 
     /// Whether an empty segment at this position stands at SND.NXT of a sender that probes a closed window. If
@@ -458,6 +450,18 @@ impl Side {
 }
 
 impl View<'_> {
+    /// Position of the SYN, if captured not too far below SND.NXT.
+    pub(super) fn isn(&self) -> Option<u64> {
+        self.side.isn(self.rare)
+    }
+
+    /// Whether the segment that last carried something new was a single octet of sequence space, so that an
+    /// ordinary acknowledgment sent before it had SEQ = SND.NXT-1. (Nothing is sent before a SYN.)
+    pub(super) fn tail_is_single(&self) -> bool {
+        let Some((start, _)) = self.tail() else { return false };
+        self.end() == Some(self.next) && start + 1 == self.next && self.isn() != Some(start)
+    }
+
     /// When the advertised window last became 0.
     pub(super) fn window_closed(&self) -> Option<Timestamp> {
         self.rare.map(|rare| rare.window_closed).filter(|time| *time != NEVER)

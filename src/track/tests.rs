@@ -7,7 +7,9 @@ mod hard;
 mod life;
 mod lone;
 mod midstream;
+mod moved;
 mod probes;
+pub(super) mod steps;
 mod window;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -63,6 +63,9 @@ impl Worth {
     }
 }
 
+/// Stacks of the table.
+const STACKS: usize = Stack::all().len();
+
 /// Something seen that tells stacks apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
@@ -73,7 +76,7 @@ pub struct Mark {
     /// The first frames that show it.
     pub frames: Vec<FrameId>,
     /// What it is worth to each stack, in the order of their table; nothing where it says nothing.
-    worths: Box<[Option<Worth>]>,
+    worths: [Option<Worth>; STACKS],
 }
 
 impl Mark {
@@ -93,7 +96,8 @@ impl Mark {
                 shown.push(frame);
             }
         }
-        let worths = Stack::all().iter().map(|stack| judge(stack)).collect();
+        let mut worths = [None; STACKS];
+        worths.iter_mut().zip(Stack::all()).for_each(|(worth, stack)| *worth = judge(stack));
         Self { name, seen: seen.into(), frames: shown, worths }
     }
 
@@ -108,9 +112,8 @@ impl Mark {
         self.opinions().find(|(known, _)| known.name == stack).map(|(_, worth)| worth)
     }
 
-    /// The same for a stack of the table.
-    fn worth_to(&self, stack: &Stack) -> Option<Worth> {
-        let index = Stack::all().iter().position(|known| std::ptr::eq(*known, stack))?;
+    /// The same for a stack of the table by its place there.
+    fn worth_to(&self, index: usize) -> Option<Worth> {
         self.worths.get(index).copied().flatten()
     }
 
@@ -138,10 +141,10 @@ impl Marks {
         marks
     }
 
-    /// What they leave of the score of a stack: 1 if nothing speaks against it, 0 if something refutes it.
-    pub(super) fn weigh(&self, stack: &Stack) -> f64 {
+    /// What they leave of the score of a stack, by its place in the table: 1 if nothing speaks against it, 0 if something refutes it.
+    pub(super) fn weigh(&self, index: usize) -> f64 {
         let all = self.probing.iter().chain(&self.answering);
-        all.filter_map(|mark| mark.worth_to(stack)).map(Worth::factor).product()
+        all.filter_map(|mark| mark.worth_to(index)).map(Worth::factor).product()
     }
 }
 

@@ -60,6 +60,29 @@ impl Step {
     }
 }
 
+/// The steps of a prober, and their times alone.
+pub(super) struct Steps {
+    /// In their order.
+    pub(super) all: Vec<Step>,
+    /// The gaps within runs, in their order.
+    pub(super) runs: Vec<i64>,
+    /// The same, shortest first.
+    pub(super) sorted_runs: Vec<i64>,
+    /// The silences, shortest first.
+    pub(super) sorted_silences: Vec<i64>,
+}
+
+impl Steps {
+    pub(super) fn of(all: Vec<Step>) -> Self {
+        let runs: Vec<i64> = all.iter().filter_map(|step| step.run_gap()).collect();
+        let (mut sorted_runs, mut sorted_silences) = (runs.clone(), Vec::with_capacity(all.len()));
+        sorted_silences.extend(all.iter().filter_map(|step| step.silence()));
+        sorted_runs.sort_unstable();
+        sorted_silences.sort_unstable();
+        Self { all, runs, sorted_runs, sorted_silences }
+    }
+}
+
 /// One side as a prober, with what else was captured.
 #[derive(Clone, Copy)]
 pub(super) struct Subject<'a> {
@@ -141,7 +164,7 @@ impl Subject<'_> {
     /// The steps, as a stack sees them to which probes of the peer count as `rule` says and, with `sends`,
     /// what it sends itself counts too.
     pub(super) fn steps(&self, rule: InboundProbes, sends: bool) -> Vec<Step> {
-        let mut steps: Vec<Step> = Vec::new();
+        let mut steps: Vec<Step> = Vec::with_capacity(self.prober.probes.len().min(MOST_STEPS));
         let mut before: Option<&ProbeRecord> = None;
         for probe in self.prober.probes.iter().take(MOST_STEPS) {
             let step = match before {

@@ -2,7 +2,7 @@
 //!
 //! Uses [`crate::stack`] for how late each fires.
 
-use super::observe::Step;
+use super::observe::{Step, Steps};
 use super::round::{Choice, SECOND, Which, roundest, unit};
 use super::wheel::{DERIVED, Solution, closeness};
 use crate::stack::Stack;
@@ -80,17 +80,22 @@ impl Lateness {
     }
 }
 
-/// The value that most of the spans agree on: each allows a range, and the range that most hold wins.
-fn agreed(spans: &[i64], late: Lateness) -> Option<(i64, i64)> {
-    let mut lows: Vec<i64> = spans.iter().map(|span| late.low(*span)).collect();
-    lows.sort_unstable();
-    lows.dedup();
-    let holds =
-        |low: i64| spans.iter().filter(move |span| late.low(**span) <= low && low <= late.high(**span));
-    // Of equally good ranges the lowest: whatever delays a probe, nothing hastens it.
-    let low = lows.into_iter().rev().max_by_key(|low| holds(*low).count())?;
-    let high = holds(low).map(|span| late.high(*span)).min()?;
-    Some((low, high))
+/// The value that most of the spans agree on: each allows a range, and the range that most hold wins. The spans come
+/// shortest first, and so do the ends of their ranges.
+fn agreed(sorted: &[i64], late: Lateness) -> Option<(i64, i64)> {
+    let mut best: Option<(usize, (i64, i64))> = None;
+    let mut holding = sorted.iter().enumerate().peekable();
+    for (last, span) in sorted.iter().enumerate() {
+        let low = late.low(*span);
+        while holding.next_if(|(_, span)| late.high(**span) < low).is_some() {}
+        let (first, shortest) = holding.peek()?;
+        let count = last + 1 - first;
+        // Of equally good ranges the lowest: whatever delays a probe, nothing hastens it.
+        if best.is_none_or(|(most, _)| count > most) {
+            best = Some((count, (low, late.high(**shortest))));
+        }
+    }
+    best.map(|(_, range)| range)
 }
 
 fn choose(stack: &Stack, which: Which, range: (i64, i64)) -> Option<Choice> {
@@ -133,7 +138,8 @@ impl Rules {
     }
 }
 
-/// Periods of a live peer that are longer than the idle time: a timer that keeps running shows the interval.
+/// Periods of a live peer that are longer than the idle time, shortest first: a timer that keeps running shows the
+/// interval.
 fn periods(steps: &[Step], idle: Option<(i64, i64)>, first: Lateness) -> Vec<i64> {
     let Some((_, idle)) = idle else { return Vec::new() };
     let longest = idle.saturating_add(first.most).saturating_add(JITTER);
@@ -141,20 +147,24 @@ fn periods(steps: &[Step], idle: Option<(i64, i64)>, first: Lateness) -> Vec<i64
         Step::After { gap, offset, .. } => (gap - offset > longest).then_some(gap),
         _ => None,
     };
-    steps.iter().filter_map(longer).collect()
+    let mut periods: Vec<i64> = steps.iter().filter_map(longer).collect();
+    periods.sort_unstable();
+    periods
 }
 
 /// Finds what fits; nothing if nothing does.
-pub(super) fn solve(stack: &Stack, steps: &[Step]) -> Option<Solution> {
+pub(super) fn solve(stack: &Stack, seen: &Steps) -> Option<Solution> {
+    let steps = seen.all.as_slice();
     let rounding = stack.timing.rounding.value_or(Rounding::Exact);
     let (first, then) = (Lateness::of_silence(rounding), Lateness::of_gap(rounding));
-    let silences: Vec<i64> = steps.iter().filter_map(|step| step.silence()).collect();
-    let runs: Vec<i64> = steps.iter().filter_map(|step| step.run_gap()).collect();
     let one_value = stack.option(crate::stack::value::Role::IdleAndInterval).is_some();
-    let all: Vec<i64> = if one_value { silences.iter().chain(&runs).copied().collect() } else { vec![] };
     let restarts = stack.idle_clock.on_receipt.value == Some(OnReceipt::Restarted);
-    let idle_range = match silences.iter().min() {
-        _ if one_value => Some(agreed(&all, first)?),
+    let idle_range = match seen.sorted_silences.first() {
+        _ if one_value => {
+            let mut all = [seen.sorted_silences.as_slice(), &seen.sorted_runs].concat();
+            all.sort_unstable();
+            Some(agreed(&all, first)?)
+        }
         None => None,
         Some(shortest) => Some((first.low(*shortest), first.high(*shortest))),
     };
@@ -162,16 +172,17 @@ pub(super) fn solve(stack: &Stack, steps: &[Step]) -> Option<Solution> {
         Some(range) => Some(choose(stack, Which::Idle, range)?),
         None => None,
     };
-    let derived = runs.is_empty() && !restarts;
-    let gaps = if derived { periods(steps, idle_range, first) } else { runs };
+    let derived = seen.runs.is_empty() && !restarts;
+    let periods = if derived { periods(steps, idle_range, first) } else { Vec::new() };
+    let gaps = if derived { &periods } else { &seen.sorted_runs };
     let backs_off = matches!(stack.timing.shape.value, Some(IntervalShape::BackOffFromRto { .. }));
-    let growing = backs_off && !derived && grows(&gaps);
+    let growing = backs_off && !derived && grows(&seen.runs);
     let interval = if one_value {
         idle
     } else if gaps.is_empty() || growing {
         None
     } else {
-        Some(choose(stack, Which::Interval, agreed(&gaps, then)?)?)
+        Some(choose(stack, Which::Interval, agreed(gaps, then)?)?)
     };
     let rules = Rules { first, then, restarts, growing };
     let sum: f64 = steps.iter().map(|step| rules.explains(idle, interval, *step)).sum();

@@ -35,14 +35,21 @@ pub(super) enum Which {
 
 /// How likely somebody set this, from 0 to 1.
 pub(super) fn roundness(nanos: i64) -> f64 {
-    if LIKED.iter().any(|liked| liked * SECOND == nanos) {
+    if is_liked(nanos) {
         return 1.0;
     }
     STEPS.iter().find(|(step, _)| nanos % step == 0).map_or(0.02, |(_, worth)| *worth)
 }
 
+fn is_liked(nanos: i64) -> bool {
+    LIKED.iter().any(|liked| liked * SECOND == nanos)
+}
+
 /// How likely somebody set this on that stack: its default is as good as any.
 pub(super) fn on_stack(stack: &Stack, which: Which, nanos: i64) -> f64 {
+    if is_liked(nanos) {
+        return 1.0;
+    }
     let cell = match which {
         Which::Idle => stack.timing.idle,
         Which::Interval => stack.timing.interval,
@@ -78,7 +85,8 @@ pub(super) fn unit(stack: &Stack, which: Which) -> i64 {
 pub(super) fn roundest(stack: &Stack, which: Which, low: i64, high: i64, unit: i64) -> Option<i64> {
     let mut best: Option<(f64, i64)> = None;
     let mut consider = |value: i64| {
-        if value < low || value > high || value <= 0 {
+        // What is worth 1 is not surpassed.
+        if value < low || value > high || value <= 0 || best.is_some_and(|(most, _)| most >= 1.0) {
             return;
         }
         let worth = on_stack(stack, which, value);

@@ -70,15 +70,39 @@ pub(super) struct Solution {
 #[derive(Clone, Copy)]
 struct Rate {
     hz: i64,
+    /// How far a silence may seem off: heard and fired are each counted in whole jiffies.
+    slack: i64,
+}
+
+/// A delay, and what the wheel makes of it, in nanoseconds.
+#[derive(Clone, Copy)]
+struct Delay {
+    span: i64,
+    granule: i64,
+    /// What it becomes when the timer is armed on a multiple of its granule.
+    aligned: i64,
 }
 
 impl Rate {
+    fn of(hz: u32) -> Self {
+        let mut rate = Self { hz: i64::from(hz.max(1)), slack: 0 };
+        rate.slack = JITTER + rate.nanos(1);
+        rate
+    }
+
     fn nanos(self, jiffies: i64) -> i64 {
+        // All that can be set fits.
+        if let Some(nanos) = jiffies.checked_mul(SECOND) {
+            return nanos / self.hz;
+        }
         let nanos = i128::from(jiffies) * i128::from(SECOND) / i128::from(self.hz);
         i64::try_from(nanos).unwrap_or(i64::MAX)
     }
 
     fn jiffies(self, nanos: i64) -> i64 {
+        if let Some(jiffies) = nanos.checked_mul(self.hz) {
+            return jiffies / SECOND;
+        }
         let jiffies = i128::from(nanos) * i128::from(self.hz) / i128::from(SECOND);
         i64::try_from(jiffies).unwrap_or(i64::MAX)
     }
@@ -88,36 +112,37 @@ impl Rate {
         self.nanos(Wheel::granule(self.jiffies(delay.max(0))))
     }
 
-    /// What a delay becomes when the timer is armed on a multiple of `granule`.
-    fn aligned(self, delay: i64, granule: i64) -> i64 {
-        (delay.div_euclid(granule.max(1)) + 1).saturating_mul(granule)
-    }
-
-    /// How far a silence may seem off: heard and fired are each counted in whole jiffies.
-    fn slack(self) -> i64 {
-        JITTER + self.nanos(1)
+    fn delay(self, span: i64) -> Delay {
+        let granule = self.granule(span);
+        Delay { span, granule, aligned: aligned(span, granule) }
     }
 
     /// How well a gap between probes that nothing came between fits an interval.
-    fn run(self, interval: i64, gap: i64, steady: bool) -> Match {
-        let granule = self.granule(interval);
+    fn run(self, interval: Delay, gap: i64, steady: bool) -> Match {
+        let Delay { span, granule, aligned } = interval;
         if steady {
-            return Match::exact(closeness(gap - self.aligned(interval, granule)));
+            return Match::exact(closeness(gap - aligned));
         }
-        Match::within(is_within(gap, interval, interval.saturating_add(granule), JITTER), granule)
+        Match::within(is_within(gap, span, span.saturating_add(granule), JITTER), granule)
     }
 
     /// How well a silence fits an idle time alone, whatever the interval is.
-    fn silence(self, idle: i64, silence: i64) -> Match {
-        let granule = self.granule(idle);
-        Match::within(is_within(silence, idle, idle.saturating_add(granule), self.slack()), granule)
+    fn silence(self, idle: Delay, silence: i64) -> Match {
+        let Delay { span, granule, .. } = idle;
+        Match::within(is_within(silence, span, span.saturating_add(granule), self.slack), granule)
     }
 
     /// How well a gap fits that ends on the granule after `due`, a time known no better than the receipt it
     /// counts from.
     fn rest(self, due: i64, granule: i64, gap: i64) -> Match {
-        let may_be = [due - self.slack(), due, due + self.slack()];
-        let close = may_be.into_iter().map(|due| closeness(gap - self.aligned(due, granule)));
+        let (first, last) = (due - self.slack, due + self.slack);
+        // What ends on a granule ends later than it is due, and by no more than that.
+        let soonest = first.saturating_sub(JITTER);
+        let latest = last.saturating_add(granule).saturating_add(JITTER);
+        if !(soonest..=latest).contains(&gap) {
+            return Match::NONE;
+        }
+        let close = [first, due, last].into_iter().map(|due| closeness(gap - aligned(due, granule)));
         Match::exact(close.fold(0.0, f64::max))
     }
 
@@ -138,31 +163,37 @@ impl Rate {
 
     /// How well a probe after something heard fits: at the first firing if the idle time was over by then,
     /// else when the rest of it was.
-    fn after(self, idle: i64, interval: Option<i64>, step: (i64, i64), steady: bool) -> Match {
+    fn after(self, idle: Delay, interval: Option<Delay>, step: (i64, i64), steady: bool) -> Match {
         let (gap, offset) = step;
         let alone = |steady: bool| {
-            if steady { self.steady_silence(idle, gap, offset) } else { self.silence(idle, gap - offset) }
+            if steady {
+                self.steady_silence(idle.span, gap, offset)
+            } else {
+                self.silence(idle, gap - offset)
+            }
         };
         let Some(interval) = interval else { return alone(steady) };
-        let direct =
-            if gap - offset >= idle - self.slack() { self.run(interval, gap, steady) } else { Match::NONE };
-        let rest = if gap >= interval - JITTER { alone(false) } else { Match::NONE };
-        let granule = self.granule(interval);
-        let fired = self.aligned(interval, granule);
+        let direct = if gap - offset >= idle.span - self.slack {
+            self.run(interval, gap, steady)
+        } else {
+            Match::NONE
+        };
+        let rest = if gap >= interval.span - JITTER { alone(false) } else { Match::NONE };
+        let fired = interval.aligned;
         if !steady {
             return direct.or(rest);
         }
-        if fired - offset >= idle {
+        if fired - offset >= idle.span {
             // The idle time is over when the timer fires, so there is no rest to wait for.
             return direct.or(rest.less(0.6, 0.6));
         }
-        let rest_granule = self.granule(idle - (fired - offset));
-        let exact = self.rest(idle.saturating_add(offset), rest_granule, gap);
+        let rest_granule = self.granule(idle.span - (fired - offset));
+        let exact = self.rest(idle.span.saturating_add(offset), rest_granule, gap);
         // Steps whose first firing was not on a granule of its own.
         direct.or(exact).or(rest.less(0.6, 0.6))
     }
 
-    fn explains(self, idle: Option<i64>, interval: Option<i64>, step: Step) -> Match {
+    fn explains(self, idle: Option<Delay>, interval: Option<Delay>, step: Step) -> Match {
         match (step, idle, interval) {
             (Step::Run { gap, steady }, _, Some(interval)) => self.run(interval, gap, steady),
             (Step::After { gap, offset, steady }, Some(idle), interval) => {
@@ -170,27 +201,27 @@ impl Rate {
             }
             (Step::Fresh { silence }, Some(idle), _) => {
                 // Turned on late, a whole idle time begins then: longer is no contradiction.
-                let late = if silence >= idle { Match::late() } else { Match::NONE };
+                let late = if silence >= idle.span { Match::late() } else { Match::NONE };
                 self.silence(idle, silence).or(late)
             }
             _ => Match::NONE,
         }
     }
 
-    fn fit(self, idle: Option<i64>, interval: Option<i64>, steps: &[Step]) -> f64 {
+    fn fit(self, idle: Option<Delay>, interval: Option<Delay>, steps: &[Step]) -> f64 {
         let sum: f64 = steps.iter().map(|step| self.explains(idle, interval, *step).fit).sum();
         sum / f64::from(u32::try_from(steps.len().max(1)).unwrap_or(u32::MAX))
     }
 
     /// How likely the steps were to be seen, as a logarithm.
-    fn evidence(self, idle: Option<i64>, interval: Option<i64>, steps: &[Step]) -> f64 {
+    fn evidence(self, idle: Option<Delay>, interval: Option<Delay>, steps: &[Step]) -> f64 {
         let first = steps.iter().take(MOST_EVIDENCE);
         first.map(|step| self.explains(idle, interval, *step).density.max(LEAST_DENSITY).ln()).sum()
     }
 
     /// Whole seconds that can become this span.
     fn candidates(self, span: i64) -> impl Iterator<Item = i64> + Clone {
-        let slack = self.slack();
+        let slack = self.slack;
         let low = (span - self.granule(span) - slack).div_euclid(SECOND);
         let high = (span + slack).div_euclid(SECOND);
         (low.max(1)..=high.min(MOST)).map(|seconds| seconds * SECOND)
@@ -200,9 +231,10 @@ impl Rate {
     /// does not explain; `None` stands for any.
     fn intervals(self, idle: Option<i64>, steps: &[Step]) -> Vec<Option<i64>> {
         let runs = || steps.iter().filter_map(|step| step.run_gap());
+        let idle = idle.map(|idle| self.delay(idle));
         let longer = |step: &Step| match (*step, idle) {
             (Step::After { gap, steady, .. }, Some(idle)) => {
-                let short = gap > idle && self.explains(Some(idle), None, *step).fit < 0.5;
+                let short = gap > idle.span && self.explains(Some(idle), None, *step).fit < 0.5;
                 (short && (steady || steps.len() < 4)).then_some(gap)
             }
             _ => None,
@@ -211,10 +243,10 @@ impl Rate {
             return vec![None];
         };
         let runs_fit = |interval: &i64| {
-            let (mut sum, mut count) = (0.0, 0.0);
+            let (interval, mut sum, mut count) = (self.delay(*interval), 0.0, 0.0);
             for step in steps.iter().take(FEW) {
                 if let Step::Run { gap, steady } = *step {
-                    sum += self.run(*interval, gap, steady).fit;
+                    sum += self.run(interval, gap, steady).fit;
                     count += 1.0;
                 }
             }
@@ -227,7 +259,7 @@ impl Rate {
 /// Finds what fits; nothing if nothing does. Where no run shows the interval, that may be an idle time alone,
 /// or an idle time with an interval that shows in the periods.
 pub(super) fn solve(stack: &Stack, hz: u32, steps: &[Step]) -> Vec<Solution> {
-    let rate = Rate { hz: i64::from(hz.max(1)) };
+    let rate = Rate::of(hz);
     let shortest = steps.iter().filter_map(|step| step.silence()).min();
     let idles: Vec<Option<i64>> = match shortest {
         Some(silence) => rate.candidates(silence).map(Some).collect(),
@@ -239,7 +271,8 @@ pub(super) fn solve(stack: &Stack, hz: u32, steps: &[Step]) -> Vec<Solution> {
     let pairs = idles.len() * shared.as_ref().map_or(1, Vec::len);
     let all = steps;
     let steps = all.get(..all.len().min((BUDGET / pairs.max(1)).max(FEW))).unwrap_or_default();
-    let fit = |idle, interval| (rate.fit(idle, interval, steps), idle, interval);
+    let delay = |span: Option<i64>| span.map(|span| rate.delay(span));
+    let fit = |idle, interval| (rate.fit(delay(idle), delay(interval), steps), idle, interval);
     match shared {
         // Too many to try each with each: each with some.
         Some(intervals) if pairs > MOST_PAIRS => {
@@ -279,7 +312,7 @@ pub(super) fn solve(stack: &Stack, hz: u32, steps: &[Step]) -> Vec<Solution> {
 /// The other reading of a prober of which every probe was answered and the first not captured: the period is
 /// the interval, and the idle time any that is not longer.
 pub(super) fn solve_by_interval(stack: &Stack, hz: u32, steps: &[Step]) -> Option<Solution> {
-    let rate = Rate { hz: i64::from(hz.max(1)) };
+    let rate = Rate::of(hz);
     let shortest = steps.iter().filter_map(|step| step.silence()).min()?;
     if steps.iter().any(|step| !matches!(step, Step::After { .. })) {
         return None;
@@ -289,14 +322,13 @@ pub(super) fn solve_by_interval(stack: &Stack, hz: u32, steps: &[Step]) -> Optio
         _ => None,
     });
     let period = period.min()?;
-    let idle = Some(SECOND);
-    let mut fits: Vec<_> = rate
-        .candidates(period)
-        .map(|interval| (rate.fit(idle, Some(interval), steps), idle, Some(interval)))
-        .collect();
+    let idle = rate.delay(SECOND);
+    let fit = |interval: i64| rate.fit(Some(idle), Some(rate.delay(interval)), steps);
+    let mut fits: Vec<_> =
+        rate.candidates(period).map(|interval| (fit(interval), Some(idle.span), Some(interval))).collect();
     let best = retain_best(&mut fits, steps.len());
     let found = chosen(stack, rate, best, &fits)?;
-    let most = (shortest + rate.slack()).div_euclid(SECOND).min(MOST) * SECOND;
+    let most = (shortest + rate.slack).div_euclid(SECOND).min(MOST) * SECOND;
     let idle = Choice { best: found.interval?.best.min(most), low: SECOND, high: most };
     let found = weighed(rate, found, steps);
     (most >= SECOND).then_some(Solution { idle: Some(idle), ..found })
@@ -304,7 +336,8 @@ pub(super) fn solve_by_interval(stack: &Stack, hz: u32, steps: &[Step]) -> Optio
 
 /// The same with its evidence.
 fn weighed(rate: Rate, found: Solution, steps: &[Step]) -> Solution {
-    let (idle, interval) = (found.idle.map(|choice| choice.best), found.interval.map(|choice| choice.best));
+    let delay = |choice: Option<Choice>| choice.map(|choice| rate.delay(choice.best));
+    let (idle, interval) = (delay(found.idle), delay(found.interval));
     Solution { evidence: rate.evidence(idle, interval, steps), ..found }
 }
 
@@ -322,7 +355,7 @@ fn spread(all: &[Option<i64>]) -> Vec<Option<i64>> {
     (0..=4).filter_map(|part| all.get(last * part / 4).copied()).collect()
 }
 
-fn chosen(stack: &Stack, rate: Rate, fit: f64, fits: &[(f64, Option<i64>, Option<i64>)]) -> Option<Solution> {
+fn chosen(stack: &Stack, rate: Rate, fit: f64, fits: &[Fit]) -> Option<Solution> {
     let worth = |idle: Option<i64>, interval: Option<i64>| {
         idle.map_or(1.0, |idle| on_stack(stack, Which::Idle, idle))
             * interval.map_or(1.0, |interval| on_stack(stack, Which::Interval, interval))
@@ -335,14 +368,19 @@ fn chosen(stack: &Stack, rate: Rate, fit: f64, fits: &[(f64, Option<i64>, Option
         }
     }
     let (_, idle, interval) = best?;
-    let range = |best: Option<i64>, values: Vec<i64>| {
-        let (low, high) = (values.iter().min().copied(), values.iter().max().copied());
-        Some(Choice { best: best?, low: low?, high: high? })
+    let range = |best: Option<i64>, value: fn(&Fit) -> Option<i64>| {
+        let values = || fits.iter().filter_map(value);
+        Some(Choice { best: best?, low: values().min()?, high: values().max()? })
     };
-    let idle = range(idle, fits.iter().filter_map(|(_, idle, _)| *idle).collect());
-    let interval = range(interval, fits.iter().filter_map(|(.., interval)| *interval).collect());
+    let idle = range(idle, |(_, idle, _)| *idle);
+    let interval = range(interval, |(.., interval)| *interval);
     let width = idle.or(interval).map_or(0, |choice| rate.granule(choice.best));
     Some(Solution { idle, interval, fit, width, evidence: 0.0 })
+}
+
+/// What a delay becomes when the timer is armed on a multiple of `granule`.
+fn aligned(delay: i64, granule: i64) -> i64 {
+    (delay.div_euclid(granule.max(1)) + 1).saturating_mul(granule)
 }
 
 /// Whether a span lies inside a window, or beyond its edges by no more than `slack`.
@@ -352,6 +390,9 @@ fn is_within(span: i64, low: i64, high: i64, slack: i64) -> bool {
 
 /// 1 at the predicted time, half at the edge of what jitter explains, 0 beyond.
 pub(super) fn closeness(off: i64) -> f64 {
-    let share = off.abs() as f64 / JITTER as f64;
-    if share <= 1.0 { 1.0 - 0.5 * share * share } else { 0.0 }
+    if off.unsigned_abs() > JITTER.unsigned_abs() {
+        return 0.0;
+    }
+    let share = off as f64 / JITTER as f64;
+    1.0 - 0.5 * share * share
 }

@@ -77,6 +77,10 @@ mod has {
     pub(super) const BY_SERVER: u64 = 1 << 18;
     pub(super) const REPORTER_V4: u64 = 1 << 19;
     pub(super) const REPORTER_V6: u64 = 1 << 20;
+
+    /// Those that the answer has, or is.
+    pub(super) const OF_ANSWER: u64 =
+        ANSWER | ANSWER_TIMESTAMPS | DSACK | WINDOW_CHANGED | ANSWER_CORRECTS | REPORTER_V4 | REPORTER_V6;
 }
 
 /// How many numbers of a probe stand in the octets at most: one bit for each of them says whether it does.
@@ -125,14 +129,20 @@ impl Numbers {
 
 /// Goes through the numbers of a probe, those first that hardly ever are what was expected.
 fn walk(coder: &mut impl Coder, this: &mut Numbers, before: &Numbers) {
+    walk_start(coder, this, before);
+    walk_clocks(coder, this, before);
+    walk_probe(coder, this, before);
+    walk_form(coder, this, before);
+    walk_answer(coder, this, before);
+}
+
+/// When the probe came, and what it has.
+fn walk_start(coder: &mut impl Coder, this: &mut Numbers, before: &Numbers) {
     let last = before.time.max(before.heard());
     coder.number(&mut this.time, last.wrapping_add(before.quiet));
     let last_frame = if before.has(has::ANSWER) { before.answer.frame } else { before.frame };
     coder.number(&mut this.frame, last_frame.wrapping_add(1));
     coder.number(&mut this.has, before.has);
-    walk_clocks(coder, this, before);
-    walk_probe(coder, this, before);
-    walk_answer(coder, this, before);
 }
 
 /// When the answer came, and the timestamps of both.
@@ -151,7 +161,7 @@ fn walk_clocks(coder: &mut impl Coder, this: &mut Numbers, before: &Numbers) {
     coder.number_if(answer_marked, &mut own.echo, echo, old.echo);
 }
 
-/// The rest of what the packet of the probe shows.
+/// What else the packet of the probe shows that goes on with the connection.
 fn walk_probe(coder: &mut impl Coder, this: &mut Numbers, before: &Numbers) {
     let answered = before.has(has::ANSWER);
     coder.number(&mut this.event, before.event.wrapping_add(2));
@@ -165,6 +175,10 @@ fn walk_probe(coder: &mut impl Coder, this: &mut Numbers, before: &Numbers) {
     coder.number_if(this.has(has::IP_ID_BEFORE), &mut this.ip_id_before, before.ip_id, before.ip_id_before);
     coder.number(&mut this.seq, before.seq);
     coder.number(&mut this.ack, before.ack);
+}
+
+/// What kind of probe it is.
+fn walk_form(coder: &mut impl Coder, this: &mut Numbers, before: &Numbers) {
     coder.number(&mut this.octets, before.octets);
     coder.number_if(this.has(has::OCTET), &mut this.octet, before.octet, before.octet);
     coder.number(&mut this.window, before.window);
@@ -208,12 +222,24 @@ fn ticked(clock: u64, then: u64, now: u64) -> u64 {
 const MOST_OF_ONE: usize = 10;
 const USUAL: usize = 20;
 
+/// Octets of all numbers of a probe at most.
+const MOST_OF_ALL: usize = MOST_OF_ONE * MOST_NUMBERS as usize;
+
 /// Puts numbers into octets.
 struct Writer {
     /// Which numbers are not what was expected, the first in the lowest bit.
     differ: u64,
     next: u32,
-    differences: Vec<u8>,
+    differences: [u8; MOST_OF_ALL],
+    used: usize,
+}
+
+impl Writer {
+    const NEW: Self = Self { differ: 0, next: 0, differences: [0; MOST_OF_ALL], used: 0 };
+
+    fn differences(&self) -> &[u8] {
+        self.differences.get(..self.used).unwrap_or_default()
+    }
 }
 
 impl Coder for Writer {
@@ -223,7 +249,13 @@ impl Coder for Writer {
         if difference != 0 {
             self.differ |= 1 << self.next;
             // Small ones of either sign are small numbers.
-            put(&mut self.differences, ((difference << 1) ^ (difference >> 63)) as u64);
+            let folded = ((difference << 1) ^ (difference >> 63)) as u64;
+            put(folded, |octet| {
+                if let Some(place) = self.differences.get_mut(self.used) {
+                    *place = octet;
+                    self.used += 1;
+                }
+            });
         }
         self.next += 1;
     }
@@ -245,16 +277,43 @@ impl Coder for Reader<'_> {
     }
 }
 
+/// Gets the numbers of which every one is as expected.
+struct AsExpected;
+
+impl Coder for AsExpected {
+    fn number(&mut self, number: &mut u64, expected: u64) {
+        *number = expected;
+    }
+}
+
 /// Seven bits to an octet, the lowest first; the highest bit says that more follow.
-fn put(octets: &mut Vec<u8>, mut number: u64) {
+fn put(mut number: u64, mut octet: impl FnMut(u8)) {
     while number > 0x7f {
-        octets.push(number as u8 | 0x80);
+        octet(number as u8 | 0x80);
         number >>= 7;
     }
-    octets.push(number as u8);
+    octet(number as u8);
 }
 
 fn take(octets: &mut &[u8]) -> u64 {
+    take_few(octets).unwrap_or_else(|| take_any(octets))
+}
+
+/// The next number, if it takes no more than eight octets and so many are left.
+fn take_few(octets: &mut &[u8]) -> Option<u64> {
+    let first = u64::from_le_bytes(*octets.first_chunk()?);
+    let ends = !first & 0x8080_8080_8080_8080;
+    let bits = ends.trailing_zeros() + 1;
+    let own = first & u64::MAX.checked_shr(u64::BITS.checked_sub(bits)?)?;
+    *octets = octets.get(bits as usize / 8..)?;
+    // Seven bits of each octet are put beside those of the next, then fourteen, then twenty-eight.
+    let sevens = own & 0x7f7f_7f7f_7f7f_7f7f;
+    let fourteens = (sevens & 0x007f_007f_007f_007f) | (sevens & 0x7f00_7f00_7f00_7f00) >> 1;
+    let most = (fourteens & 0x0000_3fff_0000_3fff) | (fourteens & 0x3fff_0000_3fff_0000) >> 2;
+    Some((most & 0x0fff_ffff) | (most & 0x0fff_ffff_0000_0000) >> 4)
+}
+
+fn take_any(octets: &mut &[u8]) -> u64 {
     let (mut number, mut shift) = (0_u64, 0);
     while let Some((octet, rest)) = octets.split_first() {
         *octets = rest;
@@ -267,19 +326,30 @@ fn take(octets: &mut &[u8]) -> u64 {
     number
 }
 
-/// Adds a probe to the octets of those before it; `before` is the last of them, and then this one.
-pub(super) fn write(record: &ProbeRecord, before: &mut Numbers, octets: &mut Vec<u8>) {
+/// Adds a probe to the octets of those before it, the last of which is `before`; returns it.
+pub(super) fn write(record: &ProbeRecord, before: &Numbers, octets: &mut Vec<u8>) -> Numbers {
     let mut this = numbers(record);
-    let mut writer = Writer { differ: 0, next: 0, differences: Vec::with_capacity(2 * USUAL) };
-    walk(&mut writer, &mut this, before);
-    let most = writer.differences.len() + MOST_OF_ONE;
+    write_numbers(&mut this, before, octets);
+    this
+}
+
+/// The same for the last probe, whose octets were taken off, with the answer that came.
+pub(super) fn write_answered(last: &mut Numbers, answer: &Answer, before: &Numbers, octets: &mut Vec<u8>) {
+    last.has = (last.has & !has::OF_ANSWER) | answer_has(answer);
+    last.answer = answer_numbers(answer);
+    write_numbers(last, before, octets);
+}
+
+fn write_numbers(this: &mut Numbers, before: &Numbers, octets: &mut Vec<u8>) {
+    let mut writer = Writer::NEW;
+    walk(&mut writer, this, before);
+    let most = writer.used + MOST_OF_ONE;
     if octets.capacity() - octets.len() < most {
         // Doubling would waste half of it.
         octets.reserve_exact(most + USUAL);
     }
-    put(octets, writer.differ);
-    octets.extend_from_slice(&writer.differences);
-    *before = this;
+    put(writer.differ, |octet| octets.push(octet));
+    octets.extend_from_slice(writer.differences());
 }
 
 /// Takes the next probe off the octets; `before` is the one before it, and then this one.
@@ -287,7 +357,21 @@ pub(super) fn read(octets: &mut &[u8], before: &mut Numbers) {
     let differ = take(octets);
     let mut reader = Reader { differ, octets };
     let mut this = Numbers::default();
-    walk(&mut reader, &mut this, before);
+    walk_start(&mut reader, &mut this, before);
+    walk_clocks(&mut reader, &mut this, before);
+    // Mostly the rest of them is as expected, or what kind of probe it is and the rest of the answer are.
+    if reader.differ == 0 {
+        walk_probe(&mut AsExpected, &mut this, before);
+    } else {
+        walk_probe(&mut reader, &mut this, before);
+    }
+    if reader.differ == 0 {
+        walk_form(&mut AsExpected, &mut this, before);
+        walk_answer(&mut AsExpected, &mut this, before);
+    } else {
+        walk_form(&mut reader, &mut this, before);
+        walk_answer(&mut reader, &mut this, before);
+    }
     *octets = reader.octets;
     *before = this;
 }
@@ -309,15 +393,7 @@ fn numbers(record: &ProbeRecord) -> Numbers {
     bit(shown.ack_lag.is_some(), has::ACK_LAG);
     bit(shown.in_flight.is_some(), has::IN_FLIGHT);
     bit(shown.in_flight.is_some_and(|flight| flight.below_una), has::BELOW_UNA);
-    if let Some(answer) = &record.answer {
-        bit(true, has::ANSWER);
-        bit(answer.timestamps.is_some(), has::ANSWER_TIMESTAMPS);
-        bit(answer.dsack, has::DSACK);
-        bit(answer.window_changed, has::WINDOW_CHANGED);
-        bit(answer.corrects.is_some(), has::ANSWER_CORRECTS);
-        bit(answer.reporter.is_some_and(|address| address.is_ipv4()), has::REPORTER_V4);
-        bit(answer.reporter.is_some_and(|address| address.is_ipv6()), has::REPORTER_V6);
-    }
+    has |= record.answer.as_ref().map_or(0, answer_has);
     let span = |span: Option<Span>| span.map_or(0, |span| span.as_nanos() as u64);
     Numbers {
         time: shown.at.time.as_nanos() as u64,
@@ -344,6 +420,17 @@ fn numbers(record: &ProbeRecord) -> Numbers {
         in_flight: shown.in_flight.map_or(0, |flight| flight.octets),
         answer: record.answer.as_ref().map(answer_numbers).unwrap_or_default(),
     }
+}
+
+fn answer_has(answer: &Answer) -> u64 {
+    let bit = |there: bool, bit: u64| if there { bit } else { 0 };
+    has::ANSWER
+        | bit(answer.timestamps.is_some(), has::ANSWER_TIMESTAMPS)
+        | bit(answer.dsack, has::DSACK)
+        | bit(answer.window_changed, has::WINDOW_CHANGED)
+        | bit(answer.corrects.is_some(), has::ANSWER_CORRECTS)
+        | bit(answer.reporter.is_some_and(|address| address.is_ipv4()), has::REPORTER_V4)
+        | bit(answer.reporter.is_some_and(|address| address.is_ipv6()), has::REPORTER_V6)
 }
 
 fn answer_numbers(answer: &Answer) -> AnswerNumbers {

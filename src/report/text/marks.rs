@@ -76,7 +76,8 @@ fn ruled_out(inference: &Inference) -> Option<String> {
 
 /// The name of a stack without its release.
 fn family(stack: &'static str) -> &'static str {
-    stack.split('-').next().unwrap_or(stack)
+    let end = stack.bytes().position(|octet| octet == b'-').unwrap_or(stack.len());
+    stack.get(..end).unwrap_or(stack)
 }
 
 /// A mark with what was seen, short.

@@ -158,9 +158,9 @@ impl Connection {
     /// Not if it was sent again (Karn, RFC 6298 §3), nor if one of the two may have been lost before the
     /// capture: its sender then waits for 1 s at least (RFC 6298 §2.1).
     pub(super) fn learn_round_trip(&mut self, segment: &Segment, of: Party) {
+        let isn = self.view(of).isn();
         let side = self.side_mut(of);
-        let answers_syn =
-            segment.flags.ack() && side.isn().is_some_and(|isn| side.position(segment.ack) == isn + 1);
+        let answers_syn = segment.flags.ack() && isn.is_some_and(|isn| side.position(segment.ack) == isn + 1);
         if answers_syn
             && side.is_seen_once()
             && let Some(sent) = side.last_time()

@@ -190,7 +190,7 @@ impl Connection {
 
     /// Whether this SYN begins another life of the 4-tuple.
     pub(in crate::track) fn is_other_life(&self, segment: &Segment, from: Party) -> bool {
-        let side = self.side(from);
+        let side = self.view(from);
         match side.isn() {
             Some(isn) => SeqNum::at_position(isn) != segment.seq,
             // The server's SYN may come after the client's; any other connection has begun already.
@@ -200,7 +200,7 @@ impl Connection {
 
     /// Whether data may flow: the client's SYN was acknowledged, or the capture began later.
     pub(in crate::track) fn is_established(&self) -> bool {
-        match (self.client.isn(), self.client.acked()) {
+        match (self.view(Party::Client).isn(), self.client.acked()) {
             (Some(isn), Some(acked)) => acked > isn,
             // Only its own direction may have been captured.
             (Some(_), None) => self.client.spoke(),

@@ -16,14 +16,11 @@ impl Side {
     #[inline]
     fn set_bounds(&mut self, mut end: Option<u64>, mut acked: Option<u64>, rare: &mut RareOf<'_>) {
         let next = end.max(acked).unwrap_or(0);
-        // Once in a gibioctet.
-        if (next ^ self.next) >= MAX_JUMP && self.next != 0 {
+        let mut lower = end.min(acked).unwrap_or(next);
+        if next - lower > FAR || self.tail().is_some_and(|(start, _)| next.saturating_sub(start) > FAR) {
             self.leave_behind(next, &mut end, &mut acked, rare);
+            lower = end.min(acked).unwrap_or(next);
         }
-        let lower = match (end, acked) {
-            (Some(end), Some(acked)) => end.min(acked),
-            _ => next,
-        };
         self.bits.set(Bits::END, end.is_some());
         self.bits.set(Bits::ACKED, acked.is_some());
         self.bits.set(Bits::END_IS_LOWER, end.is_some_and(|end| end < next));
@@ -31,7 +28,7 @@ impl Side {
         self.next = next;
     }
 
-    /// SND.NXT comes to lie at `next`: forgets, or keeps elsewhere, what is too far below it for 32 bits.
+    /// SND.NXT comes to lie at `next`: forgets what is far below.
     #[cold]
     fn leave_behind(
         &mut self,
@@ -40,22 +37,14 @@ impl Side {
         acked: &mut Option<u64>,
         rare: &mut RareOf<'_>,
     ) {
-        let is_far = |position: u64| next.saturating_sub(position) >= FAR;
-        if self.bits.has(Bits::ORIGIN) && rare.get().is_none_or(|rare| rare.origin.is_none()) {
-            let origin = self.near(self.origin);
-            // It is looked for on both sides of SND.NXT, so it has to be nearer.
-            if next.saturating_sub(origin) >= FAR / 2 {
-                rare.make().origin = Some(origin);
-                self.bits.set(Bits::SYN_SEEN, false);
-            }
-        }
+        let is_far = |position: u64| next.saturating_sub(position) > FAR;
         // There is no window of that size: these acknowledgments are of another time of the connection.
         *acked = acked.filter(|acked| !is_far(*acked));
         if end.is_some_and(is_far) {
             if self.acks_beyond_tail(acked.unwrap_or(0)) && !self.unanchored() {
                 rare.make().missing = true;
             }
-            *end = Some(next - FAR + 1);
+            *end = Some(next - FAR);
         }
         if self.tail().is_some_and(|(start, _)| is_far(start)) {
             self.keep_fin_time(rare);
@@ -64,12 +53,23 @@ impl Side {
         }
     }
 
-    /// Sets where relative numbers count from, the first time.
+    /// Relative numbers count from here if they count from nowhere yet.
     #[inline]
-    fn set_origin(&mut self, origin: u64) {
+    fn count_from(&mut self, origin: u64, rare: &mut RareOf<'_>) {
         if !self.bits.has(Bits::ORIGIN) {
-            self.bits.set(Bits::ORIGIN, true);
-            self.origin = origin as u32;
+            self.set_origin(origin, rare);
+        }
+    }
+
+    /// Sets where relative numbers count from.
+    #[cold]
+    fn set_origin(&mut self, origin: u64, rare: &mut RareOf<'_>) {
+        self.bits.set(Bits::ORIGIN, true);
+        let number = SeqNum::at_position(origin);
+        self.origin = number.0;
+        let elsewhere = (number.first_position() != origin).then_some(origin);
+        if elsewhere.is_some() || rare.get().is_some_and(|rare| rare.origin.is_some()) {
+            rare.make().origin = elsewhere;
         }
     }
 
@@ -90,7 +90,7 @@ impl Side {
                 None => [position as u32; 3],
             };
             self.set_bounds(end, Some(position), &mut rare);
-            self.set_origin(position.saturating_sub(1));
+            self.count_from(position.saturating_sub(1), &mut rare);
         }
         position
     }
@@ -146,10 +146,9 @@ impl Side {
         let end = position + syn + u64::from(segment.len) + fin;
         if segment.flags.syn() {
             self.bits.set(Bits::SYN_SEEN, true);
-            self.bits.set(Bits::ORIGIN, true);
-            self.origin = position as u32;
+            self.set_origin(position, &mut rare);
         }
-        self.set_origin(position.saturating_sub(1));
+        self.count_from(position.saturating_sub(1), &mut rare);
         let ahead = self.next().is_none_or(|next| end > next && end <= next.saturating_add(MAX_JUMP));
         // An empty segment may have come before the octets that it was sent after.
         let fills = self.next == end && !self.tail_is_captured();

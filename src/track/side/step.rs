@@ -41,9 +41,11 @@ impl Side {
         const NOT: u32 = Bits::END_IS_LOWER | Bits::UNANCHORED | Bits::FINISHED | Bits::HOLE | Bits::FAR;
         let end = self.next + u64::from(segment.len);
         let fits = self.bits.are(KNOWN | NOT, KNOWN) && segment.seq.0 == self.next as u32;
-        // SND.NXT does not pass a gibioctet, and no count passes what it can hold.
-        let small = (end ^ self.next) < MAX_JUMP && self.segments < u32::MAX && self.data_segments < u32::MAX;
-        (fits && small && segment.window != 0).then_some(end)
+        // SND.NXT moves away from nothing that would be forgotten, and no count passes what it can hold.
+        let open = (self.next as u32).wrapping_sub(self.lower);
+        let near = u64::from(open) + u64::from(segment.len) <= MAX_JUMP;
+        let counts = self.segments < u32::MAX && self.data_segments < u32::MAX;
+        (fits && near && counts && segment.window != 0).then_some(end)
     }
 
     /// What a segment of the other side acknowledges, if that is neither below what was acknowledged nor above
@@ -52,7 +54,7 @@ impl Side {
     pub(in crate::track) fn step_acked(&self, segment: &Segment) -> Option<Acked> {
         const KNOWN: u32 = Bits::END | Bits::ACKED | Bits::ORIGIN;
         const NOT: u32 = Bits::END_IS_LOWER | Bits::UNANCHORED;
-        // What was acknowledged is `lower` here.
+        // What was acknowledged is `lower` here, and so near to SND.NXT that nothing between them is far off.
         let news = segment.ack.0.wrapping_sub(self.lower);
         let open = (self.next as u32).wrapping_sub(self.lower);
         if !self.bits.are(KNOWN | NOT, KNOWN) || news > open || !segment.flags.ack() {

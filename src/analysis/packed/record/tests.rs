@@ -118,13 +118,40 @@ fn what_is_read_is_what_was_written() {
     for _ in 0..200 {
         let records: Vec<ProbeRecord> = (0..50).map(|_| random.record()).collect();
         let (mut octets, mut before) = (Vec::new(), Numbers::default());
-        records.iter().for_each(|record| write(record, &mut before, &mut octets));
+        for (index, record) in records.iter().enumerate() {
+            // Some get their answer later.
+            match &record.answer {
+                Some(answer) if index % 2 == 0 => {
+                    let start = octets.len();
+                    let waiting = ProbeRecord { answer: None, ..record.clone() };
+                    let mut last = write(&waiting, &before, &mut octets);
+                    octets.truncate(start);
+                    write_answered(&mut last, answer, &before, &mut octets);
+                    before = last;
+                }
+                _ => before = write(record, &before, &mut octets),
+            }
+        }
         let (mut rest, mut before) = (octets.as_slice(), Numbers::default());
         for record in &records {
             read(&mut rest, &mut before);
             assert_eq!(before.record(), *record);
         }
         assert!(rest.is_empty());
+    }
+}
+
+#[test]
+fn numbers_are_taken_as_they_were_put() {
+    let edges = (0..64).flat_map(|bits| [(1_u64 << bits) - 1, 1 << bits]).chain([u64::MAX]);
+    for number in edges {
+        for after in [0, 1, 9] {
+            let mut octets = Vec::new();
+            put(number, |octet| octets.push(octet));
+            octets.extend(vec![0xff; after]);
+            let mut rest = octets.as_slice();
+            assert_eq!((take(&mut rest), rest.len()), (number, after), "{number} and {after}");
+        }
     }
 }
 
