@@ -1,6 +1,6 @@
 //! From segments to connections to keepalive events.
 //!
-//! Owns the table of connections and the order of work: set copies aside, find the connection, judge the
+//! Owns the table of connections and the order of work: scan the segment, find the connection, judge the
 //! segment, send events. Pure: time comes with the segments; whoever drives it hands in segments and takes
 //! events out until there are none. Uses [`crate::segment`], [`crate::frame`] and [`crate::time`].
 //!
