@@ -286,12 +286,11 @@ pub(super) fn solve(stack: &Stack, hz: u32, steps: &[Step]) -> Vec<Solution> {
             fits.extend(idles.iter().flat_map(|idle| intervals.iter().map(|interval| fit(*idle, *interval))));
         }
         None => {
-            let some = spread(&idles);
             let many = |intervals: &[Option<i64>]| idles.len() * intervals.len() > MOST_PAIRS;
             for idle in &idles {
                 let intervals = rate.intervals(*idle, steps);
                 // As above: each idle time with some intervals, some with each.
-                let thin = many(&intervals) && !some.contains(idle);
+                let thin = many(&intervals) && !spread(&idles).contains(idle);
                 for interval in if thin { spread(&intervals) } else { intervals } {
                     let (fit, ..) = fit(*idle, interval);
                     let derived = if interval.is_some() { DERIVED } else { 1.0 };

@@ -296,6 +296,10 @@ fn put(mut number: u64, mut octet: impl FnMut(u8)) {
 }
 
 fn take(octets: &mut &[u8]) -> u64 {
+    if let [number @ ..=0x7f, rest @ ..] = *octets {
+        *octets = rest;
+        return u64::from(*number);
+    }
     take_few(octets).unwrap_or_else(|| take_any(octets))
 }
 

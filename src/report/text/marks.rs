@@ -46,16 +46,28 @@ pub(in crate::report) fn answering(marks: &[Mark]) -> Option<String> {
 
 /// Whether a mark tells stacks apart.
 fn tells(mark: &Mark) -> bool {
-    // Every other worth speaks against a stack.
-    let against = mark.opinions().any(|(stack, worth)| stack.runs && worth != Worth::Supports);
-    against || (1..=FEW).contains(&runs(mark, &[Worth::Supports]).len())
+    let (mut families, mut last) = (0, "");
+    for (stack, worth) in mark.opinions().filter(|(stack, _)| stack.runs) {
+        // Every other worth speaks against a stack.
+        if worth != Worth::Supports {
+            return true;
+        }
+        let name = family(stack.name);
+        families += usize::from(name != last);
+        last = name;
+    }
+    (1..=FEW).contains(&families)
 }
 
 /// The families of the stacks that run of which a mark says one of these.
 fn runs(mark: &Mark, worths: &[Worth]) -> Vec<&'static str> {
     let opinions = mark.opinions().filter(|(stack, worth)| stack.runs && worths.contains(worth));
-    let mut names: Vec<&str> = opinions.map(|(stack, _)| family(stack.name)).collect();
-    names.dedup();
+    let mut names: Vec<&str> = Vec::new();
+    for name in opinions.map(|(stack, _)| family(stack.name)) {
+        if names.last() != Some(&name) {
+            names.push(name);
+        }
+    }
     names
 }
 
