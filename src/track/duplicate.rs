@@ -11,7 +11,8 @@ use foldhash::quality::SeedableRandomState;
 use crate::segment::Segment;
 use crate::time::{Span, Timestamp};
 
-/// How many packets share one place of the memory: an original is forgotten once that many others came to its place.
+/// How many packets share one place of the memory: an original is forgotten once that many others came to its place. One
+/// that comes again and again counts once.
 const WAYS: usize = 8;
 
 /// How many such places there are (a power of two): 288 KiB in all, of which most packets read only the 32 KiB of tags. With
@@ -102,8 +103,13 @@ impl Duplicates {
         for tag in *tags {
             seen |= tag == label.tag();
         }
-        if seen && set.holds_original(label, segment) {
-            return true;
+        if seen {
+            if set.holds_original(label, segment) {
+                return true;
+            }
+            if set.renew(label, segment.time) {
+                return false;
+            }
         }
         let Some(first) = self.first.get_mut(place) else { return false };
         let at = usize::from(*first) % WAYS;
@@ -171,5 +177,40 @@ impl Set {
                 segment.time.since(time).abs() <= limit
             },
         )
+    }
+
+    /// Remembers this time of a packet that is here already, if it is.
+    #[cold]
+    fn renew(&mut self, label: Label, time: Timestamp) -> bool {
+        let known = self.labels.iter().zip(&mut self.times).find(|(seen, _)| **seen == label);
+        known.map(|(_, last)| *last = time).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::SeqNum;
+
+    /// A packet of which copies are told by its identification.
+    fn packet(seq: u32) -> Segment {
+        Segment { seq: SeqNum(seq), ip_id: Some(7), ..Segment::BLANK }
+    }
+
+    #[test]
+    fn a_packet_that_comes_again_and_again_displaces_no_other() {
+        let one = packet(1);
+        let in_its_place = (2..).map(packet).find(|other| place_of(other) == place_of(&one));
+        let again = in_its_place.expect("another number with this place");
+        let mut memory = Duplicates::new(0);
+        assert!(!memory.is_copy(&one, 0));
+        for count in 1..=20 {
+            // Too late for a copy at the same place.
+            let time = Timestamp::from_nanos(count * 2_000_000);
+            assert!(!memory.is_copy(&Segment { time, ..again }, 0), "time {count}");
+        }
+        let late = Timestamp::from_nanos(60_000_000);
+        assert!(memory.is_copy(&Segment { time: late, interface: 1, ..one }, 0));
+        assert!(memory.is_copy(&Segment { time: late, interface: 1, ..again }, 0));
     }
 }

@@ -157,16 +157,16 @@ impl Connection {
     ///
     /// Not if it was sent again (Karn, RFC 6298 §3), nor if one of the two may have been lost before the
     /// capture: its sender then waits for 1 s at least (RFC 6298 §2.1).
+    #[inline]
     pub(super) fn learn_round_trip(&mut self, segment: &Segment, of: Party) {
-        let isn = self.view(of).isn();
-        let side = self.side_mut(of);
-        let answers_syn = segment.flags.ack() && isn.is_some_and(|isn| side.position(segment.ack) == isn + 1);
-        if answers_syn
-            && side.is_seen_once()
-            && let Some(sent) = side.last_time()
-        {
+        let side = self.side(of);
+        if !segment.flags.ack() || !side.is_seen_once() {
+            return;
+        }
+        let answers_syn = self.view(of).isn().is_some_and(|isn| side.position(segment.ack) == isn + 1);
+        if let Some(sent) = side.last_time().filter(|_| answers_syn) {
             let rtt = segment.time.since(sent);
-            side.learn_rtt(rtt, rtt < SETTLED);
+            self.side_mut(of).learn_rtt(rtt, rtt < SETTLED);
         }
     }
 }

@@ -17,7 +17,10 @@ impl Side {
     fn set_bounds(&mut self, mut end: Option<u64>, mut acked: Option<u64>, rare: &mut RareOf<'_>) {
         let next = end.max(acked).unwrap_or(0);
         let mut lower = end.min(acked).unwrap_or(next);
-        if next - lower > FAR || self.tail().is_some_and(|(start, _)| next.saturating_sub(start) > FAR) {
+        // Neither was far before, and nothing moves SND.NXT so far that the distance needs more than 32 bits.
+        let tail_is_far =
+            u64::from((next as u32).wrapping_sub(self.tail_start)) > FAR && self.tail_sent != NEVER;
+        if next - lower > FAR || tail_is_far {
             self.leave_behind(next, &mut end, &mut acked, rare);
             lower = end.min(acked).unwrap_or(next);
         }
@@ -62,14 +65,14 @@ impl Side {
     }
 
     /// Sets where relative numbers count from.
-    #[cold]
+    #[inline]
     fn set_origin(&mut self, origin: u64, rare: &mut RareOf<'_>) {
         self.bits.set(Bits::ORIGIN, true);
         let number = SeqNum::at_position(origin);
         self.origin = number.0;
-        let elsewhere = (number.first_position() != origin).then_some(origin);
-        if elsewhere.is_some() || rare.get().is_some_and(|rare| rare.origin.is_some()) {
-            rare.make().origin = elsewhere;
+        let is_first = number.first_position() == origin;
+        if !is_first || rare.get().is_some() {
+            rare.make().origin = (!is_first).then_some(origin);
         }
     }
 
