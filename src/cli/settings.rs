@@ -65,6 +65,7 @@ pub(super) fn keep(settings: Settings) {
 }
 
 /// What was read before the command began: the screen begins with it, which has no options in all commands.
+#[cfg(feature = "dashboard")]
 pub(super) fn current() -> &'static Settings {
     CURRENT.get_or_init(Settings::default)
 }
