@@ -212,8 +212,10 @@ impl Table {
 
     /// Takes all of them out, in the order in which they began; those that are not `wanted` are dropped.
     pub(super) fn drain(&mut self, wanted: impl Fn(&Connection) -> bool) -> Drain {
-        let mut order = Vec::with_capacity(self.len());
+        let count = self.len();
+        // Let go of before the order takes its room.
         self.index = Index::default();
+        let mut order = Vec::with_capacity(count);
         self.shelves = Shelves::default();
         let places = std::mem::take(&mut self.places);
         let all = places.all().filter(|(_, connection)| wanted(connection));
