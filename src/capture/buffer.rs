@@ -24,7 +24,8 @@ pub(super) struct Buffer {
     store: Vec<u8>,
     start: usize,
     end: usize,
-    offset: u64,
+    /// Offset in the stream of the first octet in `store`.
+    base: u64,
     failure: Option<io::Error>,
     at_end: bool,
 }
@@ -37,7 +38,7 @@ impl Buffer {
             store: vec![0; size],
             start: 0,
             end: 0,
-            offset: 0,
+            base: 0,
             failure: None,
             at_end: false,
         }
@@ -52,15 +53,19 @@ impl Buffer {
     /// What is there without reading.
     #[inline]
     pub(super) fn available(&self) -> &[u8] {
-        self.store.get(self.start..self.end).unwrap_or_default()
+        self.window().unwrap_or_default()
+    }
+
+    /// The same; there always is something, be it empty, but whoever looks often looks quicker here.
+    #[inline(always)]
+    pub(super) fn window(&self) -> Option<&[u8]> {
+        self.store.get(self.start..self.end)
     }
 
     /// Passes over `count` octets that are there.
     #[inline]
     pub(super) fn consume(&mut self, count: usize) {
-        let count = count.min(self.end - self.start);
-        self.start += count;
-        self.offset += count as u64;
+        self.start += count.min(self.end - self.start);
     }
 
     /// The place of `length` octets that begin `skip` octets from here, for [`Buffer::stored`]. It holds until
@@ -72,14 +77,14 @@ impl Buffer {
 
     /// The octets at a place.
     #[inline]
-    pub(super) fn stored(&self, place: Range<usize>) -> &[u8] {
-        self.store.get(place).unwrap_or_default()
+    pub(super) fn stored(&self, place: Range<usize>) -> Option<&[u8]> {
+        self.store.get(place)
     }
 
     /// Offset in the (decompressed) stream of the next octet.
     #[inline]
     pub(super) fn offset(&self) -> u64 {
-        self.offset
+        self.base + self.start as u64
     }
 
     /// Octets taken from the stored file so far.
@@ -120,7 +125,7 @@ impl Buffer {
         }
         self.start = 0;
         self.end = 0;
-        self.offset = 0;
+        self.base = 0;
         self.at_end = false;
         Ok(())
     }
@@ -151,6 +156,7 @@ impl Buffer {
         let size = self.store.len();
         if self.start > 0 && (size - self.start < need || size - self.end < size / 2) {
             self.store.copy_within(self.start..self.end, 0);
+            self.base += self.start as u64;
             self.end -= self.start;
             self.start = 0;
         }
@@ -193,7 +199,7 @@ mod tests {
                 let place = buffer.place(1, need - 1);
                 seen.extend_from_slice(&buffer.available()[..1]);
                 buffer.consume(need);
-                seen.extend_from_slice(buffer.stored(place));
+                seen.extend_from_slice(buffer.stored(place).unwrap());
             }
             assert_eq!(seen, octets);
             assert!(!buffer.have(1));

@@ -32,7 +32,8 @@ const FCS_PRESENT: u32 = 0x0400_0000;
 pub(super) struct Pcap {
     big_endian: bool,
     record_header: usize,
-    nanos: bool,
+    /// The unit of the fraction of a second, in nanoseconds.
+    unit: u32,
     link: LinkType,
     fcs_len: u8,
 }
@@ -68,14 +69,20 @@ impl Pcap {
         Some(Self {
             big_endian: header.endianness == Endianness::Big,
             record_header: if modified { MODIFIED_RECORD_HEADER } else { RECORD_HEADER },
-            nanos: header.ts_resolution == TsResolution::NanoSecond,
+            unit: if header.ts_resolution == TsResolution::NanoSecond { 1 } else { 1_000 },
             link: LinkType::from_number(u16::from_le_bytes([low, high])),
             fcs_len: fcs_octets(field),
         })
     }
 
-    /// Reads the next packet into `record`; `None` at the end, whatever the reason.
-    #[inline]
+    /// What all of its packets are.
+    pub(super) fn kind(&self) -> Kind {
+        Kind { interface: 0, link: self.link, fcs_len: self.fcs_len, flags: None }
+    }
+
+    /// Reads the next packet into `record`, which is of the [kind](Pcap::kind) of all; `None` at the end, whatever the
+    /// reason.
+    #[inline(always)]
     pub(super) fn next(
         &self,
         buffer: &mut Buffer,
@@ -84,39 +91,58 @@ impl Pcap {
         record: &mut Record,
     ) -> Option<()> {
         if self.big_endian {
-            self.read::<BigEndian>(buffer, log, number, record)
-        } else {
-            self.read::<LittleEndian>(buffer, log, number, record)
+            return self.next_big_endian(buffer, log, number, record);
         }
+        self.read::<LittleEndian>(buffer, log, number, record)
     }
 
-    /// Whether a whole record is there.
-    pub(super) fn has_next(&self, available: &[u8]) -> bool {
-        let captured = available.get(8..12).map(|field| match self.big_endian {
-            true => BigEndian::read_u32(field),
-            false => LittleEndian::read_u32(field),
-        });
-        captured
-            .and_then(|captured| usize::try_from(captured).ok()?.checked_add(self.record_header))
-            .is_some_and(|length| length <= available.len())
-    }
-
-    #[inline]
-    fn read<B: ByteOrder>(
+    #[inline(never)]
+    fn next_big_endian(
         &self,
         buffer: &mut Buffer,
         log: &mut Log,
         number: &mut u64,
         record: &mut Record,
     ) -> Option<()> {
-        let this = *number + 1;
+        self.read::<BigEndian>(buffer, log, number, record)
+    }
+
+    /// Whether a whole record is there.
+    pub(super) fn has_next(&self, available: &[u8]) -> bool {
+        if self.big_endian {
+            self.whole::<BigEndian>(available).is_some()
+        } else {
+            self.whole::<LittleEndian>(available).is_some()
+        }
+    }
+
+    /// The length of the next record and its fields, if all of it is there and it holds a packet.
+    #[inline(always)]
+    fn whole<B: ByteOrder>(&self, available: &[u8]) -> Option<(usize, Fields)> {
+        let captured = claimed::<B>(available.first_chunk::<RECORD_HEADER>()?);
+        if !matches!(captured, 1..=MAX_CAPTURED) {
+            return None;
+        }
+        let record = available.get(..self.record_header + captured)?;
+        Some((record.len(), fields::<B>(record)?))
+    }
+
+    /// The same of a record whose end has not been read yet, or which is an odd one.
+    #[cold]
+    #[inline(never)]
+    fn read_more<B: ByteOrder>(
+        &self,
+        buffer: &mut Buffer,
+        log: &mut Log,
+        this: u64,
+    ) -> Option<(usize, Fields)> {
         if !buffer.have(self.record_header) {
             report_shortage(buffer, log, Some(this), "a record header", self.record_header);
             return None;
         }
         let header = buffer.available().first_chunk::<RECORD_HEADER>()?;
         // The length must be known before the record can be asked for as a whole.
-        let captured = usize::try_from(B::read_u32(header.split_last_chunk::<8>()?.1)).unwrap_or(usize::MAX);
+        let captured = claimed::<B>(header);
         let length = match captured {
             1..=MAX_CAPTURED => self.record_header + captured,
             0 if header.iter().any(|octet| *octet != 0) => self.record_header,
@@ -129,45 +155,67 @@ impl Pcap {
             report_shortage(buffer, log, Some(this), "a record", length);
             return None;
         }
-        let raw = self.parse::<B>(buffer.available().get(..length)?)?;
+        Some((length, fields::<B>(buffer.available().get(..length)?)?))
+    }
+
+    #[inline(always)]
+    fn read<B: ByteOrder>(
+        &self,
+        buffer: &mut Buffer,
+        log: &mut Log,
+        number: &mut u64,
+        record: &mut Record,
+    ) -> Option<()> {
+        let this = *number + 1;
+        let (length, raw) = match buffer.window().and_then(|available| self.whole::<B>(available)) {
+            Some(found) => found,
+            None => self.read_more::<B>(buffer, log, this)?,
+        };
+        let captured = length - self.record_header;
         let offset = buffer.offset();
         let data = buffer.place(self.record_header, captured);
         buffer.consume(length);
         *number = this;
 
-        let (fraction, per_second) =
-            if self.nanos { (raw.fraction, 1_000_000_000) } else { (raw.fraction, 1_000_000) };
-        if fraction >= per_second {
-            log.report(ProblemKind::FractionCarried, Place::packet(this, offset), move || {
-                format!("the fraction of its second is {fraction} of {per_second}")
-            });
-        }
-        let said = raw.wire_len;
-        let wire_len = u32::try_from(captured).unwrap_or(u32::MAX).max(said);
-        if wire_len != said {
-            log.report(ProblemKind::LengthBelowCaptured, Place::packet(this, offset), move || {
-                format!("{captured} octets were captured of a packet of {said}")
-            });
-        }
         // At most (2^32 + 4295) s, which is less than 2^63 ns: no overflow.
-        let scale = if self.nanos { 1 } else { 1_000 };
-        let nanos = i64::from(raw.seconds) * 1_000_000_000 + i64::from(fraction) * scale;
-        record.time = Timestamp::from_nanos(nanos);
-        record.wire_len = wire_len;
+        let fraction = i64::from(raw.fraction) * i64::from(self.unit);
+        if fraction >= 1_000_000_000 {
+            self.report_fraction(log, Place::packet(this, offset), raw.fraction);
+        }
+        let captured = u32::try_from(captured).unwrap_or(u32::MAX);
+        if captured > raw.wire_len {
+            report_below_captured(log, Place::packet(this, offset), captured, raw.wire_len);
+        }
+        record.time = Timestamp::from_nanos(i64::from(raw.seconds) * 1_000_000_000 + fraction);
+        record.wire_len = raw.wire_len.max(captured);
         record.data = data;
-        record.set_kind(Kind { interface: 0, link: self.link, fcs_len: self.fcs_len, flags: None });
         Some(())
     }
 
-    /// The fields of a whole record.
-    #[inline]
-    fn parse<B: ByteOrder>(&self, record: &[u8]) -> Option<Fields> {
-        // pcap-file knows only the short header, but the first sixteen octets of both are the same and the long
-        // one makes the record longer than it expects.
-        let (_, raw) = RawPcapPacket::from_slice::<B>(record).ok()?;
-        debug_assert!(matches!(raw.data, Cow::Borrowed(_)));
-        Some(Fields { seconds: raw.ts_sec, fraction: raw.ts_frac, wire_len: raw.orig_len })
+    #[cold]
+    fn report_fraction(&self, log: &mut Log, place: Place, fraction: u32) {
+        let per_second = 1_000_000_000 / self.unit;
+        log.report(ProblemKind::FractionCarried, place, move || {
+            format!("the fraction of its second is {fraction} of {per_second}")
+        });
     }
+}
+
+/// The fields of a whole record.
+#[inline(always)]
+fn fields<B: ByteOrder>(record: &[u8]) -> Option<Fields> {
+    // pcap-file knows only the short header, but the first sixteen octets of both are the same and the long one makes
+    // the record longer than it expects.
+    let (_, raw) = RawPcapPacket::from_slice::<B>(record).ok()?;
+    debug_assert!(matches!(raw.data, Cow::Borrowed(_)));
+    Some(Fields { seconds: raw.ts_sec, fraction: raw.ts_frac, wire_len: raw.orig_len })
+}
+
+/// How many octets of its packet a record says it has.
+#[inline(always)]
+fn claimed<B: ByteOrder>(header: &[u8; RECORD_HEADER]) -> usize {
+    let &[.., c0, c1, c2, c3, _, _, _, _] = header;
+    usize::try_from(B::read_u32(&[c0, c1, c2, c3])).unwrap_or(usize::MAX)
 }
 
 struct Fields {
@@ -198,6 +246,13 @@ fn fcs_octets(field: u32) -> u8 {
         return 0;
     }
     u8::try_from((field >> 28) * 2).unwrap_or(0)
+}
+
+#[cold]
+fn report_below_captured(log: &mut Log, place: Place, captured: u32, said: u32) {
+    log.report(ProblemKind::LengthBelowCaptured, place, move || {
+        format!("{captured} octets were captured of a packet of {said}")
+    });
 }
 
 #[cold]

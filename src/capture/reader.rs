@@ -42,17 +42,30 @@ impl Reader {
     }
 
     /// Goes on to the next packet; `false` at the end and ever after.
-    #[inline]
+    #[inline(always)]
     pub(super) fn advance(&mut self, log: &mut Log) -> bool {
+        if let Format::Pcap(pcap) = &self.format
+            && pcap.next(&mut self.buffer, log, &mut self.number, &mut self.record).is_some()
+        {
+            log.see_time(self.record.time, self.number);
+            return true;
+        }
+        self.advance_otherwise(log)
+    }
+
+    /// The same where it is no packet of a pcap file.
+    #[inline(never)]
+    fn advance_otherwise(&mut self, log: &mut Log) -> bool {
         let (buffer, number, record) = (&mut self.buffer, &mut self.number, &mut self.record);
         let found = match &mut self.format {
-            Format::Pcap(pcap) => pcap.next(buffer, log, number, record),
             Format::Pcapng(pcapng) => pcapng.next(buffer, log, number, record),
             Format::Unknown => {
                 self.format = self.recognise(log);
                 // The format is known now or the capture has ended: this cannot come back here.
                 return self.advance(log);
             }
+            // The packet before was the last.
+            Format::Pcap(_) => None,
             Format::Ended => return false,
         };
         if found.is_some() {
@@ -88,7 +101,7 @@ impl Reader {
 
     /// Its octets.
     #[inline]
-    pub(super) fn data(&self) -> &[u8] {
+    pub(super) fn data(&self) -> Option<&[u8]> {
         self.buffer.stored(self.record.data.clone())
     }
 
@@ -135,7 +148,9 @@ impl Reader {
             magic = inner;
         }
         if Pcap::knows(magic) {
-            return Pcap::begin(&mut self.buffer, log).map_or(Format::Ended, Format::Pcap);
+            let Some(pcap) = Pcap::begin(&mut self.buffer, log) else { return Format::Ended };
+            self.record.set_kind(pcap.kind());
+            return Format::Pcap(pcap);
         }
         if magic == Pcapng::MAGIC {
             return Format::Pcapng(Pcapng::new());

@@ -124,7 +124,7 @@ impl Slot {
             wire_len: record.wire_len,
             flags: kind.flags,
             names: reader.names(),
-            data: reader.data(),
+            data: reader.data()?,
         })
     }
 

@@ -123,9 +123,21 @@ impl Decoder {
     }
 
     /// Counts what a frame was; false if it told nothing.
-    #[inline]
+    #[inline(always)]
     fn count(&mut self, frame: &Frame<'_>, decoded: &Decoded, scan: Scan) -> bool {
-        let capture = frame.id.capture as usize;
+        if let Decoded::Segment(_) = decoded
+            && let Some(counts) = self.counts.get_mut(frame.id.capture as usize)
+        {
+            counts.segments += 1;
+            counts.copies += u64::from(scan.is_copy());
+            return true;
+        }
+        self.count_any(frame.id.capture as usize, decoded, scan)
+    }
+
+    /// The same of any frame, also of the first of its capture.
+    #[inline(never)]
+    fn count_any(&mut self, capture: usize, decoded: &Decoded, scan: Scan) -> bool {
         if self.counts.len() <= capture {
             self.counts.resize_with(capture + 1, Counts::default);
         }

@@ -19,13 +19,14 @@ impl TupleHash {
         Self(SeedableRandomState::with_seed(seed, SharedSeed::global_fixed()))
     }
 
-    /// The hash of two ends.
+    /// The hash of two ends. By reference: ends that are copied as a whole, just after they were written in pieces, are
+    /// waited for long.
     #[inline(always)]
-    pub(super) fn of(&self, one: Endpoint, other: Endpoint) -> u32 {
-        let (first, second) = match (one.address, other.address) {
+    pub(super) fn of(&self, one: &Endpoint, other: &Endpoint) -> u32 {
+        let (first, second) = match (&one.address, &other.address) {
             (IpAddr::V4(first), IpAddr::V4(second)) => {
-                let first = (u64::from(u32::from(first)) << 16) | u64::from(one.port);
-                let second = (u64::from(u32::from(second)) << 16) | u64::from(other.port);
+                let first = (u64::from(first.to_bits()) << 16) | u64::from(one.port);
+                let second = (u64::from(second.to_bits()) << 16) | u64::from(other.port);
                 (first, second)
             }
             _ => self.long(one, other),
@@ -36,7 +37,7 @@ impl TupleHash {
     }
 
     #[inline(never)]
-    fn long(&self, one: Endpoint, other: Endpoint) -> (u64, u64) {
+    fn long(&self, one: &Endpoint, other: &Endpoint) -> (u64, u64) {
         (self.0.hash_one(one), self.0.hash_one(other))
     }
 }

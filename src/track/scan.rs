@@ -39,7 +39,7 @@ impl Scanner {
     /// Scans the next segment.
     #[inline(always)]
     pub fn scan(&mut self, segment: &Segment) -> Scan {
-        let hash = self.hash.of(segment.source, segment.destination);
+        let hash = self.hash.of(&segment.source, &segment.destination);
         Scan { hash, is_copy: self.duplicates.is_copy(segment, hash) }
     }
 }

@@ -115,7 +115,7 @@ impl Table {
 
     #[inline]
     pub(super) fn find(&self, one: Endpoint, other: Endpoint) -> Option<Slot> {
-        self.find_hashed(one, other, self.hash.of(one, other))
+        self.find_hashed(one, other, self.hash.of(&one, &other))
     }
 
     /// Where a connection between ends with this hash seems to be, without looking at it.
@@ -226,7 +226,7 @@ impl Table {
 
     fn hash_of(&self, connection: &Connection) -> u32 {
         let (tuple, is_v6) = (connection.tuple(), connection.is_v6());
-        self.hash.of(tuple.client(is_v6), tuple.server(is_v6))
+        self.hash.of(&tuple.client(is_v6), &tuple.server(is_v6))
     }
 }
 
