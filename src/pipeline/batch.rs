@@ -6,6 +6,7 @@
 
 use super::Counts;
 use crate::frame::Frame;
+use crate::segment::Segment;
 use crate::segment::decode::{Decoded, Fragments, Skip, decode_into, decode_with};
 use crate::time::Timestamp;
 use crate::track::{Scan, Scanner};
@@ -95,18 +96,29 @@ impl Decoder {
         Self { fragments: Fragments::default(), counts: Vec::new(), scanner }
     }
 
-    /// Reads a frame into a batch that is not full.
+    /// Reads a frame into a batch that is not full. When the last one is in it, it has to be
+    /// [scanned](Decoder::scan).
     #[inline(always)]
     pub fn read(&mut self, frame: &Frame<'_>, batch: &mut Batch) {
-        let places = (batch.decoded.get_mut(batch.len), batch.scans.get_mut(batch.len));
-        let (Some(place), Some(scan)) = places else { return };
+        let Some(place) = batch.decoded.get_mut(batch.len) else { return };
         batch.len += 1;
         decode_into(frame, &mut self.fragments, place);
-        if let Decoded::Segment(segment) = place {
-            *scan = self.scanner.scan(segment);
-        }
-        if !self.count(frame, place, *scan) {
+        if !self.count(frame, place) {
             batch.passed.push(frame.time);
+        }
+    }
+
+    /// Scans the segments of a batch that has all its frames.
+    pub fn scan(&mut self, batch: &mut Batch) {
+        let Batch { decoded, scans, len, .. } = batch;
+        let (Some(decoded), Some(scans)) = (decoded.get(..*len), scans.get_mut(..*len)) else { return };
+        self.scanner.scan_all(decoded, scans, segment_of);
+        for (decoded, scan) in decoded.iter().zip(scans) {
+            if scan.is_copy()
+                && let Some(segment) = segment_of(decoded)
+            {
+                self.count_copy(segment);
+            }
         }
     }
 
@@ -114,39 +126,47 @@ impl Decoder {
     #[inline]
     pub(super) fn read_one(&mut self, frame: &Frame<'_>) -> (Decoded, Scan) {
         let decoded = decode_with(frame, &mut self.fragments);
+        self.count(frame, &decoded);
         let scan = match &decoded {
             Decoded::Segment(segment) => self.scanner.scan(segment),
             _ => Scan::default(),
         };
-        self.count(frame, &decoded, scan);
+        if scan.is_copy()
+            && let Decoded::Segment(segment) = &decoded
+        {
+            self.count_copy(segment);
+        }
         (decoded, scan)
+    }
+
+    #[cold]
+    fn count_copy(&mut self, segment: &Segment) {
+        if let Some(counts) = self.counts.get_mut(segment.id.capture as usize) {
+            counts.copies += 1;
+        }
     }
 
     /// Counts what a frame was; false if it told nothing.
     #[inline(always)]
-    fn count(&mut self, frame: &Frame<'_>, decoded: &Decoded, scan: Scan) -> bool {
+    fn count(&mut self, frame: &Frame<'_>, decoded: &Decoded) -> bool {
         if let Decoded::Segment(_) = decoded
             && let Some(counts) = self.counts.get_mut(frame.id.capture as usize)
         {
             counts.segments += 1;
-            counts.copies += u64::from(scan.is_copy());
             return true;
         }
-        self.count_any(frame.id.capture as usize, decoded, scan)
+        self.count_any(frame.id.capture as usize, decoded)
     }
 
     /// The same of any frame, also of the first of its capture.
     #[inline(never)]
-    fn count_any(&mut self, capture: usize, decoded: &Decoded, scan: Scan) -> bool {
+    fn count_any(&mut self, capture: usize, decoded: &Decoded) -> bool {
         if self.counts.len() <= capture {
             self.counts.resize_with(capture + 1, Counts::default);
         }
         let Some(counts) = self.counts.get_mut(capture) else { return true };
         match decoded {
-            Decoded::Segment(_) => {
-                counts.segments += 1;
-                counts.copies += u64::from(scan.is_copy());
-            }
+            Decoded::Segment(_) => counts.segments += 1,
             Decoded::Icmp(_) => counts.icmp_errors += 1,
             Decoded::Skipped(reason) => {
                 counts.skip(*reason, 1);
@@ -180,6 +200,14 @@ impl Decoder {
 
     pub(super) fn counts(&self, capture: usize) -> Counts {
         self.counts.get(capture).cloned().unwrap_or_default()
+    }
+}
+
+#[inline(always)]
+fn segment_of(decoded: &Decoded) -> Option<&Segment> {
+    match decoded {
+        Decoded::Segment(segment) => Some(segment),
+        _ => None,
     }
 }
 
