@@ -6,17 +6,17 @@ mod common;
 #[path = "check/dead.rs"]
 mod dead;
 #[path = "respond/far.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with other tests, and not all of it is used here")]
 mod far;
 #[path = "check/list.rs"]
 mod list;
 #[path = "live_wire/net.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with other tests, and not all of it is used here")]
 mod net;
 #[path = "check/other.rs"]
 mod other;
 #[path = "live_wire/program.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with other tests, and not all of it is used here")]
 mod program;
 #[path = "check/rights.rs"]
 mod rights;

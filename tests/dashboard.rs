@@ -15,7 +15,7 @@ mod hunt;
 mod keys;
 #[cfg(feature = "live")]
 #[path = "probe/lab.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with other tests, and not all of it is used here")]
 mod lab;
 #[path = "dashboard/live.rs"]
 mod live;

@@ -4,10 +4,10 @@ mod common;
 #[path = "kernel_mode/ends.rs"]
 mod ends;
 #[path = "live_wire/net.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with other tests, and not all of it is used here")]
 mod net;
 #[path = "live_wire/program.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with other tests, and not all of it is used here")]
 mod program;
 #[path = "kernel_mode/rights.rs"]
 mod rights;

@@ -4,12 +4,12 @@ mod common;
 #[path = "listeners/daemons.rs"]
 mod daemons;
 #[path = "live_wire/net.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with other tests, and not all of it is used here")]
 mod net;
 #[path = "listeners/own.rs"]
 mod own;
 #[path = "live_wire/program.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with other tests, and not all of it is used here")]
 mod program;
 
 use common::has;

@@ -4,7 +4,7 @@ mod common;
 #[path = "live_wire/connections.rs"]
 mod connections;
 #[path = "live_wire/net.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with other tests, and not all of it is used here")]
 mod net;
 #[path = "live_wire/packets.rs"]
 mod packets;

@@ -6,7 +6,7 @@ mod cases;
 mod common;
 #[path = "matrix/lab.rs"]
 mod lab;
-#[allow(dead_code)] // The plans of the tests of the kernel, of which not all is used here.
+#[allow(dead_code, reason = "the plans of the tests of the kernel, of which not all is used here")]
 #[path = "kernel/plan.rs"]
 mod plan;
 

@@ -8,12 +8,12 @@ mod guests;
 #[path = "respond/near.rs"]
 mod near;
 #[path = "live_wire/net.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with other tests, and not all of it is used here")]
 mod net;
 #[path = "respond/paths.rs"]
 mod paths;
 #[path = "live_wire/program.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with other tests, and not all of it is used here")]
 mod program;
 #[path = "respond/sessions.rs"]
 mod sessions;

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::process::{Command, Output, Stdio};
 use keepscope::capture::{Captures, ProblemKind};
 use keepscope::pipeline::Pipeline;
 use keepscope::reading::Reading;
+use keepscope::track::event::{ConnectionId, Event, EventKind};
 
 use common::{Pcap, keepscope, scratch, text};
 
@@ -109,6 +111,45 @@ fn a_capture_of_many_batches_whole_and_damaged_and_beside_another() {
     let path = folder.join("broken.pcap");
     std::fs::write(&path, &broken).expect("a file");
     assert_same(&["--format", "json", text(&path)]);
+}
+
+/// All that is said of a capture, and how many connections it has.
+fn events(path: &Path, reading: Reading, silent_too: bool) -> (Vec<Event>, u64) {
+    let (mut captures, mut pipeline) = (Captures::open(&[path]).expect("a path"), Pipeline::new(0));
+    if !silent_too {
+        pipeline.only_spoken_of();
+    }
+    let mut events = Vec::new();
+    let go_on = |_: &Captures, _| ControlFlow::Continue(());
+    let read = reading.read::<()>(&mut captures, &mut pipeline, go_on, |event| {
+        events.push(event);
+        Ok(())
+    });
+    read.expect("nothing that ends it");
+    (events, pipeline.connections())
+}
+
+/// Where nobody asks for silent connections, their last words are left out, and nothing else.
+#[test]
+fn last_words_are_left_out_where_nothing_else_was_said() {
+    let fleet = fleet(&scratch("threads-silent"), "5");
+    let (mut kept, mut left_out) = (0, 0);
+    for path in kept_captures().into_iter().chain([fleet]) {
+        let (all, connections) = events(&path, Reading::Alone, true);
+        let is_said = |event: &&Event| !matches!(event.kind, EventKind::Opened(_) | EventKind::Final(_));
+        let spoken_of: BTreeSet<ConnectionId> =
+            all.iter().filter(is_said).map(|event| event.connection).collect();
+        let expected: Vec<&Event> =
+            all.iter().filter(|event| spoken_of.contains(&event.connection)).collect();
+        for reading in [Reading::Alone, Reading::Beside] {
+            let (told, counted) = events(&path, reading, false);
+            assert!(told.iter().eq(expected.iter().copied()), "{}: {reading:?}", path.display());
+            assert_eq!(counted, connections, "{}", path.display());
+        }
+        kept += expected.len();
+        left_out += all.len() - expected.len();
+    }
+    assert!(kept > 1_000 && left_out > 10, "{kept} kept, {left_out} left out");
 }
 
 #[test]

@@ -12,12 +12,12 @@ mod killed;
 #[path = "tough/lost.rs"]
 mod lost;
 #[path = "live_wire/net.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with other tests, and not all of it is used here")]
 mod net;
 #[path = "tough/pipes.rs"]
 mod pipes;
 #[path = "live_wire/program.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with other tests, and not all of it is used here")]
 mod program;
 #[path = "tough/server.rs"]
 mod server;

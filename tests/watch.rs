@@ -6,10 +6,10 @@ mod ends;
 #[path = "watch/kept.rs"]
 mod kept;
 #[path = "live_wire/net.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with other tests, and not all of it is used here")]
 mod net;
 #[path = "live_wire/program.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with other tests, and not all of it is used here")]
 mod program;
 #[path = "watch/shows.rs"]
 mod shows;
