@@ -38,7 +38,7 @@ use crate::frame::Frame;
 use crate::segment::decode::{Decoded, Skip};
 use crate::segment::{Endpoint, Segment};
 use crate::track::event::{Event, Summary};
-use crate::track::{AHEAD, Ahead, LetGo, Observed, Tracker};
+use crate::track::{AHEAD, Ahead, LetGo, Observed, Scan, Scanner, Tracker};
 
 /// What the frames of one capture turned out to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,7 +75,9 @@ impl Pipeline {
     }
 
     fn with(tracker: Tracker) -> Self {
-        Self { decoder: Decoder::new(tracker.scanner()), follower: Follower { tracker } }
+        let scanner = tracker.scanner();
+        let follower = Follower { tracker, scanner, scans: Vec::new(), copies: Vec::new() };
+        Self { decoder: Decoder::default(), follower }
     }
 
     /// Reads a frame. For a TCP segment, returns what it was.
@@ -91,11 +93,11 @@ impl Pipeline {
         frame: &Frame<'_>,
         show: impl FnOnce(&Segment, &Observed),
     ) -> Option<Observed> {
-        let (decoded, scan) = self.decoder.read_one(frame);
+        let decoded = self.decoder.read_one(frame);
         // By reference: a segment that is moved before it is read is in the way of its own octets.
         match &decoded {
             Decoded::Segment(segment) => {
-                let observed = self.follower.tracker.segment_scanned(segment, scan)?;
+                let observed = self.follower.segment(segment)?;
                 show(segment, &observed);
                 Some(observed)
             }
@@ -155,7 +157,8 @@ impl Pipeline {
 
     /// What the frames of one capture turned out to be.
     pub fn counts(&self, capture: usize) -> Counts {
-        self.decoder.counts(capture)
+        let copies = self.follower.copies.get(capture).copied().unwrap_or_default();
+        Counts { copies, ..self.decoder.counts(capture) }
     }
 }
 
@@ -163,6 +166,11 @@ impl Pipeline {
 #[derive(Debug)]
 pub struct Follower {
     tracker: Tracker,
+    scanner: Scanner,
+    /// What scanning told of each segment of a batch.
+    scans: Vec<Scan>,
+    /// Segments that were copies of one read before, by capture.
+    copies: Vec<u64>,
 }
 
 impl Follower {
@@ -171,10 +179,46 @@ impl Follower {
         self.tracker.finish();
     }
 
+    /// Reads one segment.
+    #[inline]
+    fn segment(&mut self, segment: &Segment) -> Option<Observed> {
+        let scan = self.scanner.scan(segment);
+        if scan.is_copy() {
+            self.count_copy(segment);
+        }
+        self.tracker.segment_scanned(segment, scan)
+    }
+
+    #[cold]
+    fn count_copy(&mut self, segment: &Segment) {
+        let capture = segment.id.capture as usize;
+        if self.copies.len() <= capture {
+            self.copies.resize(capture + 1, 0);
+        }
+        self.copies.get_mut(capture).into_iter().for_each(|copies| *copies += 1);
+    }
+
+    /// Scans the segments of a batch, in order.
+    fn scan(&mut self, batch: &Batch) {
+        self.scans.clear();
+        for decoded in batch.decoded() {
+            let Decoded::Segment(segment) = decoded else {
+                self.scans.push(Scan::default());
+                continue;
+            };
+            let scan = self.scanner.scan(segment);
+            self.scans.push(scan);
+            if scan.is_copy() {
+                self.count_copy(segment);
+            }
+        }
+    }
+
     /// Reads the segments of a batch, in order.
     pub fn follow(&mut self, batch: &Batch) {
+        self.scan(batch);
         let mut passed = batch.passed().iter();
-        let mut ahead = Ahead::new(&self.tracker, batch.scans());
+        let mut ahead = Ahead::new(&self.tracker, &self.scans);
         for few in batch.decoded().chunks(AHEAD) {
             let hints = ahead.hints(&self.tracker);
             for (decoded, hint) in few.iter().zip(hints) {

@@ -159,12 +159,6 @@ struct Input<'a, G> {
 impl<G: FnMut(&Captures, usize) -> ControlFlow<()>> Input<'_, G> {
     /// Fills a batch with the next frames; breaks where they are the last.
     fn fill(&mut self, batch: &mut Batch) -> ControlFlow<()> {
-        let more = self.fill_unscanned(batch);
-        self.decoder.scan(batch);
-        more
-    }
-
-    fn fill_unscanned(&mut self, batch: &mut Batch) -> ControlFlow<()> {
         batch.clear();
         while !batch.is_full() {
             if self.pauses && !batch.is_empty() && !self.captures.has_next_at_hand() {

@@ -1,15 +1,12 @@
 //! Frames that are read ahead of their tracking, some at a time.
 //!
 //! Owns [`Batch`] and [`Decoder`], the half of the pipeline that knows no connections: so it may run ahead of the
-//! other half, or on another thread. Uses [`crate::segment`], [`crate::frame`],
-//! [`crate::time`] and of the tracker its scanner.
+//! other half, or on another thread. Uses [`crate::segment`], [`crate::frame`] and [`crate::time`].
 
 use super::Counts;
 use crate::frame::Frame;
-use crate::segment::Segment;
 use crate::segment::decode::{Decoded, Fragments, Skip, decode_into, decode_with};
 use crate::time::Timestamp;
-use crate::track::{Scan, Scanner};
 
 /// Frames to a batch: enough that handing one over is lost in the noise, few enough that two of them stay in a
 /// core's cache.
@@ -20,8 +17,6 @@ pub const BATCH: usize = 2048;
 pub struct Batch {
     /// As long as a batch gets; what is behind `len` is from an earlier use.
     decoded: Vec<Decoded>,
-    /// What scanning told of each segment.
-    scans: Vec<Scan>,
     len: usize,
     /// When the frames that were not read were captured: time passes with them too.
     passed: Vec<Timestamp>,
@@ -37,12 +32,7 @@ impl Batch {
     /// An empty batch that is full with so many frames.
     pub fn with_capacity(most: usize) -> Self {
         let most = most.max(1);
-        Self {
-            decoded: vec![Decoded::Waiting; most],
-            scans: vec![Scan::default(); most],
-            len: 0,
-            passed: Vec::new(),
-        }
+        Self { decoded: vec![Decoded::Waiting; most], len: 0, passed: Vec::new() }
     }
 
     /// Whether no frame has a place in it any more.
@@ -72,11 +62,6 @@ impl Batch {
         self.decoded.get(..self.len).unwrap_or_default()
     }
 
-    /// What scanning told of each of them, which means nothing where it is no segment.
-    pub(super) fn scans(&self) -> &[Scan] {
-        self.scans.get(..self.len).unwrap_or_default()
-    }
-
     /// The times of those that were not read, in order.
     pub(super) fn passed(&self) -> &[Timestamp] {
         &self.passed
@@ -84,20 +69,14 @@ impl Batch {
 }
 
 /// The half of the pipeline that reads frames: one at a time, but for fragments.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Decoder {
     fragments: Fragments,
     counts: Vec<Counts>,
-    scanner: Scanner,
 }
 
 impl Decoder {
-    pub(super) fn new(scanner: Scanner) -> Self {
-        Self { fragments: Fragments::default(), counts: Vec::new(), scanner }
-    }
-
-    /// Reads a frame into a batch that is not full. When the last one is in it, it has to be
-    /// [scanned](Decoder::scan).
+    /// Reads a frame into a batch that is not full.
     #[inline(always)]
     pub fn read(&mut self, frame: &Frame<'_>, batch: &mut Batch) {
         let Some(place) = batch.decoded.get_mut(batch.len) else { return };
@@ -108,42 +87,12 @@ impl Decoder {
         }
     }
 
-    /// Scans the segments of a batch that has all its frames.
-    pub fn scan(&mut self, batch: &mut Batch) {
-        let Batch { decoded, scans, len, .. } = batch;
-        let (Some(decoded), Some(scans)) = (decoded.get(..*len), scans.get_mut(..*len)) else { return };
-        self.scanner.scan_all(decoded, scans, segment_of);
-        for (decoded, scan) in decoded.iter().zip(scans) {
-            if scan.is_copy()
-                && let Some(segment) = segment_of(decoded)
-            {
-                self.count_copy(segment);
-            }
-        }
-    }
-
     /// Reads a frame for now.
     #[inline]
-    pub(super) fn read_one(&mut self, frame: &Frame<'_>) -> (Decoded, Scan) {
+    pub(super) fn read_one(&mut self, frame: &Frame<'_>) -> Decoded {
         let decoded = decode_with(frame, &mut self.fragments);
         self.count(frame, &decoded);
-        let scan = match &decoded {
-            Decoded::Segment(segment) => self.scanner.scan(segment),
-            _ => Scan::default(),
-        };
-        if scan.is_copy()
-            && let Decoded::Segment(segment) = &decoded
-        {
-            self.count_copy(segment);
-        }
-        (decoded, scan)
-    }
-
-    #[cold]
-    fn count_copy(&mut self, segment: &Segment) {
-        if let Some(counts) = self.counts.get_mut(segment.id.capture as usize) {
-            counts.copies += 1;
-        }
+        decoded
     }
 
     /// Counts what a frame was; false if it told nothing.
@@ -200,14 +149,6 @@ impl Decoder {
 
     pub(super) fn counts(&self, capture: usize) -> Counts {
         self.counts.get(capture).cloned().unwrap_or_default()
-    }
-}
-
-#[inline(always)]
-fn segment_of(decoded: &Decoded) -> Option<&Segment> {
-    match decoded {
-        Decoded::Segment(segment) => Some(segment),
-        _ => None,
     }
 }
 

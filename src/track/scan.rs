@@ -42,19 +42,4 @@ impl Scanner {
         let hash = self.hash.of(&segment.source, &segment.destination);
         Scan { hash, is_copy: self.duplicates.is_copy(segment, hash) }
     }
-
-    /// Scans the next things, those of them that are segments.
-    #[inline]
-    pub fn scan_all<T>(
-        &mut self,
-        things: &[T],
-        scans: &mut [Scan],
-        segment: impl Fn(&T) -> Option<&Segment>,
-    ) {
-        for (segment, scan) in things.iter().map(segment).zip(scans) {
-            if let Some(segment) = segment {
-                *scan = self.scan(segment);
-            }
-        }
-    }
 }
