@@ -24,14 +24,18 @@ use super::tuple::Tuple;
 use crate::segment::{Flags, Segment};
 use crate::time::{Span, Timestamp};
 
-/// A connection and everything remembered of it: 272 octets for most, in the order in which they are read.
+/// A connection and everything remembered of it: 272 octets for most. What nearly every segment needs comes first and lies
+/// together, so that few lines of memory are waited for.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Connection {
     tuple: Tuple,
     id: PackedId,
     bits: Bits,
     /// Where it is listed.
     pub(super) shelf: Shelf,
+    /// Window updates and duplicate acknowledgments of client and server, as many as fit.
+    common: [u8; 4],
     client: Side,
     server: Side,
     /// What most connections never need.
@@ -40,8 +44,6 @@ pub(super) struct Connection {
     first_frame: PackedFrame,
     /// Its neighbours where it is listed.
     pub(super) links: Links,
-    /// Window updates and duplicate acknowledgments of client and server, as many as fit.
-    common: [u8; 4],
 }
 
 /// A RST that ended the connection, as far as is known.

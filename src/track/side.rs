@@ -27,8 +27,9 @@ pub(super) const MAX_JUMP: u64 = 1 << 30;
 /// as can be. It is forgotten when SND.NXT moves away from it, so that the low 32 bits are enough of what is kept.
 const FAR: u64 = MAX_JUMP + MAX_JUMP / 2;
 
-/// Sequence state of one sender.
+/// Sequence state of one sender; last what few segments need.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Side {
     /// SND.NXT as far as the capture shows: the higher of what was sent and what was acknowledged. 0 while
     /// nothing is known.
@@ -38,22 +39,16 @@ pub(super) struct Side {
     /// When its last segment was captured.
     last_time: Timestamp,
     last_frame: PackedFrame,
-    /// The first FIN. Its time is `tail_sent` until something else is sent.
-    fin_frame: PackedFrame,
     /// The lower of what was sent and what was acknowledged.
     lower: u32,
     /// What was acknowledged before: if the last acknowledgments captured did not arrive, one of these is SND.UNA.
     acked_before: [u32; 3],
-    /// Where relative sequence numbers count from: the SYN, if captured. It is kept in [`Rare`] where it is not
-    /// the first position of this number.
-    origin: u32,
     /// First position of the segment that last carried something new.
     tail_start: u32,
     /// How much sequence space that took.
     tail_span: u32,
     /// The largest TSval sent.
     timestamp: u32,
-    min_rtt: ShortestTrip,
     segments: u32,
     data_segments: u32,
     bits: Bits,
@@ -67,6 +62,12 @@ pub(super) struct Side {
     ttl_range: (u8, u8),
     /// First octet of the segment that last carried something new, if captured.
     tail_octet: u8,
+    min_rtt: ShortestTrip,
+    /// Where relative sequence numbers count from: the SYN, if captured. It is kept in [`Rare`] where it is not
+    /// the first position of this number.
+    origin: u32,
+    /// The first FIN. Its time is `tail_sent` until something else is sent.
+    fin_frame: PackedFrame,
 }
 
 impl Default for Side {
@@ -126,12 +127,12 @@ impl Deref for View<'_> {
 }
 
 impl Side {
-    /// Has all of it brought to the processor's cache, without waiting for it: its first octets, and those near the
-    /// 64th.
+    /// Has what nearly every segment needs of it brought to the processor's cache, without waiting for it: its first
+    /// octets, and the last of these.
     #[inline(always)]
     pub(super) fn ask(&self) {
         ask_for(&self.next);
-        ask_for(&self.tail_start);
+        ask_for(&self.tail_octet);
     }
 
     /// SND.NXT as far as the capture shows; a lower bound while [`Side::unanchored`].

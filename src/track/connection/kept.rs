@@ -92,15 +92,12 @@ impl Connection {
         self.is_v6() == one.address.is_ipv6() && self.tuple.is_between(one, other)
     }
 
-    /// Has all of it brought to the processor's cache, without waiting for it. The parts that are named lie no farther
-    /// apart than a line of a cache.
+    /// Has what nearly every segment needs of it brought to the processor's cache, without waiting for it.
     #[inline(always)]
     pub(in crate::track) fn ask(&self) {
         ask_for(&self.tuple);
         self.client.ask();
         self.server.ask();
-        ask_for(&self.first_time);
-        ask_for(&self.common);
     }
 
     /// Who of the two this is.
