@@ -40,7 +40,7 @@ mod plain;
 mod round;
 mod wheel;
 
-pub use marks::{Mark, Worth};
+pub use marks::{Frames, Mark, Places, Seen, Worth};
 
 use super::outcome::Verdict;
 use super::prober::{ProberRecord, median};
@@ -185,11 +185,9 @@ pub fn infer(
     let mut marks = Marks::of(&subject, reset, exact);
     let mut settings: Vec<Explanation> = Vec::with_capacity(KEPT);
     let mut untimely: Vec<&str> = Vec::new();
-    for (index, stack) in Stack::all().iter().copied().enumerate().filter(|(_, stack)| stack.runs) {
-        let weight = marks.weigh(index);
-        if weight <= 0.0 {
-            continue;
-        }
+    let possible = marks.possible().filter_map(|place| Some((place, *Stack::all().get(place)?)));
+    for (place, stack) in possible {
+        let weight = marks.weigh(place);
         let rule = stack.idle_clock.reset_by_probes.value_or(InboundProbes::Both);
         let place = rules.iter().position(|known| *known == rule).unwrap_or(0);
         let sends = stack.idle_clock.reset_by_sending.value_or(false);
