@@ -14,7 +14,6 @@ mod seen;
 pub use places::{Frames, Places};
 pub use seen::Seen;
 
-use super::Explanation;
 use super::observe::{Step, Subject};
 use crate::frame::FrameId;
 use crate::stack::{Cell, Stack, Status};
@@ -95,6 +94,12 @@ impl Mark {
         Self { name, seen: seen.into(), frames: frames.into_iter().collect(), worths }
     }
 
+    /// The same mark, worth as much to those at these places.
+    fn with(mut self, worth: Worth, places: Places) -> Self {
+        self.worths.get_mut(worth as usize).into_iter().for_each(|worth| *worth = places);
+        self
+    }
+
     /// What it says, in the order of the table of stacks; of those left out it says nothing.
     pub fn opinions(&self) -> impl Iterator<Item = (&'static Stack, Worth)> {
         let all = Stack::all().iter().enumerate();
@@ -136,15 +141,17 @@ impl Marks {
         marks
     }
 
-    /// The places of the stacks that nothing refutes.
-    pub(super) fn possible(&self) -> impl Iterator<Item = usize> + use<> {
-        let refuted = self.all().map(|mark| mark.places(Worth::Refutes)).fold(Places::default(), Places::or);
-        Places::RUNNING.iter().filter(move |place| !refuted.contains(*place))
+    /// The places of the stacks that nothing refutes, each with what the marks leave of its score: 1 if nothing speaks
+    /// against it.
+    pub(super) fn possible(&self) -> Vec<(usize, f64)> {
+        let worth = |worth| self.all().map(|mark| mark.places(worth)).fold(Places::default(), Places::or);
+        let refuted = worth(Worth::Refutes);
+        let weakened = worth(Worth::Improbable).or(worth(Worth::Unlikely)).or(worth(Worth::Doubtful));
+        let left = Places::RUNNING.iter().filter(|place| !refuted.contains(*place));
+        left.map(|place| (place, if weakened.contains(place) { self.weigh(place) } else { 1.0 })).collect()
     }
 
-    /// What they leave of the score of a stack, by its place in the table: 1 if nothing speaks against it, 0 if
-    /// something refutes it.
-    pub(super) fn weigh(&self, place: usize) -> f64 {
+    fn weigh(&self, place: usize) -> f64 {
         self.all().filter_map(|mark| mark.worth_at(place)).map(Worth::factor).product()
     }
 
@@ -164,13 +171,13 @@ fn against<T: Copy>(cell: Cell<T>, is: impl Fn(T) -> bool, otherwise: Worth) -> 
     })
 }
 
-/// How far apart the probes are. Those of which no setting explains it are refuted; how well the others explain
+/// How far apart the probes are. The `untimely`, of which no setting explains it, are refuted; how well the others explain
 /// it is in the score as the fit, so of them it says only which do.
 pub(super) fn spacing(
     subject: &Subject<'_>,
     steps: &[Step],
-    settings: &[Explanation],
-    untimely: &[&'static str],
+    timely: Places,
+    untimely: Places,
 ) -> Option<Mark> {
     let runs = || steps.iter().filter_map(|step| step.run_gap());
     let seen = match range(runs()) {
@@ -182,12 +189,8 @@ pub(super) fn spacing(
         }
     };
     let frames = subject.prober.probes.iter().map(|probe| probe.segment.at.frame);
-    Some(Mark::new("spacing", seen, frames, |stack| {
-        if untimely.contains(&stack.name) {
-            return Some(Worth::Refutes);
-        }
-        settings.iter().any(|found| found.stack == stack.name).then_some(Worth::Supports)
-    }))
+    let mark = Mark { name: "spacing", seen, frames: frames.collect(), worths: Default::default() };
+    Some(mark.with(Worth::Refutes, untimely).with(Worth::Supports, timely))
 }
 
 fn range(mut gaps: impl Iterator<Item = i64>) -> Option<(i64, i64)> {
