@@ -40,7 +40,7 @@ mod plain;
 mod round;
 mod wheel;
 
-pub use marks::{Mark, Worth};
+pub use marks::{Frames, Mark, Places, Seen, Worth};
 
 use super::outcome::Verdict;
 use super::prober::{ProberRecord, median};
@@ -56,6 +56,9 @@ use wheel::Solution;
 
 /// Explanations kept, best first.
 const KEPT: usize = 16;
+
+/// Explanations that most probers have at most.
+const USUAL: usize = 5;
 
 /// Worse scores are not reported.
 const LEAST_SCORE: f64 = 0.02;
@@ -183,13 +186,10 @@ pub fn infer(
     let count = subject.longest_run(&seen.all).map(|(value, exact)| Count { value, exact });
     let exact = count.filter(|count| count.exact).map(|count| count.value);
     let mut marks = Marks::of(&subject, reset, exact);
-    let mut settings: Vec<Explanation> = Vec::with_capacity(KEPT);
-    let mut untimely: Vec<&str> = Vec::new();
-    for (index, stack) in Stack::all().iter().copied().enumerate().filter(|(_, stack)| stack.runs) {
-        let weight = marks.weigh(index);
-        if weight <= 0.0 {
-            continue;
-        }
+    let mut settings: Vec<Explanation> = Vec::with_capacity(USUAL);
+    let (mut timely, mut untimely) = (Places::default(), Places::default());
+    for (place, weight) in marks.possible() {
+        let Some(stack) = Stack::all().get(place) else { continue };
         let rule = stack.idle_clock.reset_by_probes.value_or(InboundProbes::Both);
         let place = rules.iter().position(|known| *known == rule).unwrap_or(0);
         let sends = stack.idle_clock.reset_by_sending.value_or(false);
@@ -202,11 +202,9 @@ pub fn infer(
         let ending = exact.and_then(|exact| Ending::of(&subject, rule, exact));
         let before = settings.len();
         explain(stack, steps, (count, ending), weight, &mut settings);
-        if settings.len() == before {
-            untimely.push(stack.name);
-        }
+        if settings.len() == before { &mut untimely } else { &mut timely }.insert(place);
     }
-    marks.probing.extend(marks::spacing(&subject, &seen.all, &settings, &untimely));
+    marks.probing.extend(marks::spacing(&subject, &seen.all, timely, untimely));
     settings.retain(|explanation| explanation.score >= LEAST_SCORE);
     // Stable: of equals the first in the table of stacks stays first.
     settings.sort_by(|one, other| other.score.total_cmp(&one.score));
@@ -295,17 +293,22 @@ fn explain(
     }
     let mut found: Vec<Rated> = Vec::new();
     for hz in wheel::RATES {
-        let mut take = |solutions: Vec<Solution>, worth: f64| {
-            found.extend(solutions.into_iter().map(|solution| Rated {
+        let mut take = |solution: Solution, worth: f64| {
+            found.push(Rated {
                 explanation: judge(solution, Some(hz), worth),
                 evidence: solution.evidence,
                 hidden: worth < 1.0,
-            }));
+            });
         };
-        take(wheel::solve(stack, hz, &steps.all), 1.0);
-        take(wheel::solve_by_interval(stack, hz, &steps.all).into_iter().collect(), HIDDEN_IDLE);
+        wheel::solve(stack, hz, &steps.all).into_iter().flatten().for_each(|solution| take(solution, 1.0));
+        let hidden = wheel::solve_by_interval(stack, hz, &steps.all);
+        hidden.into_iter().for_each(|solution| take(solution, HIDDEN_IDLE));
     }
-    settings.extend(tell_rates(found));
+    match found.as_slice() {
+        [] => {}
+        [only] => settings.push(only.explanation),
+        _ => settings.extend(tell_rates(found)),
+    }
 }
 
 /// An explanation at one rate.

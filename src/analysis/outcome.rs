@@ -245,7 +245,7 @@ impl<'a> Side<'a> {
     /// Whether the only probe without an answer was sent so late that its answer may not have come yet.
     fn is_too_fresh(&self, tail: &[ProbeRecord]) -> bool {
         let [only] = tail else { return false };
-        let longest = self.prober.round_trips().last().copied().unwrap_or(Span::ZERO);
+        let longest = self.prober.round_trip_range().map_or(Span::ZERO, |(_, longest)| longest);
         let waited = self.summary.seen_until.since(only.segment.at.time);
         waited < longest.times(4).max(MAY_STILL_ANSWER)
     }

@@ -119,7 +119,9 @@ impl PackedProbes {
             from += 1;
         }
         let later = self.blocks.get(from..).unwrap_or_default();
-        probes.extend(later.iter().flat_map(Block::records).skip(left_out));
+        for block in later {
+            probes.extend(block.records().skip(std::mem::take(&mut left_out)));
+        }
         ProberRecord { probes }
     }
 

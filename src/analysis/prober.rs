@@ -47,36 +47,70 @@ impl ProberRecord {
         self.probes.get(answered.map_or(0, |index| index + 1)..).unwrap_or_default()
     }
 
+    fn trips(&self) -> impl Iterator<Item = Span> {
+        let answered = self.probes.iter().filter(|probe| probe.is_answered_by_peer());
+        answered.filter_map(|probe| probe.answer.map(|answer| answer.rtt))
+    }
+
+    fn silences(&self) -> impl Iterator<Item = Span> {
+        let firsts = self.probes.iter().filter(|probe| probe.segment.run == 1);
+        firsts.filter_map(|probe| probe.segment.silence)
+    }
+
+    fn gaps(&self) -> impl Iterator<Item = Span> {
+        let pairs = self.probes.iter().zip(self.probes.iter().skip(1));
+        let within = pairs.filter(|(_, later)| later.segment.run > 1);
+        within.map(|(earlier, later)| later.segment.at.time.since(earlier.segment.at.time))
+    }
+
     /// Round trips of the probes that the peer answered, shortest first.
     pub fn round_trips(&self) -> Vec<Span> {
-        let mut trips: Vec<Span> = self
-            .probes
-            .iter()
-            .filter(|probe| probe.is_answered_by_peer())
-            .filter_map(|probe| probe.answer.map(|answer| answer.rtt))
-            .collect();
-        trips.sort_unstable();
-        trips
+        sorted(self.trips())
     }
 
     /// The silence before each probe that was the first of its run, shortest first.
     pub fn first_silences(&self) -> Vec<Span> {
-        let firsts = self.probes.iter().filter(|probe| probe.segment.run == 1);
-        let mut silences: Vec<Span> = firsts.filter_map(|probe| probe.segment.silence).collect();
-        silences.sort_unstable();
-        silences
+        sorted(self.silences())
     }
 
     /// The gaps between the probes of one run, shortest first.
     pub fn run_gaps(&self) -> Vec<Span> {
-        let pairs = self.probes.iter().zip(self.probes.iter().skip(1));
-        let mut gaps: Vec<Span> = pairs
-            .filter(|(_, later)| later.segment.run > 1)
-            .map(|(earlier, later)| later.segment.at.time.since(earlier.segment.at.time))
-            .collect();
-        gaps.sort_unstable();
-        gaps
+        sorted(self.gaps())
     }
+
+    /// The shortest and the longest of the round trips.
+    pub fn round_trip_range(&self) -> Option<(Span, Span)> {
+        range(self.trips())
+    }
+
+    /// The shortest and the longest of the first silences.
+    pub fn first_silence_range(&self) -> Option<(Span, Span)> {
+        range(self.silences())
+    }
+
+    /// The shortest and the longest of the gaps within runs.
+    pub fn run_gap_range(&self) -> Option<(Span, Span)> {
+        range(self.gaps())
+    }
+
+    /// The middle one of the round trips (the lower of two).
+    pub fn median_round_trip(&self) -> Option<Span> {
+        let mut trips = self.trips();
+        let first = trips.next()?;
+        // Most have one, and need no list for it.
+        if trips.next().is_none() { Some(first) } else { median(&self.round_trips()) }
+    }
+}
+
+fn sorted(spans: impl Iterator<Item = Span>) -> Vec<Span> {
+    let mut sorted: Vec<Span> = spans.collect();
+    sorted.sort_unstable();
+    sorted
+}
+
+fn range(mut spans: impl Iterator<Item = Span>) -> Option<(Span, Span)> {
+    let first = spans.next()?;
+    Some(spans.fold((first, first), |(low, high), span| (low.min(span), high.max(span))))
 }
 
 /// The middle one of sorted values (the lower of two).

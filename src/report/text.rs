@@ -2,16 +2,17 @@
 
 pub(in crate::report) mod inference;
 pub(in crate::report) mod marks;
+mod words;
 
 use std::io::{self, Write};
 
 use super::{CaptureReport, let_go};
-use crate::analysis::{ConnectionRecord, Outcome, ProberRecord, Recorded, median};
+use crate::analysis::{ConnectionRecord, Outcome, ProberRecord, Recorded};
 use crate::halves::halves;
 use crate::printable::printable;
 use crate::time::Span;
 use crate::track::LetGo;
-use crate::track::event::Party;
+use crate::track::event::{Party, Start};
 
 /// How text may be dressed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,10 +22,10 @@ pub struct Style {
 }
 
 impl Style {
-    fn outcome(self, outcome: Outcome) -> String {
+    fn outcome(self, text: &mut String, outcome: Outcome) {
         let name = outcome_words(outcome);
         if !self.color {
-            return name.to_owned();
+            return text.push_str(name);
         }
         let code = match outcome {
             Outcome::TimedOut | Outcome::Reset => "1;31",
@@ -32,7 +33,7 @@ impl Style {
             Outcome::Alive => "1;32",
             Outcome::Closed | Outcome::NoKeepalive => "1",
         };
-        format!("\x1b[{code}m{name}\x1b[0m")
+        words::add(text, format_args!("\x1b[{code}m{name}\x1b[0m"));
     }
 }
 
@@ -87,7 +88,7 @@ pub fn write(
     let written = |some: &[_]| headlines(some, style);
     for some in ordered.chunks(SOME) {
         for text in halves(threads, some, written) {
-            out.write_all(&text?)?;
+            out.write_all(text.as_bytes())?;
         }
     }
     Ok(())
@@ -102,13 +103,13 @@ fn in_order<R: Recorded + Sync>(connections: &[R], threads: usize) -> Vec<&R> {
     ordered.into_iter().map(|(_, connection)| connection).collect()
 }
 
-fn headlines(connections: &[&impl Recorded], style: Style) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
+fn headlines(connections: &[&impl Recorded], style: Style) -> String {
+    let mut text = String::new();
     for connection in connections {
-        writeln!(text)?;
-        headline(&mut text, &connection.record(), style)?;
+        text.push('\n');
+        write_headline(&mut text, &connection.record(), style);
     }
-    Ok(text)
+    text
 }
 
 /// What was read of each capture, and what could not be.
@@ -152,84 +153,127 @@ pub fn captures_read(out: &mut dyn Write, captures: &[CaptureReport]) -> io::Res
 /// # Errors
 /// If `out` cannot be written to.
 pub fn headline(out: &mut dyn Write, record: &ConnectionRecord, style: Style) -> io::Result<()> {
-    let midstream = match record.opened.start {
-        crate::track::event::Start::Seen => "",
-        crate::track::event::Start::Midstream => "  (start not captured)",
-    };
-    writeln!(
-        out,
-        "#{} {}  {} -> {}{midstream}",
-        record.id,
-        style.outcome(record.verdict.outcome),
-        record.opened.client,
-        record.opened.server
-    )?;
+    let mut text = String::new();
+    write_headline(&mut text, record, style);
+    out.write_all(text.as_bytes())
+}
+
+fn write_headline(text: &mut String, record: &ConnectionRecord, style: Style) {
+    text.push('#');
+    words::number(text, record.id.0);
+    text.push(' ');
+    style.outcome(text, record.verdict.outcome);
+    text.push_str("  ");
+    words::endpoint(text, record.opened.client);
+    text.push_str(" -> ");
+    words::endpoint(text, record.opened.server);
+    text.push_str(match record.opened.start {
+        Start::Seen => "\n",
+        Start::Midstream => "  (start not captured)\n",
+    });
     for (party, prober) in record.probers() {
-        writeln!(out, "    {}", prober_line(party, prober))?;
-        if let Some(likely) = inference::line(record.inference(party)) {
-            writeln!(out, "    {likely}")?;
-        }
-        if let Some(marks) = marks::line(record.inference(party)) {
-            writeln!(out, "    {marks}")?;
-        }
+        line(text, |text| {
+            write_prober(text, party, prober);
+            true
+        });
+        line(text, |text| inference::write(text, record.inference(party)));
+        line(text, |text| marks::write(text, record.inference(party)));
     }
     for (party, answers) in record.responders().filter(|(party, _)| record.prober(*party).probes.is_empty()) {
-        if let Some(answers) = marks::answering(answers) {
-            writeln!(out, "    {} answers: {answers}", party.name())?;
-        }
+        line(text, |text| {
+            text.push_str(party.name());
+            text.push_str(" answers: ");
+            marks::write_answering(text, answers)
+        });
     }
-    writeln!(out, "    {}", record.verdict.reason)?;
+    line(text, |text| {
+        text.push_str(&record.verdict.reason);
+        true
+    });
+    cautions(text, record);
+}
+
+/// What whoever reads a connection should mind.
+fn cautions(text: &mut String, record: &ConnectionRecord) {
     if record.forgotten > 0 {
-        writeln!(out, "    mind: {} before these are no longer kept", plural(record.forgotten, "probe"))?;
+        let probes = plural(record.forgotten, "probe");
+        words::add(text, format_args!("    mind: {probes} before these are no longer kept\n"));
     }
     if record.summary.let_go {
-        writeln!(out, "    mind: it was followed no longer, to make room for others")?;
+        text.push_str("    mind: it was followed no longer, to make room for others\n");
     }
     for confounder in &record.confounders {
-        writeln!(out, "    mind: {}", confounder.kind.sentence())?;
+        for part in ["    mind: ", confounder.kind.sentence(), "\n"] {
+            text.push_str(part);
+        }
     }
-    let kinds = lookalike_line(record);
-    if !kinds.is_empty() {
-        writeln!(out, "    not keepalives, though alike: {kinds}")?;
+    if !record.lookalikes.is_empty() {
+        words::add(text, format_args!("    not keepalives, though alike: {}\n", lookalike_line(record)));
     }
-    Ok(())
+}
+
+/// A line below that of the connection; no line if what it says turns out to be nothing.
+fn line(text: &mut String, write: impl FnOnce(&mut String) -> bool) {
+    let before = text.len();
+    text.push_str("    ");
+    if write(text) {
+        text.push('\n');
+    } else {
+        text.truncate(before);
+    }
 }
 
 pub(super) fn prober_line(party: Party, prober: &ProberRecord) -> String {
-    let sent = plural(prober.probes.len() as u64, "probe");
+    let mut text = String::new();
+    write_prober(&mut text, party, prober);
+    text
+}
+
+fn write_prober(text: &mut String, party: Party, prober: &ProberRecord) {
     let octets = if prober.probes.iter().all(|probe| probe.segment.octets == 0) {
-        "no data"
+        " (no data), "
     } else if prober.probes.iter().all(|probe| probe.segment.octets == 1) {
-        "1 octet"
+        " (1 octet), "
     } else {
-        "0 or 1 octet"
+        " (0 or 1 octet), "
     };
-    let mut parts = vec![format!("{} sent {sent} ({octets})", party.name())];
-    parts.push(answers(prober));
-    if let Some(first) = spread(&prober.first_silences()) {
-        parts.push(format!("first after {first} of silence"));
+    text.push_str(party.name());
+    text.push_str(" sent ");
+    words::plural(text, prober.probes.len() as u64, "probe");
+    text.push_str(octets);
+    answers(text, prober);
+    if let Some(silences) = prober.first_silence_range() {
+        text.push_str(", first after ");
+        spread(text, silences);
+        text.push_str(" of silence");
     }
-    if let Some(gaps) = spread(&prober.run_gaps()) {
-        parts.push(format!("then every {gaps}"));
+    if let Some(gaps) = prober.run_gap_range() {
+        text.push_str(", then every ");
+        spread(text, gaps);
     }
-    if let Some(trip) = median(&prober.round_trips()) {
-        parts.push(format!("RTT {}", round_trip(trip)));
+    if let Some(trip) = prober.median_round_trip() {
+        text.push_str(", RTT ");
+        words::round_trip(text, trip);
     }
-    parts.join(", ")
 }
 
 /// How many of the probes were answered, and by whom.
-fn answers(prober: &ProberRecord) -> String {
+fn answers(text: &mut String, prober: &ProberRecord) {
     let (sent, refused) = (prober.probes.len(), prober.refused());
     let answered = prober.answered() - refused;
-    let peer = match (sent, answered) {
-        (1, 1) => "answered".to_owned(),
-        (1, _) => "not answered".to_owned(),
-        (_, 0) => "none answered".to_owned(),
-        (sent, answered) if sent == answered => "all answered".to_owned(),
-        (sent, answered) => format!("{answered} answered, {} not", sent - answered),
-    };
-    if refused > 0 { format!("{peer}, {}", plural(refused as u64, "ICMP error")) } else { peer }
+    match (sent, answered) {
+        (1, 1) => text.push_str("answered"),
+        (1, _) => text.push_str("not answered"),
+        (_, 0) => text.push_str("none answered"),
+        (sent, answered) if sent == answered => text.push_str("all answered"),
+        (sent, answered) => {
+            words::add(text, format_args!("{answered} answered, {} not", sent - answered));
+        }
+    }
+    if refused > 0 {
+        text.push_str(", ");
+        words::plural(text, refused as u64, "ICMP error");
+    }
 }
 
 pub(super) fn lookalike_line(record: &ConnectionRecord) -> String {
@@ -242,30 +286,41 @@ pub(super) fn lookalike_line(record: &ConnectionRecord) -> String {
 }
 
 /// One value, or the range of several.
-fn spread(sorted: &[Span]) -> Option<String> {
-    let (shortest, longest) = (silence(*sorted.first()?), silence(*sorted.last()?));
-    Some(if shortest == longest { shortest } else { format!("{shortest} to {longest}") })
+fn spread(text: &mut String, (shortest, longest): (Span, Span)) {
+    let start = text.len();
+    words::silence(text, shortest);
+    if longest == shortest {
+        return;
+    }
+    let end = text.len();
+    text.push_str(" to ");
+    let second = text.len();
+    words::silence(text, longest);
+    // They may differ by less than is written.
+    if text.get(start..end) == text.get(second..) {
+        text.truncate(end);
+    }
 }
 
 /// A silence in seconds with three digits.
 pub(super) fn silence(span: Span) -> String {
-    let millis = (span.as_nanos() + 500_000).div_euclid(1_000_000);
-    format!("{}.{:03} s", millis / 1000, millis % 1000)
+    let mut text = String::new();
+    words::silence(&mut text, span);
+    text
 }
 
 /// A round trip in the unit that suits it.
 pub(super) fn round_trip(span: Span) -> String {
-    let micros = span.as_nanos() / 1000;
-    match micros {
-        0..1_000 => format!("{micros} us"),
-        1_000..1_000_000 => format!("{}.{:03} ms", micros / 1000, micros % 1000),
-        _ => silence(span),
-    }
+    let mut text = String::new();
+    words::round_trip(&mut text, span);
+    text
 }
 
 /// A number with its noun.
 pub(super) fn plural(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+    let mut text = String::new();
+    words::plural(&mut text, count, noun);
+    text
 }
 
 #[cfg(test)]

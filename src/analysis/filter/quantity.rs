@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::analysis::inference::Explanation;
-use crate::analysis::prober::{ProberRecord, median};
+use crate::analysis::prober::ProberRecord;
 use crate::analysis::record::ConnectionRecord;
 use crate::time::{Span, duration};
 use crate::track::event::Party;
@@ -106,7 +106,7 @@ impl Quantity {
                 let count = best.and_then(|best| best.count).or_else(|| seen().map(|count| count.value));
                 count.map(i64::from)
             }
-            Quantity::RttMedian => time(median(&busier(record)?.1.round_trips())),
+            Quantity::RttMedian => time(busier(record)?.1.median_round_trip()),
             Quantity::RttHigh => time(high(&busier(record)?.1.round_trips())),
             Quantity::Duration => time(Some(record.summary.last.time.since(record.opened.first.time))),
             Quantity::Gap => {

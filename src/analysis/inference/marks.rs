@@ -6,19 +6,18 @@
 //! weakens. Uses [`crate::stack`].
 
 mod ending;
+mod places;
 mod probe;
 mod responder;
+mod seen;
 
-use std::borrow::Cow;
+pub use places::{Frames, Places};
+pub use seen::Seen;
 
-use super::Explanation;
 use super::observe::{Step, Subject};
 use crate::frame::FrameId;
 use crate::stack::{Cell, Stack, Status};
 use crate::track::event::ResetMarks;
-
-/// Frames that are named for a mark; more of the same tell no more.
-const MOST_FRAMES: usize = 4;
 
 /// What a mark is worth to a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,8 +62,8 @@ impl Worth {
     }
 }
 
-/// Stacks of the table.
-const STACKS: usize = Stack::all().len();
+/// Marks that one side has as a prober, or a few more.
+const MANY: usize = 16;
 
 /// Something seen that tells stacks apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,54 +71,54 @@ pub struct Mark {
     /// Its name.
     pub name: &'static str,
     /// What was seen, for people.
-    pub seen: Cow<'static, str>,
+    pub seen: Seen,
     /// The first frames that show it.
-    pub frames: Vec<FrameId>,
-    /// What it is worth to each stack, in the order of their table; nothing where it says nothing.
-    worths: [Option<Worth>; STACKS],
+    pub frames: Frames,
+    /// To which stacks it is worth each [`Worth`], worst first.
+    worths: [Places; Worth::ALL.len()],
 }
 
 impl Mark {
     /// A mark, judged for every stack of the table.
     pub(super) fn new(
         name: &'static str,
-        seen: impl Into<Cow<'static, str>>,
+        seen: impl Into<Seen>,
         frames: impl IntoIterator<Item = FrameId>,
         judge: impl Fn(&Stack) -> Option<Worth>,
     ) -> Self {
-        let mut shown: Vec<FrameId> = Vec::with_capacity(MOST_FRAMES);
-        for frame in frames {
-            if shown.len() == MOST_FRAMES {
-                break;
-            }
-            if !shown.contains(&frame) {
-                shown.push(frame);
-            }
+        let mut worths = [Places::default(); Worth::ALL.len()];
+        for (place, stack) in Stack::all().iter().enumerate() {
+            let worth = judge(stack).and_then(|worth| worths.get_mut(worth as usize));
+            worth.into_iter().for_each(|places| places.insert(place));
         }
-        let mut worths = [None; STACKS];
-        worths.iter_mut().zip(Stack::all()).for_each(|(worth, stack)| *worth = judge(stack));
-        Self { name, seen: seen.into(), frames: shown, worths }
+        Self { name, seen: seen.into(), frames: frames.into_iter().collect(), worths }
+    }
+
+    /// The same mark, worth as much to those at these places.
+    fn with(mut self, worth: Worth, places: Places) -> Self {
+        self.worths.get_mut(worth as usize).into_iter().for_each(|worth| *worth = places);
+        self
     }
 
     /// What it says, in the order of the table of stacks; of those left out it says nothing.
     pub fn opinions(&self) -> impl Iterator<Item = (&'static Stack, Worth)> {
-        let all = Stack::all().iter().zip(&self.worths);
-        all.filter_map(|(stack, worth)| Some((*stack, (*worth)?)))
+        let all = Stack::all().iter().enumerate();
+        all.filter_map(|(place, stack)| Some((*stack, self.worth_at(place)?)))
     }
 
-    /// What it is worth to a stack, if it says anything of it.
-    pub fn worth(&self, stack: &str) -> Option<Worth> {
-        self.opinions().find(|(known, _)| known.name == stack).map(|(_, worth)| worth)
+    /// What it is worth to the stack at this place of the table, if it says anything of it.
+    pub fn worth_at(&self, place: usize) -> Option<Worth> {
+        Worth::ALL.into_iter().find(|worth| self.places(*worth).contains(place))
     }
 
-    /// The same for a stack of the table by its place there.
-    fn worth_to(&self, index: usize) -> Option<Worth> {
-        self.worths.get(index).copied().flatten()
+    /// The places of the stacks to which it is worth as much.
+    pub fn places(&self, worth: Worth) -> Places {
+        self.worths.get(worth as usize).copied().unwrap_or_default()
     }
 
     /// The stacks to which it is worth as much.
     pub fn stacks(&self, worth: Worth) -> impl Iterator<Item = &'static Stack> {
-        self.opinions().filter(move |(_, known)| *known == worth).map(|(stack, _)| stack)
+        self.places(worth).iter().filter_map(|place| Stack::all().get(place).copied())
     }
 }
 
@@ -135,16 +134,29 @@ impl Marks {
     pub(super) fn of(subject: &Subject<'_>, reset: Option<ResetMarks>, given_up_after: Option<u32>) -> Self {
         let mut marks = Self { probing: Vec::new(), answering: responder::marks(subject) };
         if !subject.prober.probes.is_empty() {
-            marks.probing = probe::marks(subject);
+            marks.probing.reserve(MANY);
+            probe::marks(subject, &mut marks.probing);
             marks.probing.extend(ending::marks(subject, reset, given_up_after));
         }
         marks
     }
 
-    /// What they leave of the score of a stack, by its place in the table: 1 if nothing speaks against it, 0 if something refutes it.
-    pub(super) fn weigh(&self, index: usize) -> f64 {
-        let all = self.probing.iter().chain(&self.answering);
-        all.filter_map(|mark| mark.worth_to(index)).map(Worth::factor).product()
+    /// The places of the stacks that nothing refutes, each with what the marks leave of its score: 1 if nothing speaks
+    /// against it.
+    pub(super) fn possible(&self) -> Vec<(usize, f64)> {
+        let worth = |worth| self.all().map(|mark| mark.places(worth)).fold(Places::default(), Places::or);
+        let refuted = worth(Worth::Refutes);
+        let weakened = worth(Worth::Improbable).or(worth(Worth::Unlikely)).or(worth(Worth::Doubtful));
+        let left = Places::RUNNING.iter().filter(|place| !refuted.contains(*place));
+        left.map(|place| (place, if weakened.contains(place) { self.weigh(place) } else { 1.0 })).collect()
+    }
+
+    fn weigh(&self, place: usize) -> f64 {
+        self.all().filter_map(|mark| mark.worth_at(place)).map(Worth::factor).product()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Mark> {
+        self.probing.iter().chain(&self.answering)
     }
 }
 
@@ -159,40 +171,35 @@ fn against<T: Copy>(cell: Cell<T>, is: impl Fn(T) -> bool, otherwise: Worth) -> 
     })
 }
 
-/// How far apart the probes are. Those of which no setting explains it are refuted; how well the others explain
+/// How far apart the probes are. The `untimely`, of which no setting explains it, are refuted; how well the others explain
 /// it is in the score as the fit, so of them it says only which do.
 pub(super) fn spacing(
     subject: &Subject<'_>,
     steps: &[Step],
-    settings: &[Explanation],
-    untimely: &[&'static str],
+    timely: Places,
+    untimely: Places,
 ) -> Option<Mark> {
-    let gaps: Vec<i64> = match steps.iter().filter_map(|step| step.run_gap()).collect::<Vec<i64>>() {
-        runs if runs.is_empty() => steps.iter().filter_map(|step| step.silence()).collect(),
-        runs => runs,
-    };
-    let (shortest, longest) = (*gaps.iter().min()?, *gaps.iter().max()?);
-    let seen = if gaps.len() > 1 && is_growing(&gaps) {
-        format!("growing from {} to {}", millis(shortest), millis(longest))
-    } else if longest - shortest < 1_000_000 {
-        millis(shortest)
-    } else {
-        format!("{} to {}", millis(shortest), millis(longest))
+    let runs = || steps.iter().filter_map(|step| step.run_gap());
+    let seen = match range(runs()) {
+        Some((shortest, longest)) => Seen::Spacing { shortest, longest, growing: is_growing(runs()) },
+        None => {
+            let silences = || steps.iter().filter_map(|step| step.silence());
+            let (shortest, longest) = range(silences())?;
+            Seen::Spacing { shortest, longest, growing: is_growing(silences()) }
+        }
     };
     let frames = subject.prober.probes.iter().map(|probe| probe.segment.at.frame);
-    Some(Mark::new("spacing", seen, frames, |stack| {
-        if untimely.contains(&stack.name) {
-            return Some(Worth::Refutes);
-        }
-        settings.iter().any(|found| found.stack == stack.name).then_some(Worth::Supports)
-    }))
+    let mark = Mark { name: "spacing", seen, frames: frames.collect(), worths: Default::default() };
+    Some(mark.with(Worth::Refutes, untimely).with(Worth::Supports, timely))
 }
 
-fn is_growing(gaps: &[i64]) -> bool {
-    gaps.iter().zip(gaps.iter().skip(1)).all(|(one, next)| next.saturating_mul(2) >= one.saturating_mul(3))
+fn range(mut gaps: impl Iterator<Item = i64>) -> Option<(i64, i64)> {
+    let first = gaps.next()?;
+    Some(gaps.fold((first, first), |(low, high), gap| (low.min(gap), high.max(gap))))
 }
 
-fn millis(nanos: i64) -> String {
-    let millis = nanos.saturating_add(500_000).div_euclid(1_000_000);
-    format!("{}.{:03} s", millis.div_euclid(1000), millis.rem_euclid(1000))
+/// Whether there are several, and each is at least half as long again as the one before.
+fn is_growing(gaps: impl Iterator<Item = i64> + Clone) -> bool {
+    let mut pairs = gaps.clone().zip(gaps.skip(1)).peekable();
+    pairs.peek().is_some() && pairs.all(|(one, next)| next.saturating_mul(2) >= one.saturating_mul(3))
 }

@@ -113,7 +113,7 @@ impl Subject<'_> {
     /// The round trip between the point of capture and the prober, if the answers to its peer's probes show it:
     /// as captured, each of its silences is longer by that.
     fn way_there(&self) -> i64 {
-        self.other.round_trips().first().map_or(0, |trip| trip.as_nanos().max(0))
+        self.other.round_trip_range().map_or(0, |(shortest, _)| shortest.as_nanos().max(0))
     }
 
     /// When the prober last heard something that counts, before a probe.

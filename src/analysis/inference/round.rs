@@ -35,9 +35,11 @@ pub(super) enum Which {
 
 /// How likely somebody set this, from 0 to 1.
 pub(super) fn roundness(nanos: i64) -> f64 {
-    if is_liked(nanos) {
-        return 1.0;
-    }
+    if is_liked(nanos) { 1.0 } else { stepped(nanos) }
+}
+
+/// The same of a value that is not liked in itself.
+fn stepped(nanos: i64) -> f64 {
     STEPS.iter().find(|(step, _)| nanos % step == 0).map_or(0.02, |(_, worth)| *worth)
 }
 
@@ -47,22 +49,28 @@ fn is_liked(nanos: i64) -> bool {
 
 /// How likely somebody set this on that stack: its default is as good as any.
 pub(super) fn on_stack(stack: &Stack, which: Which, nanos: i64) -> f64 {
-    if is_liked(nanos) {
-        return 1.0;
-    }
+    let is_default = || default(stack, which) == Some(nanos);
+    if is_liked(nanos) || is_default() || is_asked(which, nanos) { 1.0 } else { stepped(nanos) }
+}
+
+/// What nobody set on a stack.
+fn default(stack: &Stack, which: Which) -> Option<i64> {
     let cell = match which {
         Which::Idle => stack.timing.idle,
         Which::Interval => stack.timing.interval,
     };
-    let default = cell.value.and_then(Amount::get).is_some_and(|span| span.as_nanos() == nanos);
-    let asked = Preset::all().iter().any(|preset| {
+    cell.value.and_then(Amount::get).map(Span::as_nanos)
+}
+
+/// Whether an application asks for this.
+fn is_asked(which: Which, nanos: i64) -> bool {
+    Preset::all().iter().any(|preset| {
         let cell = match which {
             Which::Idle => preset.idle,
             Which::Interval => preset.interval,
         };
         cell.value.and_then(|asked| asked.get()).is_some_and(|span| span.as_nanos() == nanos)
-    });
-    if default || asked { 1.0 } else { roundness(nanos) }
+    })
 }
 
 /// The least step in which a time can be set on a stack, in nanoseconds.
@@ -83,29 +91,26 @@ pub(super) fn unit(stack: &Stack, which: Which) -> i64 {
 /// The roundest multiple of `unit` from `low` to `high`; of those the one nearest to the upper end, where
 /// timers that are late put it.
 pub(super) fn roundest(stack: &Stack, which: Which, low: i64, high: i64, unit: i64) -> Option<i64> {
+    let fits = |value: i64| value > 0 && (low..=high).contains(&value);
+    // What is worth 1 is not surpassed: the default first, then the greatest that is liked.
+    if let Some(default) = default(stack, which).filter(|default| fits(*default)) {
+        return Some(default);
+    }
+    let liked = LIKED.partition_point(|liked| liked * SECOND <= high);
+    let liked = liked.checked_sub(1).and_then(|last| LIKED.get(last)).map(|liked| liked * SECOND);
+    if let Some(liked) = liked.filter(|liked| fits(*liked)) {
+        return Some(liked);
+    }
     let mut best: Option<(f64, i64)> = None;
-    let mut consider = |value: i64| {
-        // What is worth 1 is not surpassed.
-        if value < low || value > high || value <= 0 || best.is_some_and(|(most, _)| most >= 1.0) {
-            return;
+    for (step, _) in STEPS.iter().filter(|(step, _)| step % unit == 0) {
+        let value = high.div_euclid(*step) * step;
+        if !fits(value) || best.is_some_and(|(most, best)| most >= 1.0 || best == value) {
+            continue;
         }
-        let worth = on_stack(stack, which, value);
+        let worth = if is_asked(which, value) { 1.0 } else { stepped(value) };
         if best.is_none_or(|(most, _)| worth > most) {
             best = Some((worth, value));
         }
-    };
-    let default = match which {
-        Which::Idle => stack.timing.idle,
-        Which::Interval => stack.timing.interval,
-    };
-    if let Some(span) = default.value.and_then(Amount::get) {
-        consider(span.as_nanos());
-    }
-    for liked in LIKED.iter().rev() {
-        consider(liked * SECOND);
-    }
-    for (step, _) in STEPS.iter().filter(|(step, _)| step % unit == 0) {
-        consider(high.div_euclid(*step) * step);
     }
     best.map(|(_, value)| value)
 }
@@ -134,5 +139,45 @@ impl Choice {
     /// As spans: the value, and the range.
     pub(super) fn spans(self) -> (Span, (Span, Span)) {
         (Span::from_nanos(self.best), (Span::from_nanos(self.low), Span::from_nanos(self.high)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same by trying all that comes into question.
+    fn of_all(stack: &Stack, which: Which, (low, high): (i64, i64), unit: i64) -> Option<i64> {
+        let liked = LIKED.iter().rev().map(|liked| liked * SECOND);
+        let steps = STEPS.iter().filter(|(step, _)| step % unit == 0);
+        let steps = steps.map(|(step, _)| high.div_euclid(*step) * step);
+        let mut best: Option<(f64, i64)> = None;
+        for value in default(stack, which).into_iter().chain(liked).chain(steps) {
+            if value <= 0 || !(low..=high).contains(&value) {
+                continue;
+            }
+            let worth = on_stack(stack, which, value);
+            if best.is_none_or(|(most, _)| worth > most) {
+                best = Some((worth, value));
+            }
+        }
+        best.map(|(_, value)| value)
+    }
+
+    #[test]
+    fn the_roundest_is_the_best_of_all_that_come_into_question() {
+        let widths = [0, MILLISECOND, 24 * MILLISECOND, 523 * MILLISECOND, SECOND, 30 * SECOND];
+        let starts = (0..80).map(|step: i64| step * step * step * 15 * MILLISECOND - SECOND);
+        let ranges: Vec<_> = starts.flat_map(|low| widths.map(|width| (low, low + width))).collect();
+        for stack in Stack::all() {
+            for which in [Which::Idle, Which::Interval] {
+                for unit in [MILLISECOND, SECOND] {
+                    for (low, high) in ranges.iter().copied() {
+                        let best = roundest(stack, which, low, high, unit);
+                        assert_eq!(best, of_all(stack, which, (low, high), unit), "{low} to {high}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -258,8 +258,26 @@ impl Rate {
 
 /// Finds what fits; nothing if nothing does. Where no run shows the interval, that may be an idle time alone,
 /// or an idle time with an interval that shows in the periods.
-pub(super) fn solve(stack: &Stack, hz: u32, steps: &[Step]) -> Vec<Solution> {
+pub(super) fn solve(stack: &Stack, hz: u32, steps: &[Step]) -> [Option<Solution>; 2] {
     let rate = Rate::of(hz);
+    match *steps {
+        [step @ Step::Fresh { silence }] => [solve_first(stack, rate, step, silence), None],
+        _ => solve_all(stack, rate, steps),
+    }
+}
+
+/// The same of one silence alone, which is what most probers show: nothing bears on the interval, and few idle times
+/// come into question.
+fn solve_first(stack: &Stack, rate: Rate, step: Step, silence: i64) -> Option<Solution> {
+    let candidates = rate.candidates(silence);
+    let fits = candidates.map(|idle| (rate.fit(Some(rate.delay(idle)), None, &[step]), Some(idle), None));
+    let best = fits.clone().map(|(fit, ..)| fit).fold(0.0, f64::max);
+    let fits = fits.filter(|(fit, ..)| is_as_good(*fit, best, 1));
+    let found = chosen(stack, rate, best, fits)?;
+    Some(weighed(rate, found, &[step]))
+}
+
+fn solve_all(stack: &Stack, rate: Rate, steps: &[Step]) -> [Option<Solution>; 2] {
     let shortest = steps.iter().filter_map(|step| step.silence()).min();
     let idles: Vec<Option<i64>> = match shortest {
         Some(silence) => rate.candidates(silence).map(Some).collect(),
@@ -301,11 +319,10 @@ pub(super) fn solve(stack: &Stack, hz: u32, steps: &[Step]) -> Vec<Solution> {
     }
     let (derived, plain): (Vec<Fit>, Vec<Fit>) =
         fits.into_iter().partition(|(.., interval)| interval.is_some() && !any_run);
-    let kinds = [plain, derived].into_iter().filter_map(|mut fits| {
+    [plain, derived].map(|mut fits| {
         let best = retain_best(&mut fits, steps.len());
-        chosen(stack, rate, best, &fits).map(|found| weighed(rate, found, all))
-    });
-    kinds.collect()
+        chosen(stack, rate, best, fits.iter().copied()).map(|found| weighed(rate, found, all))
+    })
 }
 
 /// The other reading of a prober of which every probe was answered and the first not captured: the period is
@@ -326,7 +343,7 @@ pub(super) fn solve_by_interval(stack: &Stack, hz: u32, steps: &[Step]) -> Optio
     let mut fits: Vec<_> =
         rate.candidates(period).map(|interval| (fit(interval), Some(idle.span), Some(interval))).collect();
     let best = retain_best(&mut fits, steps.len());
-    let found = chosen(stack, rate, best, &fits)?;
+    let found = chosen(stack, rate, best, fits.iter().copied())?;
     let most = (shortest + rate.slack).div_euclid(SECOND).min(MOST) * SECOND;
     let idle = Choice { best: found.interval?.best.min(most), low: SECOND, high: most };
     let found = weighed(rate, found, steps);
@@ -343,9 +360,14 @@ fn weighed(rate: Rate, found: Solution, steps: &[Step]) -> Solution {
 /// Keeps what fits about as well as the best; returns how well that does.
 fn retain_best(fits: &mut Vec<Fit>, steps: usize) -> f64 {
     let best = fits.iter().map(|(fit, ..)| *fit).fold(0.0, f64::max);
-    let as_good = AS_GOOD.0.min(AS_GOOD.1 / steps.max(1) as f64);
-    fits.retain(|(fit, ..)| *fit >= LEAST_FIT && *fit >= best - as_good);
+    fits.retain(|(fit, ..)| is_as_good(*fit, best, steps));
     best
+}
+
+/// Whether what fits so well fits about as well as the best.
+fn is_as_good(fit: f64, best: f64, steps: usize) -> bool {
+    let as_good = AS_GOOD.0.min(AS_GOOD.1 / steps.max(1) as f64);
+    fit >= LEAST_FIT && fit >= best - as_good
 }
 
 /// The first, the last and some between.
@@ -354,25 +376,25 @@ fn spread(all: &[Option<i64>]) -> Vec<Option<i64>> {
     (0..=4).filter_map(|part| all.get(last * part / 4).copied()).collect()
 }
 
-fn chosen(stack: &Stack, rate: Rate, fit: f64, fits: &[Fit]) -> Option<Solution> {
+fn chosen(stack: &Stack, rate: Rate, fit: f64, fits: impl Iterator<Item = Fit> + Clone) -> Option<Solution> {
     let worth = |idle: Option<i64>, interval: Option<i64>| {
         idle.map_or(1.0, |idle| on_stack(stack, Which::Idle, idle))
             * interval.map_or(1.0, |interval| on_stack(stack, Which::Interval, interval))
     };
     let mut best: Option<Fit> = None;
-    for (fit, idle, interval) in fits {
-        let value = worth(*idle, *interval) * fit;
+    for (fit, idle, interval) in fits.clone() {
+        let value = worth(idle, interval) * fit;
         if best.is_none_or(|(most, ..)| value >= most) {
-            best = Some((value, *idle, *interval));
+            best = Some((value, idle, interval));
         }
     }
     let (_, idle, interval) = best?;
-    let range = |best: Option<i64>, value: fn(&Fit) -> Option<i64>| {
-        let values = || fits.iter().filter_map(value);
+    let range = |best: Option<i64>, value: fn(Fit) -> Option<i64>| {
+        let values = || fits.clone().filter_map(value);
         Some(Choice { best: best?, low: values().min()?, high: values().max()? })
     };
-    let idle = range(idle, |(_, idle, _)| *idle);
-    let interval = range(interval, |(.., interval)| *interval);
+    let idle = range(idle, |(_, idle, _)| idle);
+    let interval = range(interval, |(.., interval)| interval);
     let width = idle.or(interval).map_or(0, |choice| rate.granule(choice.best));
     Some(Solution { idle, interval, fit, width, evidence: 0.0 })
 }
@@ -394,4 +416,24 @@ pub(super) fn closeness(off: i64) -> f64 {
     }
     let share = off as f64 / JITTER as f64;
     1.0 - 0.5 * share * share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_silence_alone_is_solved_as_several_steps_are() {
+        let linux = Stack::named("linux").unwrap();
+        for rate in RATES.map(Rate::of) {
+            let whole =
+                (1..130).chain([300, 900, 7_200, 20_000, MOST, 40_000]).map(|seconds| seconds * SECOND);
+            let off = [0, -900, -30, 5, 40, 170, 333, 4_000, 33_000];
+            for silence in whole.flat_map(|whole| off.map(|millis| whole + millis * MILLISECOND)) {
+                let step = Step::Fresh { silence };
+                let short = [solve_first(linux, rate, step, silence), None];
+                assert_eq!(short, solve_all(linux, rate, &[step]), "{silence} at HZ={}", rate.hz);
+            }
+        }
+    }
 }

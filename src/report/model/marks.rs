@@ -28,7 +28,7 @@ impl From<&Mark> for MarkLine {
         let against = mark.opinions().filter(|(_, worth)| *worth != Worth::Supports);
         Self {
             mark: mark.name,
-            seen: mark.seen.clone().into_owned(),
+            seen: mark.seen.to_string(),
             frames: mark.frames.iter().copied().map(At::from).collect(),
             speaks_for: mark.stacks(Worth::Supports).map(|stack| stack.name).collect(),
             speaks_against: against

@@ -1,9 +1,8 @@
 //! Inferred settings in a line for a person.
 
+use super::words;
 use crate::analysis::Inference;
 use crate::analysis::inference::{Explanation, Setting};
-use crate::stack::value::seconds;
-use crate::time::Span;
 
 /// Explanations that a person is told.
 const TOLD: usize = 2;
@@ -16,9 +15,19 @@ const COMES_NEAR: f64 = 0.8;
 
 /// The settings in one line; nothing if none fit.
 pub(in crate::report) fn line(inference: &Inference) -> Option<String> {
+    let mut text = String::new();
+    write(&mut text, inference).then_some(text)
+}
+
+/// Adds the settings to a line; returns whether any fit.
+pub(super) fn write(text: &mut String, inference: &Inference) -> bool {
     let at_least = inference.count.filter(|count| !count.exact).map(|count| count.value);
-    let named: Vec<String> = told(inference).into_iter().map(|one| explained(one, at_least)).collect();
-    (!named.is_empty()).then(|| format!("looks like {}", named.join("; or ")))
+    let told = told(inference);
+    for (index, explanation) in told.iter().enumerate() {
+        text.push_str(if index == 0 { "looks like " } else { "; or " });
+        explained(text, explanation, at_least);
+    }
+    !told.is_empty()
 }
 
 /// The settings that are worth telling a person, best first.
@@ -37,29 +46,66 @@ pub(in crate::report) fn told(inference: &Inference) -> Vec<&Explanation> {
     told
 }
 
-fn explained(explanation: &Explanation, at_least: Option<u32>) -> String {
-    let hz = explanation.hz.map_or(String::new(), |hz| format!(" (HZ={hz})"));
-    let mut parts = Vec::new();
-    parts.extend(explanation.idle.map(|idle| format!("idle {}", ranged(idle))));
-    parts.extend(explanation.interval.map(|interval| format!("interval {}", ranged(interval))));
+fn explained(text: &mut String, explanation: &Explanation, at_least: Option<u32>) {
+    text.push_str(explanation.title);
+    if let Some(hz) = explanation.hz {
+        text.push_str(" (HZ=");
+        words::number(text, hz.into());
+        text.push(')');
+    }
+    text.push_str(": ");
+    // What comes before the next part.
+    let mut before = "";
+    let mut part = |text: &mut String, name: &str| {
+        text.push_str(std::mem::replace(&mut before, ", "));
+        text.push_str(name);
+    };
+    if let Some(idle) = explanation.idle {
+        part(text, "idle ");
+        write_ranged(text, idle);
+    }
+    if let Some(interval) = explanation.interval {
+        part(text, "interval ");
+        write_ranged(text, interval);
+    }
     let timeout = explanation.user_timeout.filter(|_| explanation.count_in_doubt);
-    let timeout = timeout.map(|timeout| format!("user timeout {}", ranged(timeout)));
-    parts.extend(match (explanation.count, timeout, at_least) {
-        (Some(count), Some(timeout), _) => Some(format!("{timeout}, or count {count}")),
-        (None, Some(timeout), _) => Some(timeout),
-        (Some(count), None, _) => Some(format!("count {count}")),
-        (None, None, Some(least)) => Some(format!("count at least {least}")),
-        (None, None, None) => None,
-    });
-    let asked = explanation.application.map_or(String::new(), |name| format!(", as {name} asks for"));
-    format!("{}{hz}: {}{asked}", explanation.title, parts.join(", "))
+    if let Some(timeout) = timeout {
+        part(text, "user timeout ");
+        write_ranged(text, timeout);
+    }
+    let count = match (explanation.count, timeout, at_least) {
+        (Some(count), Some(_), _) => Some(("or count ", count)),
+        (Some(count), None, _) => Some(("count ", count)),
+        (None, None, Some(least)) => Some(("count at least ", least)),
+        _ => None,
+    };
+    if let Some((name, count)) = count {
+        part(text, name);
+        words::number(text, count.into());
+    }
+    if let Some(name) = explanation.application {
+        for word in [", as ", name, " asks for"] {
+            text.push_str(word);
+        }
+    }
 }
 
 /// A setting, or the range of those that fit with the roundest of them.
 pub(in crate::report) fn ranged(setting: Setting) -> String {
+    let mut text = String::new();
+    write_ranged(&mut text, setting);
+    text
+}
+
+fn write_ranged(text: &mut String, setting: Setting) {
     if setting.low == setting.high {
-        return seconds(setting.value);
+        words::seconds(text, setting.value);
+        return text.push_str(" s");
     }
-    let bare = |span: Span| seconds(span).trim_end_matches(" s").to_owned();
-    format!("{}..{} s ({}?)", bare(setting.low), bare(setting.high), bare(setting.value))
+    words::seconds(text, setting.low);
+    text.push_str("..");
+    words::seconds(text, setting.high);
+    text.push_str(" s (");
+    words::seconds(text, setting.value);
+    text.push_str("?)");
 }

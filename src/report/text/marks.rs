@@ -1,7 +1,11 @@
 //! The marks of a stack in a line for a person: which of them tell it from others, and what rules those out.
 
+use std::sync::LazyLock;
+
+use super::words;
 use crate::analysis::Inference;
-use crate::analysis::inference::{Mark, Worth};
+use crate::analysis::inference::{Mark, Places, Seen, Worth};
+use crate::stack::Stack;
 
 /// How many stacks a mark may fit and still tell something where it speaks against none.
 const FEW: usize = 2;
@@ -9,106 +13,166 @@ const FEW: usize = 2;
 /// Worths that leave a stack possible, though less likely.
 const WEAKENING: [Worth; 3] = [Worth::Improbable, Worth::Unlikely, Worth::Doubtful];
 
+/// Worths that rule a stack out.
+const RULING_OUT: [Worth; 2] = [Worth::Refutes, Worth::Improbable];
+
 /// The line of a prober; nothing where no settings explain it, or nothing tells stacks apart.
 pub(in crate::report) fn line(inference: &Inference) -> Option<String> {
-    let best = inference.settings.first()?.stack;
+    let mut text = String::new();
+    write(&mut text, inference).then_some(text)
+}
+
+/// Adds the marks of a prober to a line; returns whether there are any to tell.
+pub(super) fn write(text: &mut String, inference: &Inference) -> bool {
+    let best = inference.settings.first().map(|best| best.stack);
+    let Some(best) = best.and_then(|best| Stack::all().iter().position(|stack| stack.name == best)) else {
+        return false;
+    };
     let all = || inference.marks.iter().chain(&inference.answering);
-    let is = |mark: &Mark, worths: &[Worth]| mark.worth(best).is_some_and(|worth| worths.contains(&worth));
+    let mut before = "marks: ";
     // How the spacing fits is what the line before says.
-    let fitting = all().filter(|mark| is(mark, &[Worth::Supports]) && tells(mark) && mark.name != "spacing");
-    let fitting: Vec<String> = fitting.map(said).collect();
-    let weakening: Vec<String> = all().filter(|mark| is(mark, &WEAKENING)).map(said).collect();
-    let mut parts = Vec::new();
-    if !fitting.is_empty() {
-        parts.push(format!("{} fit {}", fitting.join(", "), family(best)));
+    let fits = |mark: &&Mark| mark.places(Worth::Supports).contains(best) && mark.name != "spacing";
+    for (index, mark) in all().filter(|mark| fits(mark) && tells(mark)).enumerate() {
+        text.push_str(if index == 0 { before } else { ", " });
+        said(text, mark);
+        before = "; ";
     }
-    if !weakening.is_empty() {
-        parts.push(format!("not like {}: {}", family(best), weakening.join(", ")));
+    if before == "; " {
+        text.push_str(" fit ");
+        text.push_str(family(best));
     }
-    parts.extend(ruled_out(inference));
-    (!parts.is_empty()).then(|| format!("marks: {}", parts.join("; ")))
+    let weakening = all().filter(|mark| one_of(mark, &WEAKENING).contains(best));
+    for (index, mark) in weakening.enumerate() {
+        if index == 0 {
+            for word in [before, "not like ", family(best), ": "] {
+                text.push_str(word);
+            }
+        } else {
+            text.push_str(", ");
+        }
+        said(text, mark);
+        before = "; ";
+    }
+    ruled_out(text, before, all()) || before == "; "
 }
 
 /// What is told of an end that only answers: the marks that tell stacks apart.
 pub(in crate::report) fn answering(marks: &[Mark]) -> Option<String> {
-    let said: Vec<String> = marks
-        .iter()
-        .filter(|mark| tells(mark))
-        .map(|mark| {
-            let (fits, not) = (runs(mark, &[Worth::Supports]), runs(mark, &WEAKENING));
-            let fits = if fits.is_empty() { String::new() } else { format!(" ({})", fits.join(", ")) };
-            let not = if not.is_empty() { String::new() } else { format!(", unlike {}", not.join(", ")) };
-            format!("{}{fits}{not}", said(mark))
-        })
-        .collect();
-    (!said.is_empty()).then(|| said.join("; "))
+    let mut text = String::new();
+    write_answering(&mut text, marks).then_some(text)
+}
+
+/// Adds what is told of an end that only answers to a line; returns whether there is anything.
+pub(super) fn write_answering(text: &mut String, marks: &[Mark]) -> bool {
+    let mut any = false;
+    for mark in marks.iter().filter(|mark| tells(mark)) {
+        text.push_str(if any { "; " } else { "" });
+        any = true;
+        said(text, mark);
+        let (fits, not) = (running(mark, &[Worth::Supports]), running(mark, &WEAKENING));
+        if !fits.is_empty() {
+            text.push_str(" (");
+            words::joined(text, ", ", families(fits).map(family));
+            text.push(')');
+        }
+        if !not.is_empty() {
+            text.push_str(", unlike ");
+            words::joined(text, ", ", families(not).map(family));
+        }
+    }
+    any
 }
 
 /// Whether a mark tells stacks apart.
 fn tells(mark: &Mark) -> bool {
-    let (mut families, mut last) = (0, "");
-    for (stack, worth) in mark.opinions().filter(|(stack, _)| stack.runs) {
-        // Every other worth speaks against a stack.
-        if worth != Worth::Supports {
-            return true;
+    // Every other worth speaks against a stack.
+    let against = [Worth::Refutes, Worth::Improbable, Worth::Unlikely, Worth::Doubtful];
+    let fitting = running(mark, &[Worth::Supports]);
+    !running(mark, &against).is_empty() || (1..=FEW).contains(&families(fitting).count())
+}
+
+/// The stacks to which a mark is worth one of these.
+fn one_of(mark: &Mark, worths: &[Worth]) -> Places {
+    worths.iter().map(|worth| mark.places(*worth)).fold(Places::default(), Places::or)
+}
+
+/// The same of those that run.
+fn running(mark: &Mark, worths: &[Worth]) -> Places {
+    one_of(mark, worths).and(Places::RUNNING)
+}
+
+/// Adds which stacks are ruled out, each by the first mark that does, after what comes `before`; returns whether any
+/// are.
+fn ruled_out<'a>(text: &mut String, before: &str, marks: impl Iterator<Item = &'a Mark>) -> bool {
+    let (mut gone, mut any) = (Places::default(), false);
+    for mark in marks {
+        let mut first = true;
+        for stack in families(running(mark, &RULING_OUT)) {
+            if gone.contains(first_of_family(stack)) {
+                continue;
+            }
+            gone.insert(first_of_family(stack));
+            match (any, first) {
+                (false, _) => [before, "ruled out "].into_iter().for_each(|word| text.push_str(word)),
+                (true, _) => text.push_str(", "),
+            }
+            (any, first) = (true, false);
+            text.push_str(family(stack));
         }
-        let name = family(stack.name);
-        families += usize::from(name != last);
-        last = name;
-    }
-    (1..=FEW).contains(&families)
-}
-
-/// The families of the stacks that run of which a mark says one of these.
-fn runs(mark: &Mark, worths: &[Worth]) -> Vec<&'static str> {
-    let opinions = mark.opinions().filter(|(stack, worth)| stack.runs && worths.contains(worth));
-    let mut names: Vec<&str> = Vec::new();
-    for name in opinions.map(|(stack, _)| family(stack.name)) {
-        if names.last() != Some(&name) {
-            names.push(name);
+        if !first {
+            text.push_str(" (");
+            words::joined(text, " ", mark.name.split('_'));
+            text.push(')');
         }
     }
-    names
+    any
 }
 
-/// Which stacks are ruled out, each by the first mark that does.
-fn ruled_out(inference: &Inference) -> Option<String> {
-    let mut gone: Vec<&str> = Vec::new();
-    let mut parts = Vec::new();
-    for mark in inference.marks.iter().chain(&inference.answering) {
-        let mut stacks = runs(mark, &[Worth::Refutes, Worth::Improbable]);
-        stacks.retain(|stack| !gone.contains(stack));
-        if !stacks.is_empty() {
-            gone.extend(&stacks);
-            parts.push(format!("{} ({})", stacks.join(", "), mark.name.replace('_', " ")));
-        }
-    }
-    (!parts.is_empty()).then(|| format!("ruled out {}", parts.join(", ")))
+/// The names of the stacks of the table without their releases, each with the place of the first that has it.
+static FAMILIES: LazyLock<Vec<(&str, usize)>> = LazyLock::new(|| {
+    let names = Stack::all().iter().map(|stack| stack.name.split('-').next().unwrap_or_default());
+    let first = |name: &str| names.clone().position(|other| other == name).unwrap_or_default();
+    names.clone().map(|name| (name, first(name))).collect()
+});
+
+/// The name of a stack without its release, by its place in the table.
+fn family(place: usize) -> &'static str {
+    FAMILIES.get(place).map_or("", |(name, _)| name)
 }
 
-/// The name of a stack without its release.
-fn family(stack: &'static str) -> &'static str {
-    let end = stack.bytes().position(|octet| octet == b'-').unwrap_or(stack.len());
-    stack.get(..end).unwrap_or(stack)
+/// The place of the first stack of the same family.
+fn first_of_family(place: usize) -> usize {
+    FAMILIES.get(place).map_or(place, |(_, first)| *first)
 }
 
-/// A mark with what was seen, short.
-fn said(mark: &Mark) -> String {
-    let seen = &mark.seen;
+/// One stack of each family among these; those of one stand side by side in the table.
+fn families(places: Places) -> impl Iterator<Item = usize> {
+    let mut last = None;
+    places.iter().filter(move |place| last.replace(first_of_family(*place)) != Some(first_of_family(*place)))
+}
+
+/// Adds a mark with what was seen, short.
+fn said(text: &mut String, mark: &Mark) {
     match mark.name {
-        "payload" => seen.clone().into_owned(),
-        "octet" => format!("octet {seen}"),
-        "ip_id" => format!("IP ID {seen}"),
-        "dont_fragment" => format!("DF {seen}"),
-        "ttl" => format!("TTL {}", seen.split_whitespace().next().unwrap_or(seen)),
-        "count" => format!("given up {seen}"),
-        "give_up" => format!("given up {seen}"),
-        "give_up_moment" => format!("RST {seen}"),
-        "reset_flags" => seen.clone().into_owned(),
-        "reset_seq" => format!("RST at {seen}"),
-        "reset_timestamps" => format!("timestamps on the RST {seen}"),
-        "dsack" => format!("D-SACK {seen}"),
-        "ack_field" => format!("ACK of {seen}"),
-        name => format!("{} {seen}", name.replace('_', " ")),
+        "payload" | "reset_flags" => {}
+        "octet" => text.push_str("octet "),
+        "ip_id" => text.push_str("IP ID "),
+        "dont_fragment" => text.push_str("DF "),
+        "ttl" => text.push_str("TTL "),
+        "count" | "give_up" => text.push_str("given up "),
+        "give_up_moment" => text.push_str("RST "),
+        "reset_seq" => text.push_str("RST at "),
+        "reset_timestamps" => text.push_str("timestamps on the RST "),
+        "dsack" => text.push_str("D-SACK "),
+        "ack_field" => text.push_str("ACK of "),
+        name => {
+            words::joined(text, " ", name.split('_'));
+            text.push(' ');
+        }
+    }
+    match mark.seen {
+        Seen::Words(ref words) => text.push_str(words),
+        Seen::TimeToLive(here, _) => words::number(text, here.into()),
+        ref other => words::add(text, format_args!("{other}")),
     }
 }

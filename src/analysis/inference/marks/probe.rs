@@ -1,6 +1,6 @@
 //! Marks of the probes themselves: payload, header fields, options.
 
-use super::{Mark, Worth, against};
+use super::{Mark, Seen, Worth, against};
 use crate::analysis::inference::observe::Subject;
 use crate::analysis::prober::ProbeRecord;
 use crate::frame::FrameId;
@@ -17,23 +17,23 @@ const COUNTS_ON: u16 = 64;
 /// The shift count that Windows offers.
 const SHIFT_OF_WINDOWS: u8 = 8;
 
-/// The marks of the probes of one side.
-pub(super) fn marks(subject: &Subject<'_>) -> Vec<Mark> {
-    let found = [
-        payload(subject),
-        octet(subject),
-        flags(subject),
-        acknowledgment(subject),
-        outstanding(subject),
-        timestamps(subject),
-        window(subject),
-        identification(subject),
-        dont_fragment(subject),
-        time_to_live(subject),
-        syn(subject),
-        peer_probes(subject),
+/// Adds the marks of the probes of one side to those `found` so far.
+pub(super) fn marks(subject: &Subject<'_>, found: &mut Vec<Mark>) {
+    let all = [
+        payload,
+        octet,
+        flags,
+        acknowledgment,
+        outstanding,
+        timestamps,
+        window,
+        identification,
+        dont_fragment,
+        time_to_live,
+        syn,
+        peer_probes,
     ];
-    found.into_iter().flatten().collect()
+    found.extend(all.into_iter().filter_map(|mark| mark(subject)));
 }
 
 fn probes<'a>(subject: &Subject<'a>) -> impl Iterator<Item = &'a ProbeRecord> + Clone + use<'a> {
@@ -57,10 +57,7 @@ fn payload(subject: &Subject<'_>) -> Option<Mark> {
         (false, Some(_)) => "1 octet",
         _ => "0 and 1 octets",
     };
-    let shown: Vec<FrameId> = match (empty, filled) {
-        (true, Some(one)) => frames(probes(subject).take(1).chain([one])).collect(),
-        _ => frames(probes(subject).take(1)).collect(),
-    };
+    let shown = frames(probes(subject).take(1).chain(filled.filter(|_| empty)));
     let lags = lags(subject) == Some(1);
     Some(Mark::new("payload", seen, shown, |stack| {
         let fits = |octets: u8| if octets == 0 { filled.is_none() } else { !empty };
@@ -75,7 +72,7 @@ fn octet(subject: &Subject<'_>) -> Option<Mark> {
     let mut octets = probes(subject).filter_map(|probe| probe.segment.octet);
     let first = octets.next()?;
     let same = octets.all(|octet| octet == first);
-    let seen = if same { format!("0x{first:02x}") } else { "not always the same".to_owned() };
+    let seen = if same { format!("0x{first:02x}").into() } else { Seen::from("not always the same") };
     let shown = frames(probes(subject).filter(|probe| probe.segment.octet.is_some()));
     Some(Mark::new("octet", seen, shown, |stack| {
         let fits = |value: OctetValue| match value {
@@ -166,13 +163,12 @@ pub(super) fn negotiated(subject: &Subject<'_>) -> Option<Option<FrameId>> {
 fn timestamps(subject: &Subject<'_>) -> Option<Mark> {
     let carried = probes(subject).find(|probe| probe.segment.timestamps.is_some());
     let negotiated = negotiated(subject);
-    let (seen, shown): (_, Vec<FrameId>) = match (carried, negotiated) {
-        (Some(probe), _) => ("carried", frames([probe]).collect()),
-        (None, Some(shows)) => {
-            ("missing, though negotiated", frames(probes(subject).take(1)).chain(shows).collect())
-        }
+    let (seen, probe, shows) = match (carried, negotiated) {
+        (Some(probe), _) => ("carried", Some(probe), None),
+        (None, Some(shows)) => ("missing, though negotiated", probes(subject).next(), shows),
         (None, None) => return None,
     };
+    let shown = frames(probe).chain(shows);
     Some(Mark::new("timestamps", seen, shown, |stack| {
         let known = stack.probe.options.trusted();
         match (carried, known) {
@@ -214,37 +210,33 @@ enum Numbering {
 }
 
 fn numbering(subject: &Subject<'_>) -> Option<Numbering> {
-    let all: Vec<u16> = probes(subject).filter_map(|probe| probe.segment.ip_id).collect();
-    let first = *all.first()?;
-    let ids = |probe: &ProbeRecord| probe.segment.ip_id.zip(probe.segment.ip_id_before);
-    // A packet after one that was cut up by the network card is ahead by more than one.
-    let steps: Vec<u16> =
-        probes(subject).filter_map(ids).map(|(id, before)| id.wrapping_sub(before)).collect();
-    if all.len() > 1 && all.iter().all(|id| *id == first) {
+    let mut all = probes(subject).filter_map(|probe| probe.segment.ip_id);
+    let first = all.next()?;
+    let several = all.clone().next().is_some();
+    if several && all.all(|id| id == first) {
         return Some(Numbering::Constant(first));
     }
-    if steps.is_empty() {
-        return None;
-    }
-    let is_one = |step: &u16| *step == 1;
-    if steps.iter().all(is_one) {
+    let ids = |probe: &ProbeRecord| probe.segment.ip_id.zip(probe.segment.ip_id_before);
+    // A packet after one that was cut up by the network card is ahead by more than one.
+    let mut steps = probes(subject).filter_map(ids).map(|(id, before)| id.wrapping_sub(before));
+    steps.clone().next()?;
+    if steps.clone().all(|step| step == 1) {
         return Some(Numbering::Next);
     }
-    let rises = |step: &u16| (1..=COUNTS_ON).contains(step);
-    if steps.iter().all(rises) {
+    if steps.all(|step| (1..=COUNTS_ON).contains(&step)) {
         return Some(Numbering::Rising);
     }
     // With one only, zero may be a constant that was not seen twice.
-    (all.len() > 1 || first != 0).then_some(Numbering::Unordered)
+    (several || first != 0).then_some(Numbering::Unordered)
 }
 
 fn identification(subject: &Subject<'_>) -> Option<Mark> {
     let numbering = numbering(subject)?;
     let seen = match numbering {
-        Numbering::Constant(id) => format!("always {id}"),
-        Numbering::Next => "counting on".to_owned(),
-        Numbering::Rising => "rising in small steps".to_owned(),
-        Numbering::Unordered => "in no order".to_owned(),
+        Numbering::Constant(id) => format!("always {id}").into(),
+        Numbering::Next => Seen::from("counting on"),
+        Numbering::Rising => Seen::from("rising in small steps"),
+        Numbering::Unordered => Seen::from("in no order"),
     };
     let several = probes(subject).count() > 1;
     let shown = frames(probes(subject));
@@ -295,7 +287,7 @@ fn left_with(ttl: u8) -> u8 {
 fn time_to_live(subject: &Subject<'_>) -> Option<Mark> {
     let probe = probes(subject).next()?;
     let ttl = left_with(probe.segment.ttl);
-    let seen = format!("{} here, so {ttl} when it left", probe.segment.ttl);
+    let seen = Seen::TimeToLive(probe.segment.ttl, ttl);
     Some(Mark::new("ttl", seen, frames([probe]), |stack| match stack.probe.ttl.value {
         Some(TimeToLive::System64 | TimeToLive::Socket64) if ttl == 64 => Some(Worth::Supports),
         Some(TimeToLive::System64 | TimeToLive::Socket64) => Some(Worth::Doubtful),
@@ -309,14 +301,11 @@ fn time_to_live(subject: &Subject<'_>) -> Option<Mark> {
 /// What the SYN of a prober that opened the connection offered. An answering SYN offers what it was offered.
 fn syn(subject: &Subject<'_>) -> Option<Mark> {
     let opens = subject.party == crate::track::event::Party::Client;
-    let SynOffer { timestamps, sack_permitted, window_scale } =
-        subject.summary.side(subject.party).syn.filter(|_| opens)?;
-    let with = |is: bool| if is { "with" } else { "without" };
-    let scale = window_scale.map_or("no window scale".to_owned(), |shift| format!("window scale {shift}"));
-    let seen = format!("{} timestamps, {scale}, {} SACK", with(timestamps), with(sack_permitted));
+    let offer = subject.summary.side(subject.party).syn.filter(|_| opens)?;
+    let SynOffer { timestamps, sack_permitted, window_scale } = offer;
     let like_windows = !timestamps && sack_permitted && window_scale == Some(SHIFT_OF_WINDOWS);
     let shown = [subject.summary.opened.first.frame];
-    Some(Mark::new("syn", seen, shown, |stack| {
+    Some(Mark::new("syn", Seen::Offer(offer), shown, |stack| {
         (stack.name.starts_with("windows") && like_windows).then_some(Worth::Supports)
     }))
 }

@@ -1,9 +1,8 @@
 //! Marks of how a side answers the probes of its peer.
 
-use super::{Mark, Worth, against};
+use super::{Mark, Seen, Worth, against};
 use crate::analysis::inference::observe::Subject;
 use crate::analysis::prober::ProbeRecord;
-use crate::frame::FrameId;
 use crate::stack::value::{Answer, RateLimit, TimestampEcho};
 use crate::time::Span;
 use crate::track::event::{self, AnswerKind};
@@ -47,15 +46,15 @@ fn empty_probes(subject: &Subject<'_>) -> Option<Mark> {
     let all = asked(subject, 0).count();
     let answered = asked(subject, 0).find_map(acknowledgment);
     let octet_answered = asked(subject, 1).find_map(acknowledgment);
-    let (seen, frames): (_, Vec<FrameId>) = match (answered, octet_answered) {
-        (Some(answer), _) => ("answered".to_owned(), vec![answer.at.frame]),
+    let (seen, unanswered, answer) = match (answered, octet_answered) {
+        (Some(answer), _) => (Seen::from("answered"), 0, answer),
         (None, Some(answer)) if all > 0 => {
-            let asked = asked(subject, 0).map(|probe| probe.segment.at.frame).take(2);
-            let seen = format!("none of {all} answered, though those of one octet are");
-            (seen, asked.chain([answer.at.frame]).collect())
+            (format!("none of {all} answered, though those of one octet are").into(), 2, answer)
         }
         _ => return None,
     };
+    let frames = asked(subject, 0).map(|probe| probe.segment.at.frame).take(unanswered);
+    let frames = frames.chain([answer.at.frame]);
     Some(Mark::new("empty_probes", seen, frames, |stack| {
         let fits = |answer: Answer| (answer != Answer::Silence) == answered.is_some();
         let otherwise = if answered.is_some() { Worth::Refutes } else { Worth::Unlikely };
