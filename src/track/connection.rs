@@ -24,24 +24,26 @@ use super::tuple::Tuple;
 use crate::segment::{Flags, Segment};
 use crate::time::{Span, Timestamp};
 
-/// A connection and everything remembered of it: 272 octets for most, in the order in which they are read.
+/// A connection and everything remembered of it: 272 octets for most. What few segments need comes first, so that the
+/// rest lies in as few lines of a cache as it can.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Connection {
-    tuple: Tuple,
-    id: PackedId,
-    bits: Bits,
-    /// Where it is listed.
-    pub(super) shelf: Shelf,
-    client: Side,
-    server: Side,
     /// What most connections never need.
     more: Option<Box<More>>,
     first_time: Timestamp,
     first_frame: PackedFrame,
     /// Its neighbours where it is listed.
     pub(super) links: Links,
+    client: Side,
+    tuple: Tuple,
+    id: PackedId,
+    bits: Bits,
+    /// Where it is listed.
+    pub(super) shelf: Shelf,
     /// Window updates and duplicate acknowledgments of client and server, as many as fit.
     common: [u8; 4],
+    server: Side,
 }
 
 /// A RST that ended the connection, as far as is known.

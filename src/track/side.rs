@@ -11,8 +11,6 @@ mod step;
 use std::ops::Deref;
 
 use self::bits::Bits;
-pub(super) use self::step::Acked;
-use super::ahead::ask_for;
 use super::event::{InFlight, LookAlikes, Mark, SideSummary};
 use super::packed::{NEVER, PackedFrame, ShortestTrip};
 use super::rare::{Again, Rare};
@@ -27,36 +25,37 @@ pub(super) const MAX_JUMP: u64 = 1 << 30;
 /// as can be. It is forgotten when SND.NXT moves away from it, so that the low 32 bits are enough of what is kept.
 const FAR: u64 = MAX_JUMP + MAX_JUMP / 2;
 
-/// Sequence state of one sender.
+/// Sequence state of one sender. What few segments need comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Side {
+    /// The first FIN. Its time is `tail_sent` until something else is sent.
+    fin_frame: PackedFrame,
+    /// Where relative sequence numbers count from: the SYN, if captured. It is kept in [`Rare`] where it is not
+    /// the first position of this number.
+    origin: u32,
+    min_rtt: ShortestTrip,
     /// SND.NXT as far as the capture shows: the higher of what was sent and what was acknowledged. 0 while
     /// nothing is known.
     next: u64,
-    /// When the segment that last carried something new, or a copy of it, was last sent.
-    tail_sent: Timestamp,
-    /// When its last segment was captured.
-    last_time: Timestamp,
-    last_frame: PackedFrame,
-    /// The first FIN. Its time is `tail_sent` until something else is sent.
-    fin_frame: PackedFrame,
+    bits: Bits,
     /// The lower of what was sent and what was acknowledged.
     lower: u32,
     /// What was acknowledged before: if the last acknowledgments captured did not arrive, one of these is SND.UNA.
     acked_before: [u32; 3],
-    /// Where relative sequence numbers count from: the SYN, if captured. It is kept in [`Rare`] where it is not
-    /// the first position of this number.
-    origin: u32,
+    /// The largest TSval sent.
+    timestamp: u32,
+    segments: u32,
+    data_segments: u32,
+    /// When its last segment was captured.
+    last_time: Timestamp,
+    last_frame: PackedFrame,
+    /// When the segment that last carried something new, or a copy of it, was last sent.
+    tail_sent: Timestamp,
     /// First position of the segment that last carried something new.
     tail_start: u32,
     /// How much sequence space that took.
     tail_span: u32,
-    /// The largest TSval sent.
-    timestamp: u32,
-    min_rtt: ShortestTrip,
-    segments: u32,
-    data_segments: u32,
-    bits: Bits,
     /// The last window advertised, not scaled.
     window: u16,
     /// IPv4 identification of its last segment; 0 for IPv6 too.
@@ -126,12 +125,11 @@ impl Deref for View<'_> {
 }
 
 impl Side {
-    /// Has all of it brought to the processor's cache, without waiting for it: its first octets, and those near the
-    /// 64th.
+    /// Where that begins which nearly every segment needs, where it goes on no farther than a line of a cache behind
+    /// that, and its last octet.
     #[inline(always)]
-    pub(super) fn ask(&self) {
-        ask_for(&self.next);
-        ask_for(&self.tail_start);
+    pub(super) fn ends(&self) -> (&u64, &u32, &u8) {
+        (&self.next, &self.tail_start, &self.tail_octet)
     }
 
     /// SND.NXT as far as the capture shows; a lower bound while [`Side::unanchored`].

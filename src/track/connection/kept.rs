@@ -89,18 +89,30 @@ impl Connection {
     /// Whether these are its ends, in either order.
     #[inline]
     pub(in crate::track) fn is_between(&self, one: Endpoint, other: Endpoint) -> bool {
-        self.is_v6() == one.address.is_ipv6() && self.tuple.is_between(one, other)
+        self.sender_of(one, other).is_some()
     }
 
-    /// Has all of it brought to the processor's cache, without waiting for it. The parts that are named lie no farther
-    /// apart than a line of a cache.
+    /// Who of them sends from `source` to `destination`, if these are its ends.
+    #[inline(always)]
+    pub(in crate::track) fn sender_of(&self, source: Endpoint, destination: Endpoint) -> Option<Party> {
+        if self.is_v6() != source.address.is_ipv6() {
+            return None;
+        }
+        self.tuple.sender_of(source, destination)
+    }
+
+    /// Has what nearly every segment reads or changes brought to the processor's cache, without waiting for it. The
+    /// parts that are named lie no farther apart than a line of a cache.
     #[inline(always)]
     pub(in crate::track) fn ask(&self) {
-        ask_for(&self.tuple);
-        self.client.ask();
-        self.server.ask();
-        ask_for(&self.first_time);
-        ask_for(&self.common);
+        let (first, second, _) = self.client.ends();
+        ask_for(first);
+        ask_for(second);
+        // In between lies the tuple.
+        ask_for(&self.server);
+        let (_, second, last) = self.server.ends();
+        ask_for(second);
+        ask_for(last);
     }
 
     /// Who of the two this is.
