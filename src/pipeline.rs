@@ -221,7 +221,7 @@ impl Follower {
         let mut ahead = Ahead::new(&self.tracker, &self.scans);
         for few in batch.decoded().chunks(AHEAD) {
             let hints = ahead.hints(&self.tracker);
-            for (decoded, hint) in few.iter().zip(hints) {
+            for (decoded, &hint) in few.iter().zip(hints) {
                 match decoded {
                     Decoded::Segment(segment) => self.tracker.segment_hinted(segment, hint),
                     Decoded::Icmp(error) => {

@@ -223,23 +223,40 @@ impl Tracker {
     /// Returns nothing only if the table lost an entry it just made, which cannot happen.
     #[inline]
     pub fn segment_scanned(&mut self, segment: &Segment, scan: Scan) -> Option<Observed> {
-        let (slot, seen) = self.see(segment, Hint::new(scan))?;
+        self.pass_time(segment.time);
+        let (slot, seen) = self.see(segment, scan)?;
         self.table.get(slot).map(|connection| connection.said(seen))
     }
 
     /// Reads a segment that was [looked up](Ahead) before, and does not say what it was.
     #[inline]
     pub fn segment_hinted(&mut self, segment: &Segment, hint: Hint) {
-        // What is not asked for is not put together.
-        let _ = self.see(segment, hint);
+        self.pass_time(segment.time);
+        let Hint { scan, slot } = hint;
+        if !scan.is_copy
+            && let Some((connection, from)) = self.table.at_place(slot, segment.source, segment.destination)
+            && connection.on_step(segment, from).is_some()
+        {
+            if connection.shelf.is_half_open() {
+                let shelf = connection.shelf_now();
+                self.move_to(slot, shelf);
+            }
+            return;
+        }
+        self.see_hinted(segment, scan);
+    }
+
+    /// Apart, as what is in the way of the usual segment costs time whether it comes or not.
+    #[inline(never)]
+    fn see_hinted(&mut self, segment: &Segment, scan: Scan) {
+        let _ = self.see(segment, scan);
     }
 
     #[inline(always)]
-    fn see(&mut self, segment: &Segment, hint: Hint) -> Option<(Slot, Seen)> {
-        self.pass_time(segment.time);
-        let slot = self.slot_of(segment, hint);
+    fn see(&mut self, segment: &Segment, scan: Scan) -> Option<(Slot, Seen)> {
+        let slot = self.slot_of(segment, scan);
         let connection = self.table.get_mut(slot)?;
-        if hint.scan.is_copy {
+        if scan.is_copy {
             return Some((slot, connection.on_copy(segment)));
         }
         let Some(seen) = connection.on_plain(segment) else { return self.see_any(segment, slot) };
@@ -408,8 +425,8 @@ impl Tracker {
 
     /// The entry for a segment's 4-tuple, made if there is none.
     #[inline]
-    fn slot_of(&mut self, segment: &Segment, hint: Hint) -> Slot {
-        match self.table.find_hinted(segment.source, segment.destination, hint) {
+    fn slot_of(&mut self, segment: &Segment, scan: Scan) -> Slot {
+        match self.table.find_hashed(segment.source, segment.destination, scan.hash) {
             Some(slot) => slot,
             None => self.begin_life(segment),
         }

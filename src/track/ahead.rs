@@ -45,7 +45,10 @@ impl Hint {
 pub struct Ahead<'a> {
     rest: Chunks<'a, Scan>,
     behind: &'a [Scan],
-    next: [Hint; AHEAD],
+    /// Of those that come next, and of those now: which is which changes, so that none is moved.
+    hints: [[Hint; AHEAD]; 2],
+    /// The second ones are those of what comes next.
+    second: bool,
 }
 
 impl<'a> Ahead<'a> {
@@ -53,7 +56,8 @@ impl<'a> Ahead<'a> {
     #[inline]
     pub fn new(tracker: &Tracker, scans: &'a [Scan]) -> Self {
         let none = Hint::new(Scan { hash: 0, is_copy: false });
-        let mut ahead = Self { rest: scans.chunks(AHEAD), behind: &[], next: [none; AHEAD] };
+        let (rest, hints) = (scans.chunks(AHEAD), [[none; AHEAD]; 2]);
+        let mut ahead = Self { rest, behind: &[], hints, second: false };
         ahead.advance(tracker);
         ahead.advance(tracker);
         ahead
@@ -61,15 +65,18 @@ impl<'a> Ahead<'a> {
 
     /// What is to be handed in with the next segments, up to [`AHEAD`] of them.
     #[inline]
-    pub fn hints(&mut self, tracker: &Tracker) -> [Hint; AHEAD] {
-        let hints = self.next;
+    pub fn hints(&mut self, tracker: &Tracker) -> &[Hint; AHEAD] {
         self.advance(tracker);
-        hints
+        let [first, second] = &self.hints;
+        if self.second { first } else { second }
     }
 
     #[inline]
     fn advance(&mut self, tracker: &Tracker) {
-        for (hint, &scan) in self.next.iter_mut().zip(self.behind) {
+        self.second = !self.second;
+        let [first, second] = &mut self.hints;
+        let next = if self.second { second } else { first };
+        for (hint, &scan) in next.iter_mut().zip(self.behind) {
             let slot = tracker.table.slot_seeming(scan.hash);
             tracker.table.ask(slot);
             *hint = Hint { scan, slot };

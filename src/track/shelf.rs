@@ -76,6 +76,12 @@ impl Shelf {
         }
     }
 
+    /// Whether its stage is [`Stage::HalfOpen`].
+    #[inline(always)]
+    pub(super) const fn is_half_open(self) -> bool {
+        self.0 % Self::STAGES == 1 + Stage::HalfOpen as u8
+    }
+
     #[inline]
     fn index(self) -> usize {
         usize::from(self.0).wrapping_sub(1)

@@ -11,7 +11,6 @@ mod step;
 use std::ops::Deref;
 
 use self::bits::Bits;
-pub(super) use self::step::Acked;
 use super::ahead::ask_for;
 use super::event::{InFlight, LookAlikes, Mark, SideSummary};
 use super::packed::{NEVER, PackedFrame, ShortestTrip};
@@ -34,24 +33,24 @@ pub(super) struct Side {
     /// SND.NXT as far as the capture shows: the higher of what was sent and what was acknowledged. 0 while
     /// nothing is known.
     next: u64,
-    /// When the segment that last carried something new, or a copy of it, was last sent.
-    tail_sent: Timestamp,
-    /// When its last segment was captured.
-    last_time: Timestamp,
-    last_frame: PackedFrame,
+    bits: Bits,
     /// The lower of what was sent and what was acknowledged.
     lower: u32,
     /// What was acknowledged before: if the last acknowledgments captured did not arrive, one of these is SND.UNA.
     acked_before: [u32; 3],
-    /// First position of the segment that last carried something new.
-    tail_start: u32,
-    /// How much sequence space that took.
-    tail_span: u32,
     /// The largest TSval sent.
     timestamp: u32,
     segments: u32,
     data_segments: u32,
-    bits: Bits,
+    /// When its last segment was captured.
+    last_time: Timestamp,
+    last_frame: PackedFrame,
+    /// When the segment that last carried something new, or a copy of it, was last sent.
+    tail_sent: Timestamp,
+    /// First position of the segment that last carried something new.
+    tail_start: u32,
+    /// How much sequence space that took.
+    tail_span: u32,
     /// The last window advertised, not scaled.
     window: u16,
     /// IPv4 identification of its last segment; 0 for IPv6 too.

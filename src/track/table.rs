@@ -6,7 +6,7 @@
 
 use super::ahead::Hint;
 use super::connection::Connection;
-use super::event::ConnectionId;
+use super::event::{ConnectionId, Party};
 use super::hash::TupleHash;
 use super::index::Index;
 use super::shelf::{Linked, Links, Shelf, Shelves};
@@ -28,7 +28,7 @@ pub(super) struct Table {
 #[derive(Debug, Default)]
 struct Places {
     /// Where none is, one that is vacant: so it is known where its parts lie before any of it was read.
-    pieces: Vec<Box<[Connection]>>,
+    pieces: Vec<Box<[Connection; Places::PIECE]>>,
     /// The vacant ones.
     free: Vec<Slot>,
 }
@@ -73,7 +73,9 @@ impl Places {
     #[cold]
     fn add_piece(&mut self) -> Slot {
         let first = self.pieces.len() * Self::PIECE;
-        self.pieces.push((0..Self::PIECE).map(|_| Connection::vacant()).collect());
+        let piece: Box<[Connection]> = (0..Self::PIECE).map(|_| Connection::vacant()).collect();
+        // It has that many, so it is one.
+        self.pieces.extend(piece.try_into().ok());
         let others = first + 1..first + Self::PIECE;
         self.free.extend(others.rev().map(|slot| slot as Slot));
         first as Slot
@@ -138,19 +140,23 @@ impl Table {
         }
     }
 
-    /// The same as [`Table::find`] for these ends, whatever became of the table since the hint was taken.
+    /// The connection between these ends and who of them sends, if it is at this place, whatever became of the table
+    /// since that was looked up. There are never two with the same ends, so one that is found is the right one.
     #[inline(always)]
-    pub(super) fn find_hinted(&self, one: Endpoint, other: Endpoint, hint: Hint) -> Option<Slot> {
-        let connection = self.places.get(hint.slot);
-        // There are never two connections with the same ends, so one that is found is the right one.
-        if connection.is_some_and(|connection| connection.is_between(one, other)) {
-            return Some(hint.slot);
-        }
-        self.find_hashed(one, other, hint.scan.hash)
+    pub(super) fn at_place(
+        &mut self,
+        slot: Slot,
+        source: Endpoint,
+        destination: Endpoint,
+    ) -> Option<(&mut Connection, Party)> {
+        let connection = self.places.get_mut(slot)?;
+        let sender = connection.sender_of(source, destination)?;
+        Some((connection, sender))
     }
 
-    #[inline(always)]
-    fn find_hashed(&self, one: Endpoint, other: Endpoint, hash: u32) -> Option<Slot> {
+    /// The same as [`Table::find`] for ends with this hash.
+    #[inline]
+    pub(super) fn find_hashed(&self, one: Endpoint, other: Endpoint, hash: u32) -> Option<Slot> {
         self.index.find(hash, |slot| {
             self.places.get(slot).is_some_and(|connection| connection.is_between(one, other))
         })

@@ -1,12 +1,13 @@
 //! The two ends of a connection in 36 octets, whichever IP version they are of.
 //!
-//! Owns how ends are kept and compared. Uses [`crate::segment`].
+//! Owns how ends are kept and compared. Uses [`crate::segment`] and the event types.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::event::Party;
 use crate::segment::Endpoint;
 
-/// An address; that of IPv4 in the first word, and the others 0.
+/// An address with its octets as they are; that of IPv4 in the first word, and the others 0.
 type Words = [u32; 4];
 
 /// The 4-tuple of a connection. Which IP version its addresses are of is kept elsewhere.
@@ -18,24 +19,41 @@ pub(super) struct Tuple {
     server_port: u16,
 }
 
+#[inline(always)]
+fn word(address: Ipv4Addr) -> u32 {
+    u32::from_ne_bytes(address.octets())
+}
+
 #[inline]
 fn words(address: IpAddr) -> Words {
     match address {
-        IpAddr::V4(address) => [address.to_bits(), 0, 0, 0],
+        IpAddr::V4(address) => [word(address), 0, 0, 0],
         IpAddr::V6(address) => {
-            let bits = address.to_bits();
-            [(bits >> 96) as u32, (bits >> 64) as u32, (bits >> 32) as u32, bits as u32]
+            let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = address.octets();
+            [[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p]].map(u32::from_ne_bytes)
         }
     }
 }
 
 fn address(words: Words, is_v6: bool) -> IpAddr {
-    let [first, second, third, fourth] = words.map(u128::from);
+    let [first, second, third, fourth] = words.map(|word| u128::from(u32::from_be(word)));
     if is_v6 {
         Ipv6Addr::from_bits((first << 96) | (second << 64) | (third << 32) | fourth).into()
     } else {
-        Ipv4Addr::from_bits(words[0]).into()
+        Ipv4Addr::from(words[0].to_ne_bytes()).into()
     }
+}
+
+/// Two numbers as one.
+#[inline(always)]
+fn pair(low: u32, high: u32) -> u64 {
+    u64::from(low) | (u64::from(high) << 32)
+}
+
+/// The same of ports.
+#[inline(always)]
+fn ports(low: u16, high: u16) -> u32 {
+    u32::from(low) | (u32::from(high) << 16)
 }
 
 impl Tuple {
@@ -56,27 +74,28 @@ impl Tuple {
         Self { client: server, server: client, client_port: server_port, server_port: client_port }
     }
 
-    /// Whether these are its ends, in either order; all addresses are of one IP version.
+    /// Who sends from `source` to `destination`, if these are its ends; all addresses are of one IP version. Where both
+    /// ends are the same, the client does.
     #[inline(always)]
-    pub(super) fn is_between(&self, one: Endpoint, other: Endpoint) -> bool {
-        let (ports, turned) = ((one.port, other.port), (other.port, one.port));
-        let own = (self.client_port, self.server_port);
-        if own != ports && own != turned {
-            return false;
-        }
-        match (one.address, other.address) {
-            (IpAddr::V4(first), IpAddr::V4(second)) => {
+    pub(super) fn sender_of(&self, source: Endpoint, destination: Endpoint) -> Option<Party> {
+        let (by_client, by_server) = match (source.address, destination.address) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => {
                 // The other words are 0.
-                let (first, second) = (first.to_bits(), second.to_bits());
-                let (client, server) = (self.client[0], self.server[0]);
-                (client == first && server == second && own == ports)
-                    || (client == second && server == first && own == turned)
+                let (own, ends) = (pair(self.client[0], self.server[0]), pair(word(from), word(to)));
+                let own_ports = ports(self.client_port, self.server_port);
+                let end_ports = ports(source.port, destination.port);
+                // Compared as a whole, as whose turn it is cannot be foretold.
+                let client = (own ^ ends) | u64::from(own_ports ^ end_ports);
+                let server = (own ^ ends.rotate_left(32)) | u64::from(own_ports ^ end_ports.rotate_left(16));
+                (client == 0, server == 0)
             }
             _ => {
-                let tuple = Self::new(one, other);
-                *self == tuple || *self == tuple.reversed()
+                let tuple = Self::new(source, destination);
+                (*self == tuple, *self == tuple.reversed())
             }
-        }
+        };
+        let sender = if by_client { Party::Client } else { Party::Server };
+        (by_client | by_server).then_some(sender)
     }
 
     /// Whether a segment from `source`, an end of this connection, comes from the client.

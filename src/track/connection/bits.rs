@@ -47,8 +47,8 @@ impl Bits {
     /// A segment of it was read, and this party sent it.
     #[inline]
     pub(super) fn set_touched_by(&mut self, party: Party) {
-        self.set(Self::TOUCHED, true);
-        self.set_last_by(party);
+        let by_server = if party == Party::Server { Self::LAST_BY_SERVER } else { 0 };
+        self.0 = (self.0 & !Self::LAST_BY_SERVER) | Self::TOUCHED | by_server;
     }
 
     pub(super) fn set_reset(&mut self, by: Party, exact: bool) {

@@ -89,7 +89,16 @@ impl Connection {
     /// Whether these are its ends, in either order.
     #[inline]
     pub(in crate::track) fn is_between(&self, one: Endpoint, other: Endpoint) -> bool {
-        self.is_v6() == one.address.is_ipv6() && self.tuple.is_between(one, other)
+        self.sender_of(one, other).is_some()
+    }
+
+    /// Who of them sends from `source` to `destination`, if these are its ends.
+    #[inline(always)]
+    pub(in crate::track) fn sender_of(&self, source: Endpoint, destination: Endpoint) -> Option<Party> {
+        if self.is_v6() != source.address.is_ipv6() {
+            return None;
+        }
+        self.tuple.sender_of(source, destination)
     }
 
     /// Has what nearly every segment needs of it brought to the processor's cache, without waiting for it.

@@ -8,47 +8,54 @@ use crate::segment::{Flags, Segment};
 use crate::track::Class;
 use crate::track::event::Party;
 use crate::track::rare::RareOf;
-use crate::track::side::Acked;
 
 /// Segments with one of these change more than SEQ and ACK.
 const SPECIAL: Flags = Flags::SYN.with(Flags::FIN).with(Flags::RST);
 
 impl Connection {
     /// Reads a segment if it is of that kind; nothing if it is not, and then nothing has been learnt.
-    #[inline(always)]
+    #[inline]
     pub(in crate::track) fn on_plain(&mut self, segment: &Segment) -> Option<Seen> {
-        if segment.flags.any(SPECIAL) || self.bits.has_any(Bits::WAITS | Bits::IS_RESET) {
-            return None;
+        let from = self.party_of(segment.source);
+        if let Some(seen) = self.on_step(segment, from) {
+            return Some(seen);
         }
-        match self.on_step(segment) {
-            None if segment.len > 1 && !self.is_far_off(segment) => Some(self.on_plain_data(segment)),
-            seen => seen,
-        }
+        let special = segment.flags.any(SPECIAL) || self.bits.has_any(Bits::WAITS | Bits::IS_RESET);
+        let plain = !special && segment.len > 1 && !self.is_far_off(segment);
+        plain.then(|| self.on_plain_data(segment))
     }
 
-    /// Reads a segment that stands at SND.NXT and acknowledges no less than the one before it and no more than was
-    /// sent, where no octet is missing from the capture. Of one octet it may be a probe, and is not read here; nor is
-    /// an empty one that acknowledges nothing new.
+    /// Reads a segment of this party that stands at SND.NXT and acknowledges no less than the one before it and no more
+    /// than was sent, where no octet is missing from the capture. Of one octet it may be a probe, and is not read
+    /// here; nor is an empty one that acknowledges nothing new. Afterwards the connection is open.
     #[inline(always)]
-    fn on_step(&mut self, segment: &Segment) -> Option<Seen> {
-        let from = self.party_of(segment.source);
+    pub(in crate::track) fn on_step(&mut self, segment: &Segment, from: Party) -> Option<Seen> {
+        let Flags(flags) = segment.flags;
+        let is_ordinary = flags & SPECIAL.with(Flags::ACK).0 == Flags::ACK.0;
+        if !is_ordinary || self.bits.has_any(Bits::WAITS | Bits::IS_RESET) {
+            return None;
+        }
         let (sender, receiver) = match from {
             Party::Client => (&mut self.client, &mut self.server),
             Party::Server => (&mut self.server, &mut self.client),
         };
-        let end = sender.step_end(segment)?;
+        if !sender.is_step(segment) {
+            return None;
+        }
         let acked = receiver.step_acked(segment)?;
-        let (position, ack) = (sender.next_position(), acked.position());
         let class = match segment.len {
             // The only segment of the other side may be a SYN, whose round trip this measures.
-            0 if matches!(acked, Acked::More(_)) && !receiver.is_seen_once() => Class::Ack,
+            0 if acked.is_news && !receiver.is_seen_once() => Class::Ack,
             0 | 1 => return None,
             _ => Class::Data,
         };
-        receiver.step_on_ack(acked);
-        sender.step_on(segment, end);
+        let position = sender.next_position();
+        if acked.is_news {
+            receiver.step_on_ack(segment);
+        }
+        sender.step_on(segment);
         self.bits.set_touched_by(from);
-        Some(Seen { sender: from, class, position, ack: Some(ack) })
+        Some(Seen { sender: from, class, position, ack: Some(acked.position) })
     }
 
     /// It is no probe, answers none, and no candidate depends on it.
@@ -85,6 +92,7 @@ mod tests {
     use super::*;
     use crate::track::event::ConnectionId;
     use crate::track::probes::Log;
+    use crate::track::shelf::Stage;
     use crate::track::tests::steps::{Step, segments, step};
 
     proptest! {
@@ -99,7 +107,11 @@ mod tests {
             let (mut short, mut long) = (begun(), begun());
             let (mut short_log, mut long_log) = (Log::new(), Log::new());
             for segment in &segments {
-                let seen = short.on_plain(segment).unwrap_or_else(|| short.on_any(segment, &mut short_log));
+                let from = short.party_of(segment.source);
+                let step = short.on_step(segment, from);
+                prop_assert!(step.is_none() || short.stage() == Stage::Open);
+                let plain = step.or_else(|| short.on_plain(segment));
+                let seen = plain.unwrap_or_else(|| short.on_any(segment, &mut short_log));
                 let expected = long.on_any(segment, &mut long_log);
                 prop_assert_eq!(format!("{seen:?}"), format!("{expected:?}"), "{:?}", segment);
                 prop_assert_eq!(format!("{short:?}"), format!("{long:?}"), "after {:?}", segment);
@@ -130,7 +142,8 @@ mod tests {
         let taken: Vec<bool> = segments
             .iter()
             .map(|segment| {
-                let step = connection.on_step(segment).is_some();
+                let from = connection.party_of(segment.source);
+                let step = connection.on_step(segment, from).is_some();
                 step || {
                     connection.on_any(segment, &mut Log::new());
                     false

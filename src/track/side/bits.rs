@@ -65,12 +65,25 @@ impl Bits {
     }
 
     /// Sets what is known of a new tail, all of it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn set_tail(&mut self, psh: bool, octet_known: bool, is_octet: bool) {
-        self.0 &= !Self::TAIL;
-        self.set(Self::TAIL_PSH, psh);
-        self.set(Self::TAIL_OCTET_KNOWN, octet_known);
-        self.set(Self::TAIL_IS_OCTET, is_octet);
+        // By multiplying, which is a shift, and so without a choice.
+        self.0 = (self.0 & !Self::TAIL)
+            | (u32::from(psh) * Self::TAIL_PSH)
+            | (u32::from(octet_known) * Self::TAIL_OCTET_KNOWN)
+            | (u32::from(is_octet) * Self::TAIL_IS_OCTET);
+    }
+
+    /// These bits set, and those not.
+    #[inline(always)]
+    pub(super) fn with_and_without(self, these: u32, those: u32) -> Self {
+        Self((self.0 | these) & !those)
+    }
+
+    /// What a packet with data that is no SYN looks like, beside what is known.
+    #[inline(always)]
+    pub(super) fn with_data_packet(self, segment: &Segment) -> Self {
+        Self(self.0 | u32::from(Looks::of_data(segment).bits()))
     }
 
     /// What its packets look like.
