@@ -191,10 +191,10 @@ pub fn infer(
     for (place, weight) in marks.possible() {
         let Some(stack) = Stack::all().get(place) else { continue };
         let rule = stack.idle_clock.reset_by_probes.value_or(InboundProbes::Both);
-        let place = rules.iter().position(|known| *known == rule).unwrap_or(0);
+        let view = rules.iter().position(|known| *known == rule).unwrap_or(0);
         let sends = stack.idle_clock.reset_by_sending.value_or(false);
         let sending = sends.then(|| Steps::of(subject.steps(rule, true)));
-        let other = place.checked_sub(1).and_then(|place| by_others.get(place));
+        let other = view.checked_sub(1).and_then(|view| by_others.get(view));
         let steps = sending.as_ref().or(other).unwrap_or(&seen);
         if steps.all.is_empty() {
             continue;

@@ -223,6 +223,7 @@ fn line(text: &mut String, write: impl FnOnce(&mut String) -> bool) {
     }
 }
 
+#[cfg(any(feature = "html", feature = "live"))]
 pub(super) fn prober_line(party: Party, prober: &ProberRecord) -> String {
     let mut text = String::new();
     write_prober(&mut text, party, prober);

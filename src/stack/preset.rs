@@ -69,7 +69,7 @@ impl<T: Value> Value for Asked<T> {
 
 impl Preset {
     /// All applications, in the order of the table.
-    pub fn all() -> &'static [Preset] {
+    pub const fn all() -> &'static [Preset] {
         table::ALL
     }
 

@@ -148,7 +148,11 @@ impl Marks {
         let refuted = worth(Worth::Refutes);
         let weakened = worth(Worth::Improbable).or(worth(Worth::Unlikely)).or(worth(Worth::Doubtful));
         let left = Places::RUNNING.iter().filter(|place| !refuted.contains(*place));
-        left.map(|place| (place, if weakened.contains(place) { self.weigh(place) } else { 1.0 })).collect()
+        let weighed =
+            left.map(|place| (place, if weakened.contains(place) { self.weigh(place) } else { 1.0 }));
+        let mut possible = Vec::with_capacity(Stack::all().len());
+        possible.extend(weighed);
+        possible
     }
 
     fn weigh(&self, place: usize) -> f64 {

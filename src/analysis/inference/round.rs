@@ -2,8 +2,9 @@
 //!
 //! Owns how round a value is. Uses [`crate::stack`] for defaults and presets, [`crate::time`].
 
+use crate::stack::preset::Asked;
 use crate::stack::value::{Amount, Role, Unit};
-use crate::stack::{Preset, Stack};
+use crate::stack::{Cell, Preset, Stack};
 use crate::time::Span;
 
 pub(super) const SECOND: i64 = 1_000_000_000;
@@ -62,15 +63,36 @@ fn default(stack: &Stack, which: Which) -> Option<i64> {
     cell.value.and_then(Amount::get).map(Span::as_nanos)
 }
 
+/// Stands for no time where applications are listed.
+const NOT_ASKED: i64 = i64::MIN;
+
 /// Whether an application asks for this.
 fn is_asked(which: Which, nanos: i64) -> bool {
-    Preset::all().iter().any(|preset| {
-        let cell = match which {
-            Which::Idle => preset.idle,
-            Which::Interval => preset.interval,
-        };
-        cell.value.and_then(|asked| asked.get()).is_some_and(|span| span.as_nanos() == nanos)
-    })
+    // Looked at for each of many values.
+    const ASKED: [[i64; Preset::all().len()]; 2] = asked();
+    let [idles, intervals] = &ASKED;
+    let times = match which {
+        Which::Idle => idles,
+        Which::Interval => intervals,
+    };
+    nanos != NOT_ASKED && times.contains(&nanos)
+}
+
+/// The idle times and the intervals that applications ask for, in nanoseconds.
+const fn asked() -> [[i64; Preset::all().len()]; 2] {
+    const fn nanos(cell: &Cell<Asked<Span>>) -> i64 {
+        match cell.value {
+            Some(Asked::For(span)) => span.as_nanos(),
+            _ => NOT_ASKED,
+        }
+    }
+    let (mut idles, mut intervals) = ([NOT_ASKED; Preset::all().len()], [NOT_ASKED; Preset::all().len()]);
+    let (mut presets, mut left) = (Preset::all(), (idles.as_mut_slice(), intervals.as_mut_slice()));
+    while let ([preset, rest @ ..], ([idle, idles @ ..], [interval, intervals @ ..])) = (presets, left) {
+        (*idle, *interval) = (nanos(&preset.idle), nanos(&preset.interval));
+        (presets, left) = (rest, (idles, intervals));
+    }
+    [idles, intervals]
 }
 
 /// The least step in which a time can be set on a stack, in nanoseconds.

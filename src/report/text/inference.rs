@@ -14,6 +14,7 @@ const WORTH_TELLING: f64 = 0.2;
 const COMES_NEAR: f64 = 0.8;
 
 /// The settings in one line; nothing if none fit.
+#[cfg(feature = "live")]
 pub(in crate::report) fn line(inference: &Inference) -> Option<String> {
     let mut text = String::new();
     write(&mut text, inference).then_some(text)
@@ -91,6 +92,7 @@ fn explained(text: &mut String, explanation: &Explanation, at_least: Option<u32>
 }
 
 /// A setting, or the range of those that fit with the roundest of them.
+#[cfg(feature = "html")]
 pub(in crate::report) fn ranged(setting: Setting) -> String {
     let mut text = String::new();
     write_ranged(&mut text, setting);

@@ -17,6 +17,7 @@ const WEAKENING: [Worth; 3] = [Worth::Improbable, Worth::Unlikely, Worth::Doubtf
 const RULING_OUT: [Worth; 2] = [Worth::Refutes, Worth::Improbable];
 
 /// The line of a prober; nothing where no settings explain it, or nothing tells stacks apart.
+#[cfg(feature = "html")]
 pub(in crate::report) fn line(inference: &Inference) -> Option<String> {
     let mut text = String::new();
     write(&mut text, inference).then_some(text)
@@ -57,6 +58,7 @@ pub(super) fn write(text: &mut String, inference: &Inference) -> bool {
 }
 
 /// What is told of an end that only answers: the marks that tell stacks apart.
+#[cfg(feature = "html")]
 pub(in crate::report) fn answering(marks: &[Mark]) -> Option<String> {
     let mut text = String::new();
     write_answering(&mut text, marks).then_some(text)
