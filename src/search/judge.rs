@@ -274,7 +274,7 @@ fn at_expiry(deaths: &[&Trial]) -> AtExpiry {
     // port comes first is a race, and the same box does not do two things.
     let new_port = died().any(|death| death == Death::NewPort);
     let votes = died().map(|death| match death {
-        Death::Ended(End::Reset, Origin::Peer(_) | Origin::Unknown) if new_port => AtExpiry::NewPort,
+        Death::Ended(End::Reset, origin) if new_port && may_be_peers(origin) => AtExpiry::NewPort,
         Death::Silent => AtExpiry::Silent,
         Death::NewPort => AtExpiry::NewPort,
         Death::Ended(how, _) | Death::Unasked(how, _) => match how {
@@ -284,6 +284,15 @@ fn at_expiry(deaths: &[&Trial]) -> AtExpiry {
         },
     });
     most(votes).unwrap_or(AtExpiry::Unknown)
+}
+
+/// Whether a RST may have come from the far end's host. Of a partner that is not called the peer's, as the partner itself
+/// ends nothing; but its host resets what it does not know all the same.
+fn may_be_peers(origin: Origin) -> bool {
+    match origin {
+        Origin::Peer(_) | Origin::Unknown => true,
+        Origin::Path(cue) => !cue.other_address && cue.ttl == cue.usual_ttl,
+    }
 }
 
 /// Products whose value by default lies in the bracket, or so near that the way of a packet makes the difference.

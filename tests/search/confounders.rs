@@ -1,5 +1,7 @@
 //! What misleads: recognised, named, and the truth inside what is stated.
 
+use std::cell::Cell;
+
 use keepscope::search::{
     AtExpiry, By, Confounder, Cue, Disturbance, End, Id, Input, Mode, NotOpened, Origin, Owner, Phase,
     Search, Sign, Verdict, Wanted, Way, Why,
@@ -67,6 +69,31 @@ fn a_new_port_is_a_death() {
     assert_eq!((run.finding.verdict, run.finding.at_expiry), (Verdict::Found, AtExpiry::NewPort));
     let (low, high) = run.finding.interval().unwrap();
     assert!(low <= secs(120) && high >= secs(120));
+}
+
+/// The far end's host resets what comes from a new port; where that is seen before the word of the new port, it is not
+/// another way to forget.
+#[test]
+fn resets_of_the_far_host_beside_a_new_port_are_of_the_new_port() {
+    thread_local!(static DEATHS: Cell<u32> = const { Cell::new(0) });
+    fn death(at: Timestamp, usual_ttl: u8) -> Option<Input> {
+        let first = DEATHS.replace(DEATHS.get() + 1) == 0;
+        let sign = Sign { new_port: Some(true), ..Sign::default() };
+        let cue = Cue { ttl: Some(63), usual_ttl: Some(usual_ttl), ..Cue::default() };
+        let reset = Input::Ended { at, how: End::Reset, origin: Origin::Path(cue) };
+        Some(if first { Input::Answered { attempt: 0, at, sign } } else { reset })
+    }
+    for (dead, expected) in [
+        (((|_, at| death(at, 63)) as fn(&Path, Timestamp) -> Option<Input>), AtExpiry::NewPort),
+        // From another distance it is the box that does so.
+        (|_, at| death(at, 64), AtExpiry::Reset),
+    ] {
+        DEATHS.set(0);
+        let run = run(Wanted::new(Way::Out, true), &Path { dead, ..Path::new(secs(120)) });
+        assert_eq!((run.finding.verdict, run.finding.by), (Verdict::Found, By::Path));
+        assert_eq!(run.finding.at_expiry, expected, "{} deaths", DEATHS.get());
+        assert!(DEATHS.get() > 2, "{} deaths", DEATHS.get());
+    }
 }
 
 #[test]
