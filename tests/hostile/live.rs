@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use keepscope::printable::is_harmful;
 
@@ -17,7 +18,10 @@ struct Host(String);
 impl Host {
     /// Makes it; none, with a word about it, where this machine does not allow it.
     fn new() -> Option<Host> {
-        let name = format!("kh{}\x1b[2J\u{202e}\u{9b}31m", std::process::id());
+        // Tests of one process run beside each other, each in a namespace of its own.
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("kh{}-{number}\x1b[2J\u{202e}\u{9b}31m", std::process::id());
         match Command::new("ip").args(["netns", "add", &name]).output() {
             Err(_) => skip("ip is not installed"),
             Ok(made) if !made.status.success() => {
