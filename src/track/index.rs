@@ -1,30 +1,84 @@
 //! From the hash of a 4-tuple to the place of its connection.
 //!
-//! Owns [`Index`]: 32 bits of hash and the place in eight octets, in an array that is a power of two long. What is
-//! looked for stands where its hash says or soon behind it, so one look at memory finds nearly everything, and it is
-//! known from the hash alone where that look goes: it can be asked for long before it is needed. Knows nothing of
-//! connections.
+//! Owns [`Index`]: 32 bits of hash and the place in eight octets, eight of them to a bucket that is one line of memory. What
+//! is looked for stands in the bucket that its hash says or soon behind it, so one look at memory finds nearly
+//! everything, and it is known from the hash alone where that look goes: it can be asked for long before it is
+//! needed. Knows nothing of connections.
 
 use super::ahead::ask_for;
 use super::table::Slot;
 
-/// Nothing stands here.
-const FREE: u64 = 0;
+/// How many entries share a bucket.
+const WIDTH: usize = 8;
 
-/// Hash in the upper half; the slot and one in the lower, so that nothing is [`FREE`].
-#[inline(always)]
-fn entry(hash: u32, slot: Slot) -> u64 {
-    (u64::from(hash) << 32) | (u64::from(slot) + 1)
+/// Entries with the same home, or with one before it that was full. All are compared at once, as which of them it is
+/// cannot be foretold.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Bucket {
+    hashes: [u32; WIDTH],
+    /// [`FREE`] where nothing stands.
+    slots: [Slot; WIDTH],
 }
 
-#[inline(always)]
-fn hash_of(entry: u64) -> u32 {
-    (entry >> 32) as u32
-}
+/// No place has this number.
+const FREE: Slot = Slot::MAX;
 
-#[inline(always)]
-fn slot_of(entry: u64) -> Slot {
-    (entry as u32).wrapping_sub(1)
+impl Bucket {
+    const EMPTY: Self = Self { hashes: [0; WIDTH], slots: [FREE; WIDTH] };
+
+    /// Which entries have this hash, a bit for each; what is free may seem to.
+    #[inline(always)]
+    fn matches(&self, hash: u32) -> u32 {
+        const BITS: [u32; WIDTH] = [1, 2, 4, 8, 16, 32, 64, 128];
+        let mut found = 0;
+        for (own, bit) in self.hashes.iter().zip(BITS) {
+            // A choice of numbers, all alike: a processor makes them side by side.
+            found |= if *own == hash { bit } else { 0 };
+        }
+        found
+    }
+
+    #[inline(always)]
+    fn slot(&self, at: usize) -> Slot {
+        self.slots.get(at).copied().unwrap_or(FREE)
+    }
+
+    /// The first place with this hash that `is_it`.
+    #[inline(always)]
+    fn find(&self, hash: u32, mut is_it: impl FnMut(Slot) -> bool) -> Option<Slot> {
+        let mut found = self.matches(hash);
+        while found != 0 {
+            let slot = self.slot(found.trailing_zeros() as usize);
+            if slot != FREE && is_it(slot) {
+                return Some(slot);
+            }
+            found &= found - 1;
+        }
+        None
+    }
+
+    /// Where nothing stands, if there is room.
+    #[inline]
+    fn room(&self) -> Option<usize> {
+        self.slots.iter().position(|slot| *slot == FREE)
+    }
+
+    /// Where this entry stands, if it does.
+    fn position(&self, hash: u32, slot: Slot) -> Option<usize> {
+        self.hashes.iter().zip(&self.slots).position(|entry| entry == (&hash, &slot))
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (u32, Slot)> + use<> {
+        let both = self.hashes.into_iter().zip(self.slots);
+        both.filter(|(_, slot)| *slot != FREE)
+    }
+
+    fn set(&mut self, at: usize, hash: u32, slot: Slot) {
+        if let (Some(own_hash), Some(own_slot)) = (self.hashes.get_mut(at), self.slots.get_mut(at)) {
+            (*own_hash, *own_slot) = (hash, slot);
+        }
+    }
 }
 
 /// All places, by hash. It comes in parts, so that never the whole of it is there twice while it grows.
@@ -35,7 +89,7 @@ impl Index {
     /// How many parts (a power of two).
     const PARTS: usize = 16;
 
-    /// The highest bits choose the part, as the lowest choose the place in it.
+    /// The highest bits choose the part, as the lowest choose the bucket in it.
     #[inline(always)]
     fn which(hash: u32) -> usize {
         (hash >> (u32::BITS - Self::PARTS.ilog2())) as usize
@@ -55,8 +109,8 @@ impl Index {
     /// Has what [`Index::find`] reads first brought to the processor's cache, without waiting for it.
     #[inline(always)]
     pub(super) fn ask(&self, hash: u32) {
-        if let Some(entry) = self.part(hash).and_then(|part| part.entries.get(part.home(hash))) {
-            ask_for(entry);
+        if let Some(bucket) = self.part(hash).and_then(|part| part.buckets.get(part.home(hash))) {
+            ask_for(bucket);
         }
     }
 
@@ -81,55 +135,59 @@ impl Index {
 
 #[derive(Debug, Default)]
 struct Part {
-    /// A power of two of them, or none; never all in use.
-    entries: Vec<u64>,
+    /// A power of two of them, or none; never all full.
+    buckets: Vec<Bucket>,
     count: usize,
 }
 
 impl Part {
     /// How many there are at first.
-    const FIRST: usize = 16;
+    const FIRST: usize = 2;
 
-    /// Where an entry with this hash stands if nothing stood there before.
+    /// Which bucket an entry with this hash stands in if there was room.
     #[inline(always)]
     fn home(&self, hash: u32) -> usize {
-        hash as usize & self.entries.len().wrapping_sub(1)
+        hash as usize & self.buckets.len().wrapping_sub(1)
     }
 
     #[inline(always)]
     fn after(&self, at: usize) -> usize {
-        (at + 1) & (self.entries.len() - 1)
+        (at + 1) & (self.buckets.len() - 1)
     }
 
     #[inline(always)]
     fn find(&self, hash: u32, mut is_it: impl FnMut(Slot) -> bool) -> Option<Slot> {
-        let mut at = self.home(hash);
-        loop {
-            let entry = *self.entries.get(at)?;
-            if entry == FREE {
-                return None;
-            }
-            if hash_of(entry) == hash && is_it(slot_of(entry)) {
-                return Some(slot_of(entry));
-            }
+        let home = self.home(hash);
+        let found = self.buckets.get(home)?.find(hash, &mut is_it);
+        if found.is_some() { found } else { self.find_behind(home, hash, is_it) }
+    }
+
+    /// The same of what found no room in its own bucket.
+    #[inline(never)]
+    fn find_behind(&self, mut at: usize, hash: u32, mut is_it: impl FnMut(Slot) -> bool) -> Option<Slot> {
+        while self.buckets.get(at)?.room().is_none() {
             at = self.after(at);
+            if let Some(slot) = self.buckets.get(at)?.find(hash, &mut is_it) {
+                return Some(slot);
+            }
         }
+        None
     }
 
     fn insert(&mut self, hash: u32, slot: Slot) {
-        // At most four fifths are in use: fuller, what is not there would be looked for in many places.
-        if (self.count + 1) * 5 > self.entries.len() * 4 {
+        // At most four fifths are in use: fuller, many would find no room in their own bucket.
+        if (self.count + 1) * 5 > self.buckets.len() * WIDTH * 4 {
             self.grow();
         }
-        self.put(entry(hash, slot));
+        self.put(hash, slot);
         self.count += 1;
     }
 
-    fn put(&mut self, entry: u64) {
-        let mut at = self.home(hash_of(entry));
-        while let Some(place) = self.entries.get_mut(at) {
-            if *place == FREE {
-                *place = entry;
+    fn put(&mut self, hash: u32, slot: Slot) {
+        let mut at = self.home(hash);
+        while let Some(bucket) = self.buckets.get_mut(at) {
+            if let Some(room) = bucket.room() {
+                bucket.set(room, hash, slot);
                 return;
             }
             at = self.after(at);
@@ -138,43 +196,63 @@ impl Part {
 
     #[cold]
     fn grow(&mut self) {
-        let size = (self.entries.len() * 2).max(Self::FIRST);
-        let before = std::mem::replace(&mut self.entries, vec![FREE; size]);
-        before.into_iter().filter(|entry| *entry != FREE).for_each(|entry| self.put(entry));
+        let size = (self.buckets.len() * 2).max(Self::FIRST);
+        let before = std::mem::replace(&mut self.buckets, vec![Bucket::EMPTY; size]);
+        before.iter().flat_map(Bucket::entries).for_each(|(hash, slot)| self.put(hash, slot));
     }
 
     fn remove(&mut self, hash: u32, slot: Slot) {
-        let wanted = entry(hash, slot);
         let mut at = self.home(hash);
-        while let Some(found) = self.entries.get(at).copied().filter(|found| *found != FREE) {
-            if found == wanted {
-                self.close(at);
+        while let Some(bucket) = self.buckets.get_mut(at) {
+            let was_full = bucket.room().is_none();
+            if let Some(hole) = bucket.position(hash, slot) {
+                bucket.set(hole, 0, FREE);
                 self.count -= 1;
+                if was_full {
+                    self.fill(at);
+                }
+                return;
+            }
+            if !was_full {
                 return;
             }
             at = self.after(at);
         }
     }
 
-    /// Frees an entry, and lets those behind it move up that would not be found behind a free one.
-    fn close(&mut self, mut hole: usize) {
+    /// Lets an entry move up into a bucket that has become less than full, if it would not be found behind that.
+    fn fill(&mut self, mut hole: usize) {
         let mut at = self.after(hole);
-        while let Some(found) = self.entries.get(at).copied().filter(|found| *found != FREE) {
-            let mask = self.entries.len() - 1;
+        while let Some(bucket) = self.buckets.get(at).copied().filter(|_| at != hole) {
+            let mask = self.buckets.len() - 1;
             let way = |from: usize, to: usize| to.wrapping_sub(from) & mask;
-            let home = self.home(hash_of(found));
-            if way(home, at) >= way(hole, at) {
-                self.set(hole, found);
+            let stranger = bucket.entries().find(|(hash, _)| {
+                let home = self.home(*hash);
+                way(home, at) >= way(hole, at)
+            });
+            let is_full = bucket.room().is_none();
+            if let Some((hash, slot)) = stranger {
+                self.exchange(hole, at, hash, slot);
                 hole = at;
+            }
+            if !is_full {
+                return;
             }
             at = self.after(at);
         }
-        self.set(hole, FREE);
     }
 
-    fn set(&mut self, at: usize, entry: u64) {
-        if let Some(place) = self.entries.get_mut(at) {
-            *place = entry;
+    /// Moves an entry from one bucket to another, which has room.
+    fn exchange(&mut self, to: usize, from: usize, hash: u32, slot: Slot) {
+        if let Some(bucket) = self.buckets.get_mut(to)
+            && let Some(room) = bucket.room()
+        {
+            bucket.set(room, hash, slot);
+        }
+        if let Some(bucket) = self.buckets.get_mut(from)
+            && let Some(left) = bucket.position(hash, slot)
+        {
+            bucket.set(left, 0, FREE);
         }
     }
 }
