@@ -32,13 +32,14 @@ mod batch;
 
 use std::collections::BTreeMap;
 
+use batch::Other;
 pub use batch::{BATCH, Batch, Decoder};
 
 use crate::frame::Frame;
 use crate::segment::decode::{Decoded, Skip};
-use crate::segment::{Endpoint, Segment};
+use crate::segment::{Brief, Endpoint, Segment};
 use crate::track::event::{Event, Summary};
-use crate::track::{AHEAD, Ahead, LetGo, Observed, Scan, Scanner, Tracker};
+use crate::track::{AHEAD, Ahead, Hint, LetGo, Observed, Scan, Scanner, Tracker};
 
 /// What the frames of one capture turned out to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -182,34 +183,20 @@ impl Follower {
     /// Reads one segment.
     #[inline]
     fn segment(&mut self, segment: &Segment) -> Option<Observed> {
-        let scan = self.scanner.scan(segment);
+        let scan = self.scanner.scan(&Brief::of(segment));
         if scan.is_copy() {
-            self.count_copy(segment);
+            count_copy(&mut self.copies, segment.id.capture);
         }
         self.tracker.segment_scanned(segment, scan)
-    }
-
-    #[cold]
-    fn count_copy(&mut self, segment: &Segment) {
-        let capture = segment.id.capture as usize;
-        if self.copies.len() <= capture {
-            self.copies.resize(capture + 1, 0);
-        }
-        self.copies.get_mut(capture).into_iter().for_each(|copies| *copies += 1);
     }
 
     /// Scans the segments of a batch, in order.
     fn scan(&mut self, batch: &Batch) {
         self.scans.clear();
-        for decoded in batch.decoded() {
-            let Decoded::Segment(segment) = decoded else {
-                self.scans.push(Scan::default());
-                continue;
-            };
-            let scan = self.scanner.scan(segment);
-            self.scans.push(scan);
+        self.scans.extend(batch.briefs().iter().map(|brief| self.scanner.scan(brief)));
+        for (brief, scan) in batch.briefs().iter().zip(&self.scans) {
             if scan.is_copy() {
-                self.count_copy(segment);
+                count_copy(&mut self.copies, brief.capture);
             }
         }
     }
@@ -217,19 +204,15 @@ impl Follower {
     /// Reads the segments of a batch, in order.
     pub fn follow(&mut self, batch: &Batch) {
         self.scan(batch);
-        let mut passed = batch.passed().iter();
+        let mut others = batch.others().iter();
         let mut ahead = Ahead::new(&self.tracker, &self.scans);
-        for few in batch.decoded().chunks(AHEAD) {
+        for few in batch.briefs().chunks(AHEAD) {
             let hints = ahead.hints(&self.tracker);
-            for (decoded, &hint) in few.iter().zip(hints) {
-                match decoded {
-                    Decoded::Segment(segment) => self.tracker.segment_hinted(segment, hint),
-                    Decoded::Icmp(error) => {
-                        self.tracker.icmp(error);
-                    }
-                    Decoded::Skipped(_) | Decoded::Waiting => {
-                        passed.next().iter().for_each(|time| self.tracker.pass_time(**time));
-                    }
+            for (brief, &hint) in few.iter().zip(hints) {
+                if brief.is_whole() {
+                    self.tracker.segment_hinted(brief, hint);
+                } else if let Some(other) = others.next() {
+                    follow_other(&mut self.tracker, other, hint);
                 }
             }
         }
@@ -239,5 +222,27 @@ impl Follower {
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
         self.tracker.poll_event()
+    }
+}
+
+#[cold]
+fn count_copy(copies: &mut Vec<u64>, capture: u32) {
+    let capture = capture as usize;
+    if copies.len() <= capture {
+        copies.resize(capture + 1, 0);
+    }
+    copies.get_mut(capture).into_iter().for_each(|copies| *copies += 1);
+}
+
+#[inline(never)]
+fn follow_other(tracker: &mut Tracker, other: &Other, hint: Hint) {
+    match &other.decoded {
+        Decoded::Segment(segment) => {
+            tracker.segment_scanned(segment, hint.scan());
+        }
+        Decoded::Icmp(error) => {
+            tracker.icmp(error);
+        }
+        Decoded::Skipped(_) | Decoded::Waiting => tracker.pass_time(other.time),
     }
 }

@@ -1,15 +1,20 @@
 //! What one TCP segment is, whatever carried it.
 //!
-//! Owns [`Segment`], its parts ([`SeqNum`], [`Flags`], [`Options`], [`Endpoint`]) and the way from a
+//! Owns [`Segment`], [`Brief`] (the same in less room), their parts ([`SeqNum`], [`Flags`], [`Options`], [`Endpoint`]) and the way from a
 //! [`Frame`](crate::frame::Frame) to it ([`decode`]) and back ([`encode`]). Uses [`crate::time`] and [`crate::frame`] only.
 
+mod brief;
 pub mod decode;
 pub mod encode;
+mod ends;
 mod seq;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
+pub use brief::Brief;
+pub(crate) use brief::Has;
+pub(crate) use ends::Ends;
 pub use seq::SeqNum;
 
 use crate::frame::FrameId;
@@ -156,37 +161,6 @@ pub struct Segment {
     pub ip_id: Option<u16>,
     /// IPv4 "don't fragment"; always true for IPv6.
     pub dont_fragment: bool,
-}
-
-impl Segment {
-    /// A place for a segment: all zero, between nobody.
-    pub(crate) const BLANK: Segment = {
-        let nobody = Endpoint { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 0 };
-        Segment {
-            id: FrameId { capture: 0, number: 0 },
-            time: Timestamp::from_nanos(0),
-            interface: 0,
-            source: nobody,
-            destination: nobody,
-            seq: SeqNum(0),
-            ack: SeqNum(0),
-            flags: Flags(0),
-            window: 0,
-            len: 0,
-            first_octet: None,
-            options: Options {
-                timestamps: None,
-                sack: None,
-                window_scale: None,
-                mss: None,
-                sack_permitted: false,
-                incomplete: false,
-            },
-            ttl: 0,
-            ip_id: None,
-            dont_fragment: false,
-        }
-    };
 }
 
 /// An ICMP or ICMPv6 error that quotes a TCP segment.

@@ -28,7 +28,6 @@ mod side;
 mod table;
 #[cfg(test)]
 mod tests;
-mod tuple;
 
 use std::collections::VecDeque;
 
@@ -38,7 +37,7 @@ use self::event::{AnswerKind, ConnectionId, Event, LookAlike, Party, Summary};
 pub use self::scan::{Scan, Scanner};
 use self::shelf::{Care, Shelf, Stage};
 use self::table::{Drain, Slot, Table};
-use crate::segment::{Endpoint, IcmpError, Segment};
+use crate::segment::{Brief, Endpoint, Ends, Has, IcmpError, Segment};
 use crate::time::{Span, Timestamp};
 
 /// How long after its last segment a closed connection may still be spoken of (2 MSL of RFC 9293 is 4
@@ -214,7 +213,7 @@ impl Tracker {
     /// Returns nothing only if the table lost an entry it just made, which cannot happen.
     pub fn segment(&mut self, segment: &Segment) -> Option<Observed> {
         let scanner = self.scanner.get_or_insert_with(|| Box::new(Scanner::new(self.hash_seed)));
-        let scan = scanner.scan(segment);
+        let scan = scanner.scan(&Brief::of(segment));
         self.segment_scanned(segment, scan)
     }
 
@@ -228,14 +227,15 @@ impl Tracker {
         self.table.get(slot).map(|connection| connection.said(seen))
     }
 
-    /// Reads a segment that was [looked up](Ahead) before, and does not say what it was.
+    /// Reads a segment of which this is all and that was [looked up](Ahead) before, and does not say what it was.
     #[inline]
-    pub fn segment_hinted(&mut self, segment: &Segment, hint: Hint) {
-        self.pass_time(segment.time);
+    pub fn segment_hinted(&mut self, brief: &Brief, hint: Hint) {
+        self.pass_time(brief.time);
         let Hint { scan, slot } = hint;
+        let is_v6 = brief.has.any(Has::V6);
         if !scan.is_copy
-            && let Some((connection, from)) = self.table.at_place(slot, segment.source, segment.destination)
-            && connection.on_step(segment, from).is_some()
+            && let Some((connection, from)) = self.table.at_place(slot, &brief.ends, is_v6)
+            && connection.on_step(brief, from).is_some()
         {
             if connection.shelf.is_half_open() {
                 let shelf = connection.shelf_now();
@@ -243,13 +243,13 @@ impl Tracker {
             }
             return;
         }
-        self.see_hinted(segment, scan);
+        self.see_hinted(brief, scan);
     }
 
     /// Apart, as what is in the way of the usual segment costs time whether it comes or not.
     #[inline(never)]
-    fn see_hinted(&mut self, segment: &Segment, scan: Scan) {
-        let _ = self.see(segment, scan);
+    fn see_hinted(&mut self, brief: &Brief, scan: Scan) {
+        let _ = self.see(&brief.segment(), scan);
     }
 
     #[inline(always)]
@@ -426,7 +426,9 @@ impl Tracker {
     /// The entry for a segment's 4-tuple, made if there is none.
     #[inline]
     fn slot_of(&mut self, segment: &Segment, scan: Scan) -> Slot {
-        match self.table.find_hashed(segment.source, segment.destination, scan.hash) {
+        let (ends, is_v6) =
+            (Ends::new(segment.source, segment.destination), segment.source.address.is_ipv6());
+        match self.table.find_hashed(&ends, is_v6, scan.hash) {
             Some(slot) => slot,
             None => self.begin_life(segment),
         }

@@ -5,6 +5,7 @@
 
 use super::Counts;
 use crate::frame::Frame;
+use crate::segment::Brief;
 use crate::segment::decode::{Decoded, Fragments, Skip, decode_into, decode_with};
 use crate::time::Timestamp;
 
@@ -15,11 +16,19 @@ pub const BATCH: usize = 2048;
 /// What some frames in a row turned out to be.
 #[derive(Debug)]
 pub struct Batch {
-    /// As long as a batch gets; what is behind `len` is from an earlier use.
-    decoded: Vec<Decoded>,
+    /// One for each frame, and as long as a batch gets; what is behind `len` is from an earlier use.
+    briefs: Vec<Brief>,
     len: usize,
-    /// When the frames that were not read were captured: time passes with them too.
-    passed: Vec<Timestamp>,
+    /// What the frames were that are not told by their brief alone, in order.
+    others: Vec<Other>,
+}
+
+/// What is not brief.
+#[derive(Debug)]
+pub(super) struct Other {
+    pub(super) decoded: Decoded,
+    /// When it was captured: time passes with what is not read, too.
+    pub(super) time: Timestamp,
 }
 
 impl Default for Batch {
@@ -32,13 +41,13 @@ impl Batch {
     /// An empty batch that is full with so many frames.
     pub fn with_capacity(most: usize) -> Self {
         let most = most.max(1);
-        Self { decoded: vec![Decoded::Waiting; most], len: 0, passed: Vec::new() }
+        Self { briefs: vec![Brief::BLANK; most], len: 0, others: Vec::new() }
     }
 
     /// Whether no frame has a place in it any more.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.len >= self.decoded.len()
+        self.len >= self.briefs.len()
     }
 
     /// Whether no frame is in it.
@@ -54,17 +63,17 @@ impl Batch {
     /// Takes all frames out.
     pub fn clear(&mut self) {
         self.len = 0;
-        self.passed.clear();
+        self.others.clear();
     }
 
-    /// What the frames were, in order.
-    pub(super) fn decoded(&self) -> &[Decoded] {
-        self.decoded.get(..self.len).unwrap_or_default()
+    /// What the frames were, in order; where that is not all, there is one of the [others](Batch::others).
+    pub(super) fn briefs(&self) -> &[Brief] {
+        self.briefs.get(..self.len).unwrap_or_default()
     }
 
-    /// The times of those that were not read, in order.
-    pub(super) fn passed(&self) -> &[Timestamp] {
-        &self.passed
+    /// What they were that are not brief, in order.
+    pub(super) fn others(&self) -> &[Other] {
+        &self.others
     }
 }
 
@@ -79,11 +88,14 @@ impl Decoder {
     /// Reads a frame into a batch that is not full.
     #[inline(always)]
     pub fn read(&mut self, frame: &Frame<'_>, batch: &mut Batch) {
-        let Some(place) = batch.decoded.get_mut(batch.len) else { return };
+        let Some(place) = batch.briefs.get_mut(batch.len) else { return };
         batch.len += 1;
-        decode_into(frame, &mut self.fragments, place);
-        if !self.count(frame, place) {
-            batch.passed.push(frame.time);
+        match decode_into(frame, &mut self.fragments, place) {
+            None => self.count_segment(frame.id.capture as usize),
+            Some(decoded) => {
+                self.count(frame.id.capture as usize, &decoded);
+                batch.others.push(Other { decoded, time: frame.time });
+            }
         }
     }
 
@@ -91,44 +103,39 @@ impl Decoder {
     #[inline]
     pub(super) fn read_one(&mut self, frame: &Frame<'_>) -> Decoded {
         let decoded = decode_with(frame, &mut self.fragments);
-        self.count(frame, &decoded);
+        self.count(frame.id.capture as usize, &decoded);
         decoded
     }
 
-    /// Counts what a frame was; false if it told nothing.
     #[inline(always)]
-    fn count(&mut self, frame: &Frame<'_>, decoded: &Decoded) -> bool {
-        if let Decoded::Segment(_) = decoded
-            && let Some(counts) = self.counts.get_mut(frame.id.capture as usize)
-        {
-            counts.segments += 1;
-            return true;
+    fn count_segment(&mut self, capture: usize) {
+        match self.counts.get_mut(capture) {
+            Some(counts) => counts.segments += 1,
+            None => self.counts_of(capture).into_iter().for_each(|counts| counts.segments += 1),
         }
-        self.count_any(frame.id.capture as usize, decoded)
     }
 
-    /// The same of any frame, also of the first of its capture.
+    /// Counts what a frame was.
     #[inline(never)]
-    fn count_any(&mut self, capture: usize, decoded: &Decoded) -> bool {
-        if self.counts.len() <= capture {
-            self.counts.resize_with(capture + 1, Counts::default);
-        }
-        let Some(counts) = self.counts.get_mut(capture) else { return true };
+    fn count(&mut self, capture: usize, decoded: &Decoded) {
+        let Some(counts) = self.counts_of(capture) else { return };
         match decoded {
             Decoded::Segment(_) => counts.segments += 1,
             Decoded::Icmp(_) => counts.icmp_errors += 1,
-            Decoded::Skipped(reason) => {
-                counts.skip(*reason, 1);
-                self.count_given_up();
-                return false;
-            }
-            Decoded::Waiting => {
-                counts.fragments += 1;
-                self.count_given_up();
-                return false;
-            }
+            Decoded::Skipped(reason) => counts.skip(*reason, 1),
+            Decoded::Waiting => counts.fragments += 1,
         }
-        true
+        if matches!(decoded, Decoded::Skipped(_) | Decoded::Waiting) {
+            self.count_given_up();
+        }
+    }
+
+    /// The counts of a capture, made if there are none.
+    fn counts_of(&mut self, capture: usize) -> Option<&mut Counts> {
+        if self.counts.len() <= capture {
+            self.counts.resize_with(capture + 1, Counts::default);
+        }
+        self.counts.get_mut(capture)
     }
 
     /// Counts the fragments that no longer wait among what was not read.

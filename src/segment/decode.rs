@@ -33,7 +33,7 @@ pub use skip::{Layer, Skip, Tunnel};
 
 use tunnel::Held;
 
-use super::{IcmpError, Segment};
+use super::{Brief, IcmpError, Segment};
 use crate::frame::Frame;
 
 /// What a frame turned out to be.
@@ -80,19 +80,29 @@ pub fn decode_with(frame: &Frame<'_>, fragments: &mut Fragments) -> Decoded {
     }
 }
 
-/// The same as [`decode_with`], straight into the place where it is wanted.
+/// The same as [`decode_with`], straight into the place where it is wanted, as far as that holds it: whatever there is
+/// more to it is the answer.
 #[inline(always)]
-pub(crate) fn decode_into(frame: &Frame<'_>, fragments: &mut Fragments, place: &mut Decoded) {
-    if !matches!(place, Decoded::Segment(_)) {
-        *place = Decoded::Segment(Segment::BLANK);
-    }
-    if let Decoded::Segment(segment) = place
-        && plain::read_into(frame, segment).is_some()
-    {
-        return;
+pub(crate) fn decode_into(
+    frame: &Frame<'_>,
+    fragments: &mut Fragments,
+    place: &mut Brief,
+) -> Option<Decoded> {
+    if plain::read_into(frame, place).is_some() {
+        return None;
     }
     // A copy: so nothing wants the frame itself to be in memory.
-    *place = layers_with(&frame.clone(), fragments);
+    beside(&frame.clone(), fragments, place)
+}
+
+#[inline(never)]
+fn beside(frame: &Frame<'_>, fragments: &mut Fragments, place: &mut Brief) -> Option<Decoded> {
+    let decoded = layers_with(frame, fragments);
+    *place = match &decoded {
+        Decoded::Segment(segment) => Brief::of(segment),
+        _ => Brief::BLANK,
+    };
+    (!place.is_whole()).then_some(decoded)
 }
 
 #[inline(never)]

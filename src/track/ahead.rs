@@ -34,6 +34,11 @@ impl Hint {
     /// No connection is ever there.
     pub(super) const NOWHERE: Slot = Slot::MAX;
 
+    /// What was told of the segment.
+    pub const fn scan(self) -> Scan {
+        self.scan
+    }
+
     pub(super) const fn new(scan: Scan) -> Self {
         Self { scan, slot: Self::NOWHERE }
     }

@@ -20,8 +20,7 @@ use super::probes::{IntoWindow, Log};
 use super::rare::{More, RareOf};
 use super::shelf::{Links, Shelf};
 use super::side::Side;
-use super::tuple::Tuple;
-use crate::segment::{Flags, Segment};
+use crate::segment::{Ends, Flags, Segment};
 use crate::time::{Span, Timestamp};
 
 /// A connection and everything remembered of it: 272 octets for most. What nearly every segment needs comes first and lies
@@ -29,15 +28,16 @@ use crate::time::{Span, Timestamp};
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Connection {
-    tuple: Tuple,
+    /// The client first.
+    ends: Ends,
     id: PackedId,
     bits: Bits,
     /// Where it is listed.
     pub(super) shelf: Shelf,
     /// Window updates and duplicate acknowledgments of client and server, as many as fit.
     common: [u8; 4],
-    client: Side,
-    server: Side,
+    /// That of the client first.
+    sides: [Side; 2],
     /// What most connections never need.
     more: Option<Box<More>>,
     first_time: Timestamp,
@@ -306,7 +306,7 @@ impl Connection {
     /// An empty segment at SND.NXT-1 with the receiver's window closed: see [`Probes::at_zero_window`](super::probes::Probes::at_zero_window).
     fn on_zero_window(&mut self, segment: &Segment, step: &Step, log: &mut Log) -> Class {
         let closed = self.view(step.from.peer()).window_closed();
-        let rtt = classify::round_trip(&self.client, &self.server);
+        let rtt = self.round_trip();
         let quiet = step.quiet.unwrap_or(Span::ZERO);
         let now = Mark { frame: segment.id, time: segment.time };
         let open = self.side(step.from.peer()).window().is_some_and(|window| window > 0);
@@ -324,11 +324,17 @@ impl Connection {
         class
     }
 
+    /// The shortest round trip of the whole path.
+    fn round_trip(&self) -> Span {
+        let [client, server] = &self.sides;
+        classify::round_trip(client, server)
+    }
+
     /// Data right after the window opened shows that it had waited.
     fn on_sent_after_zero_window(&mut self, segment: &Segment, step: &Step, log: &mut Log) {
         let receiver = self.side(step.from.peer());
         let open = receiver.window().is_some_and(|window| window > 0);
-        let wait = SETTLED.plus(classify::round_trip(&self.client, &self.server).times(2));
+        let wait = SETTLED.plus(self.round_trip().times(2));
         let soon = receiver.last_time().is_some_and(|last| segment.time.since(last) < wait);
         let Some(probes) = self.probes_mut() else { return };
         if open {

@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 
-use crate::segment::Segment;
+use crate::segment::{Brief, Has};
 use crate::time::{Span, Timestamp};
 
 /// How many packets share one place of the memory: an original is forgotten once that many others came to its place. One
@@ -50,10 +50,10 @@ impl Label {
     const PLACE_BITS: u32 = 24;
 
     #[inline]
-    fn new(fingerprint: u64, segment: &Segment) -> Self {
+    fn new(fingerprint: u64, brief: &Brief) -> Self {
         // Captures and interfaces are counted from 0, so that they differ in their low bits.
-        let tap = segment.id.capture.wrapping_mul(0x0101).wrapping_add(segment.interface) & 0xffff;
-        let place = (tap << 8) | u32::from(segment.ttl);
+        let tap = brief.capture.wrapping_mul(0x0101).wrapping_add(brief.interface) & 0xffff;
+        let place = (tap << 8) | u32::from(brief.ttl);
         Self((fingerprint >> Self::PLACE_BITS << Self::PLACE_BITS) | u64::from(place))
     }
 
@@ -72,10 +72,10 @@ impl Label {
 #[derive(Debug)]
 pub(super) struct Duplicates {
     hasher: SeedableRandomState,
-    tags: Vec<Tags>,
-    recent: Vec<Set>,
+    tags: Box<[Tags; SETS]>,
+    recent: Box<[Set; SETS]>,
     /// For each set, which of its packets came first.
-    first: Vec<u8>,
+    first: Box<[u8; SETS]>,
 }
 
 impl Duplicates {
@@ -84,89 +84,73 @@ impl Duplicates {
         let never = Set { labels: [Label(0); WAYS], times: [Timestamp::from_nanos(i64::MIN); WAYS] };
         Self {
             hasher: SeedableRandomState::with_seed(seed, SharedSeed::global_fixed()),
-            tags: vec![[0; WAYS]; SETS],
-            recent: vec![never; SETS],
-            first: vec![0; SETS],
+            tags: Box::new([[0; WAYS]; SETS]),
+            recent: Box::new([never; SETS]),
+            first: Box::new([0; SETS]),
         }
     }
 
     /// Whether a segment is a copy of one seen shortly before; remembers it if not. `ends` is a hash of its
     /// addresses and ports with the same seed.
     #[inline]
-    pub(super) fn is_copy(&mut self, segment: &Segment, ends: u32) -> bool {
-        let label = Label::new(self.fingerprint(segment, ends), segment);
-        let place = place_of(segment);
-        let (Some(tags), Some(set)) = (self.tags.get_mut(place), self.recent.get_mut(place)) else {
-            return false;
-        };
+    pub(super) fn is_copy(&mut self, brief: &Brief, ends: u32) -> bool {
+        let words = brief.words();
+        let label = Label::new(self.fingerprint(&words, ends), brief);
+        let place = place_of(&words);
+        let memory = (self.tags.get_mut(place), self.recent.get_mut(place), self.first.get_mut(place));
+        let (Some(tags), Some(set), Some(first)) = memory else { return false };
         let mut seen = false;
         for tag in *tags {
             seen |= tag == label.tag();
         }
         if seen {
-            if set.holds_original(label, segment) {
+            if set.holds_original(label, brief) {
                 return true;
             }
-            if set.renew(label, segment.time) {
+            if set.renew(label, brief.time) {
                 return false;
             }
         }
-        let Some(first) = self.first.get_mut(place) else { return false };
         let at = usize::from(*first) % WAYS;
         *first = first.wrapping_add(1);
         let oldest = (tags.get_mut(at), set.labels.get_mut(at), set.times.get_mut(at));
         if let (Some(tag), Some(old), Some(time)) = oldest {
-            (*tag, *old, *time) = (label.tag(), label, segment.time);
+            (*tag, *old, *time) = (label.tag(), label, brief.time);
         }
         false
     }
 
     /// Mixes what no router changes: everything but TTL, addresses of the link and checksums.
     #[inline]
-    fn fingerprint(&self, segment: &Segment, ends: u32) -> u64 {
-        // What is absent counts as something that is hardly ever there.
-        const ABSENT: u64 = 0x243f_6a88_85a3_08d3;
-        let stamps = segment.options.timestamps;
-        let stamps = stamps.map_or(ABSENT, |stamps| pair(stamps.value, stamps.echo));
-        let (port, window) = (u32::from(segment.source.port), u32::from(segment.window));
-        let octet = segment.first_octet.map_or(0x100, u32::from);
-        let small = (u32::from(segment.ip_id.unwrap_or(0)) << 16) | (u32::from(segment.flags.0) << 8);
+    fn fingerprint(&self, words: &[u64; 5], ends: u32) -> u64 {
+        let [numbers, stamps, sack, sizes, small] = *words;
         let mut hasher = self.hasher.build_hasher();
-        hasher.write_u128(wide(pair(segment.seq.0, segment.ack.0), pair(ends, (port << 16) | window)));
-        hasher.write_u128(wide(stamps, pair(segment.len, small.wrapping_add(octet))));
-        if let Some(sack) = segment.options.sack {
-            hasher.write_u64(pair(sack.left.0, sack.right.0));
-        }
+        hasher.write_u128(wide(numbers, stamps));
+        hasher.write_u128(wide(sack, sizes));
+        hasher.write_u128(wide(small, ends.into()));
         hasher.finish()
     }
 }
 
-#[inline]
-fn pair(high: u32, low: u32) -> u64 {
-    (u64::from(high) << 32) | u64::from(low)
-}
-
-#[inline]
+#[inline(always)]
 fn wide(high: u64, low: u64) -> u128 {
     (u128::from(high) << 64) | u128::from(low)
 }
 
 /// In which set a packet is looked for. Not by the seed: which originals are forgotten too soon does not depend on it.
-#[inline]
-fn place_of(segment: &Segment) -> usize {
+#[inline(always)]
+fn place_of(words: &[u64; 5]) -> usize {
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let ports = pair(segment.source.port.into(), segment.destination.port.into());
-    let stamp = segment.options.timestamps.map_or(0, |stamps| stamps.value);
-    let marks = pair(stamp, segment.ip_id.unwrap_or(0).into());
-    let mixed = (pair(segment.seq.0, segment.ack.0) ^ ports).wrapping_mul(SPREAD) ^ marks;
+    let [numbers, stamps, _, sizes, small] = *words;
+    let mixed = (numbers ^ small.rotate_left(16)).wrapping_mul(SPREAD) ^ stamps ^ sizes;
     (mixed.wrapping_mul(SPREAD) >> (u64::BITS - SETS.ilog2())) as usize
 }
 
 impl Set {
     /// Whether one of these packets is close enough in time to be the original.
     #[cold]
-    fn holds_original(&self, label: Label, segment: &Segment) -> bool {
-        let marked = segment.ip_id.is_some_and(|id| id != 0) || segment.options.timestamps.is_some();
+    fn holds_original(&self, label: Label, brief: &Brief) -> bool {
+        let marked = brief.ip_id != 0 || brief.has.any(Has::STAMPS);
         self.labels.iter().zip(self.times).filter(|(seen, _)| label.is_same_packet(**seen)).any(
             |(seen, time)| {
                 let limit = match (*seen == label, marked) {
@@ -174,7 +158,7 @@ impl Set {
                     (false, true) => ELSEWHERE_MARKED,
                     (false, false) => ELSEWHERE,
                 };
-                segment.time.since(time).abs() <= limit
+                brief.time.since(time).abs() <= limit
             },
         )
     }
@@ -193,24 +177,28 @@ mod tests {
     use crate::segment::SeqNum;
 
     /// A packet of which copies are told by its identification.
-    fn packet(seq: u32) -> Segment {
-        Segment { seq: SeqNum(seq), ip_id: Some(7), ..Segment::BLANK }
+    fn packet(seq: u32) -> Brief {
+        Brief { seq: SeqNum(seq), ip_id: 7, ..Brief::BLANK }
+    }
+
+    fn place(brief: &Brief) -> usize {
+        place_of(&brief.words())
     }
 
     #[test]
     fn a_packet_that_comes_again_and_again_displaces_no_other() {
         let one = packet(1);
-        let in_its_place = (2..).map(packet).find(|other| place_of(other) == place_of(&one));
+        let in_its_place = (2..).map(packet).find(|other| place(other) == place(&one));
         let again = in_its_place.expect("another number with this place");
         let mut memory = Duplicates::new(0);
         assert!(!memory.is_copy(&one, 0));
         for count in 1..=20 {
             // Too late for a copy at the same place.
             let time = Timestamp::from_nanos(count * 2_000_000);
-            assert!(!memory.is_copy(&Segment { time, ..again }, 0), "time {count}");
+            assert!(!memory.is_copy(&Brief { time, ..again }, 0), "time {count}");
         }
         let late = Timestamp::from_nanos(60_000_000);
-        assert!(memory.is_copy(&Segment { time: late, interface: 1, ..one }, 0));
-        assert!(memory.is_copy(&Segment { time: late, interface: 1, ..again }, 0));
+        assert!(memory.is_copy(&Brief { time: late, interface: 1, ..one }, 0));
+        assert!(memory.is_copy(&Brief { time: late, interface: 1, ..again }, 0));
     }
 }

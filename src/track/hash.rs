@@ -3,12 +3,11 @@
 //! Owns [`TupleHash`]. Uses [`crate::segment`].
 
 use std::hash::{BuildHasher, Hasher};
-use std::net::IpAddr;
 
 use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
 
-use crate::segment::Endpoint;
+use crate::segment::Ends;
 
 /// Hashes the two ends of a connection, to the same in either order.
 #[derive(Clone, Debug)]
@@ -19,25 +18,17 @@ impl TupleHash {
         Self(SeedableRandomState::with_seed(seed, SharedSeed::global_fixed()))
     }
 
-    /// The hash of two ends. By reference: ends that are copied as a whole, just after they were written in pieces, are
-    /// waited for long.
+    /// The hash of two ends. Neither is asked which comes first: that cannot be foretold.
     #[inline(always)]
-    pub(super) fn of(&self, one: &Endpoint, other: &Endpoint) -> u32 {
-        let (first, second) = match (&one.address, &other.address) {
-            (IpAddr::V4(first), IpAddr::V4(second)) => {
-                let first = (u64::from(first.to_bits()) << 16) | u64::from(one.port);
-                let second = (u64::from(second.to_bits()) << 16) | u64::from(other.port);
-                (first, second)
-            }
-            _ => self.long(one, other),
-        };
+    pub(super) fn of(&self, ends: &Ends) -> u32 {
+        let [one, other] = ends.numbers().map(|(high, low, port)| {
+            let mut hasher = self.0.build_hasher();
+            hasher.write_u128((u128::from(high) << 64) | u128::from(low));
+            hasher.write_u16(port);
+            hasher.finish()
+        });
         let mut hasher = self.0.build_hasher();
-        hasher.write_u128((u128::from(first.max(second)) << 64) | u128::from(first.min(second)));
+        hasher.write_u128((u128::from(one ^ other) << 64) | u128::from(one.wrapping_add(other)));
         hasher.finish() as u32
-    }
-
-    #[inline(never)]
-    fn long(&self, one: &Endpoint, other: &Endpoint) -> (u64, u64) {
-        (self.0.hash_one(one), self.0.hash_one(other))
     }
 }

@@ -32,15 +32,15 @@ impl Looks {
 
     /// What a segment with data shows, if it is no SYN.
     #[inline(always)]
-    pub(crate) const fn of_data(segment: &Segment) -> Self {
-        Self(if segment.dont_fragment { Self::DATA_SET } else { Self::DATA_CLEAR })
+    pub(crate) const fn of_data(dont_fragment: bool) -> Self {
+        Self(if dont_fragment { Self::DATA_SET } else { Self::DATA_CLEAR })
     }
 
     /// Learns from one segment.
     #[inline]
     pub(crate) fn learn(&mut self, segment: &Segment) {
         if segment.len > 0 {
-            self.0 |= Self::of_data(segment).0;
+            self.0 |= Self::of_data(segment.dont_fragment).0;
         }
         if segment.flags.syn() {
             self.learn_syn(segment);

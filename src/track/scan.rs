@@ -6,7 +6,7 @@
 
 use super::duplicate::Duplicates;
 use super::hash::TupleHash;
-use crate::segment::Segment;
+use crate::segment::{Brief, Has};
 
 /// What was told of one segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,10 +36,10 @@ impl Scanner {
         Self { hash: TupleHash::new(seed), duplicates: Duplicates::new(seed) }
     }
 
-    /// Scans the next segment.
+    /// Scans the next segment; of one that is not brief, what is brief of it.
     #[inline(always)]
-    pub fn scan(&mut self, segment: &Segment) -> Scan {
-        let hash = self.hash.of(&segment.source, &segment.destination);
-        Scan { hash, is_copy: self.duplicates.is_copy(segment, hash) }
+    pub fn scan(&mut self, brief: &Brief) -> Scan {
+        let hash = self.hash.of(&brief.ends);
+        Scan { hash, is_copy: !brief.has.any(Has::NOTHING) && self.duplicates.is_copy(brief, hash) }
     }
 }

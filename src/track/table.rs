@@ -10,7 +10,7 @@ use super::event::{ConnectionId, Party};
 use super::hash::TupleHash;
 use super::index::Index;
 use super::shelf::{Linked, Links, Shelf, Shelves};
-use crate::segment::Endpoint;
+use crate::segment::{Endpoint, Ends};
 
 /// Where a connection is kept. Memory ends long before these numbers do.
 pub(super) type Slot = u32;
@@ -117,7 +117,8 @@ impl Table {
 
     #[inline]
     pub(super) fn find(&self, one: Endpoint, other: Endpoint) -> Option<Slot> {
-        self.find_hashed(one, other, self.hash.of(&one, &other))
+        let ends = Ends::new(one, other);
+        self.find_hashed(&ends, one.address.is_ipv6(), self.hash.of(&ends))
     }
 
     /// Where a connection between ends with this hash seems to be, without looking at it.
@@ -146,19 +147,19 @@ impl Table {
     pub(super) fn at_place(
         &mut self,
         slot: Slot,
-        source: Endpoint,
-        destination: Endpoint,
+        ends: &Ends,
+        is_v6: bool,
     ) -> Option<(&mut Connection, Party)> {
         let connection = self.places.get_mut(slot)?;
-        let sender = connection.sender_of(source, destination)?;
+        let sender = connection.sender_of(ends, is_v6)?;
         Some((connection, sender))
     }
 
     /// The same as [`Table::find`] for ends with this hash.
     #[inline]
-    pub(super) fn find_hashed(&self, one: Endpoint, other: Endpoint, hash: u32) -> Option<Slot> {
+    pub(super) fn find_hashed(&self, ends: &Ends, is_v6: bool, hash: u32) -> Option<Slot> {
         self.index.find(hash, |slot| {
-            self.places.get(slot).is_some_and(|connection| connection.is_between(one, other))
+            self.places.get(slot).is_some_and(|connection| connection.sender_of(ends, is_v6).is_some())
         })
     }
 
@@ -231,8 +232,7 @@ impl Table {
     }
 
     fn hash_of(&self, connection: &Connection) -> u32 {
-        let (tuple, is_v6) = (connection.tuple(), connection.is_v6());
-        self.hash.of(&tuple.client(is_v6), &tuple.server(is_v6))
+        self.hash.of(connection.ends())
     }
 }
 
@@ -258,7 +258,7 @@ mod tests {
 
     use super::*;
     use crate::frame::FrameId;
-    use crate::segment::{Flags, Options, Segment, SeqNum};
+    use crate::segment::{Endpoint, Flags, Options, Segment, SeqNum};
     use crate::time::Timestamp;
     use crate::track::event::Opened;
 
@@ -295,8 +295,9 @@ mod tests {
             for (id, slot) in ids.into_iter().zip(slots) {
                 let Opened { client, server, .. } = connection(id).opened();
                 let expected = (slot != slots[removed]).then_some(slot);
-                assert_eq!(table.find_hashed(client, server, 7), expected);
-                assert_eq!(table.find_hashed(server, client, 7), expected);
+                let ends = Ends::new(client, server);
+                assert_eq!(table.find_hashed(&ends, false, 7), expected);
+                assert_eq!(table.find_hashed(&ends.reversed(), false, 7), expected);
             }
             assert_eq!(table.drain(|_| true).count(), 2);
         }

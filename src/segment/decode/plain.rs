@@ -4,12 +4,10 @@
 //! Owns [`read`], which says nothing that the layers would not say: what has any other shape, or contradicts itself,
 //! is left to them. Uses [`super::tcp`] and [`crate::frame`].
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use super::link::wire_len;
 use super::{ip, tcp};
 use crate::frame::{Frame, LinkType};
-use crate::segment::Segment;
+use crate::segment::{Brief, Segment};
 
 const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
 const ETHERTYPE_IPV6: [u8; 2] = [0x86, 0xdd];
@@ -20,15 +18,15 @@ const IPV6_HEADER: usize = 40;
 /// Reads a frame of that shape; nothing if it has another.
 #[inline(always)]
 pub(super) fn read(frame: &Frame<'_>) -> Option<Segment> {
-    let mut segment = Segment::BLANK;
-    read_into(frame, &mut segment)?;
-    Some(segment)
+    let mut brief = Brief::BLANK;
+    read_into(frame, &mut brief)?;
+    Some(brief.segment())
 }
 
-/// Reads a frame of that shape into `segment`, each field straight to its place; nothing if it has another, and then
-/// what is in `segment` means nothing.
+/// Reads a frame of that shape into `brief`, each field straight to its place; nothing if it has another or there is more to
+/// it, and then what is in `brief` means nothing.
 #[inline(always)]
-pub(super) fn read_into(frame: &Frame<'_>, segment: &mut Segment) -> Option<()> {
+pub(super) fn read_into(frame: &Frame<'_>, brief: &mut Brief) -> Option<()> {
     let (ethertype, packet) = match frame.link {
         LinkType::Ethernet => {
             let (&[.., high, low], packet) = frame.data.split_first_chunk::<14>()?;
@@ -42,36 +40,32 @@ pub(super) fn read_into(frame: &Frame<'_>, segment: &mut Segment) -> Option<()> 
     };
     let on_wire = wire_len(frame) - (frame.data.len() - packet.len());
     match ethertype {
-        ETHERTYPE_IPV4 => read_v4(packet, on_wire, segment)?,
-        ETHERTYPE_IPV6 => read_v6(packet, on_wire, segment)?,
+        ETHERTYPE_IPV4 => read_v4(packet, on_wire, brief)?,
+        ETHERTYPE_IPV6 => read_v6(packet, on_wire, brief)?,
         _ => return None,
     }
-    segment.id = frame.id;
-    segment.time = frame.time;
-    segment.interface = frame.interface;
+    brief.set_frame(frame);
     Some(())
 }
 
 #[inline(always)]
-fn read_v4(packet: &[u8], on_wire: usize, segment: &mut Segment) -> Option<()> {
+fn read_v4(packet: &[u8], on_wire: usize, brief: &mut Brief) -> Option<()> {
     let (header, data) = packet.split_first_chunk::<IPV4_HEADER>()?;
     let &[first, _, t0, t1, i0, i1, f0, f1, ttl, protocol, _, _, ref addresses @ ..] = header;
     let (total, fragment) = (usize::from(u16::from_be_bytes([t0, t1])), u16::from_be_bytes([f0, f1]));
     if first != 0x45 || protocol != ip::TCP || fragment & 0x3fff != 0 || total > on_wire {
         return None;
     }
+    let fields = tcp::whole(data, total.checked_sub(IPV4_HEADER)?)?;
     let &[s0, s1, s2, s3, d0, d1, d2, d3] = addresses;
-    tcp::whole(data, total.checked_sub(IPV4_HEADER)?)?.fill(segment);
-    segment.source.address = IpAddr::V4(Ipv4Addr::new(s0, s1, s2, s3));
-    segment.destination.address = IpAddr::V4(Ipv4Addr::new(d0, d1, d2, d3));
-    segment.ttl = ttl;
-    segment.ip_id = Some(u16::from_be_bytes([i0, i1]));
-    segment.dont_fragment = fragment & 0x4000 != 0;
-    Some(())
+    let ip_id = u16::from_be_bytes([i0, i1]);
+    brief.set_v4([s0, s1, s2, s3], [d0, d1, d2, d3], ttl, ip_id, fragment & 0x4000 != 0);
+    fields.fill(brief);
+    fields.fill_options(brief)
 }
 
 #[inline(always)]
-fn read_v6(packet: &[u8], on_wire: usize, segment: &mut Segment) -> Option<()> {
+fn read_v6(packet: &[u8], on_wire: usize, brief: &mut Brief) -> Option<()> {
     let (header, data) = packet.split_first_chunk::<IPV6_HEADER>()?;
     let &[first, _, _, _, l0, l1, protocol, ttl, ref addresses @ ..] = header;
     let len = usize::from(u16::from_be_bytes([l0, l1]));
@@ -81,13 +75,10 @@ fn read_v6(packet: &[u8], on_wire: usize, segment: &mut Segment) -> Option<()> {
     }
     let (source, destination) = addresses.split_first_chunk::<16>()?;
     let destination = *destination.first_chunk::<16>()?;
-    tcp::whole(data, len)?.fill(segment);
-    segment.source.address = Ipv6Addr::from(*source).into();
-    segment.destination.address = Ipv6Addr::from(destination).into();
-    segment.ttl = ttl;
-    segment.ip_id = None;
-    segment.dont_fragment = true;
-    Some(())
+    let fields = tcp::whole(data, len)?;
+    brief.set_v6(*source, destination, ttl);
+    fields.fill(brief);
+    fields.fill_options(brief)
 }
 
 #[cfg(test)]

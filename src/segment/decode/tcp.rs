@@ -7,14 +7,12 @@
 //! `TcpOptionsIterator` ends at the first option it does not know (Fast Open, Multipath TCP, authentication),
 //! which would hide a timestamp behind it.
 
-use std::net::IpAddr;
-
 use super::Decoded;
 use super::ip::{Header, Packet};
 use super::skip::{Layer, Skip};
 use super::u32_at;
 use crate::frame::Frame;
-use crate::segment::{Flags, Options, SackBlock, Segment, SeqNum, TcpTimestamps};
+use crate::segment::{Brief, Flags, Options, SackBlock, Segment, SeqNum, TcpTimestamps};
 
 /// A header without options.
 const BASE_HEADER: usize = 20;
@@ -32,26 +30,19 @@ pub(super) fn read(frame: &Frame<'_>, packet: &Packet<'_>) -> Decoded {
         Ok(fields) => fields,
         Err(skip) => return Decoded::Skipped(skip),
     };
-    let mut segment =
-        Segment { id: frame.id, time: frame.time, interface: frame.interface, ..Segment::BLANK };
-    fields.fill(&mut segment);
+    let mut brief = Brief::BLANK;
     match &packet.header {
         Header::V4(header) => {
-            segment.source.address = IpAddr::V4(header.source_addr());
-            segment.destination.address = IpAddr::V4(header.destination_addr());
-            segment.ttl = header.ttl();
-            segment.ip_id = Some(header.identification());
-            segment.dont_fragment = header.dont_fragment();
+            let (source, destination) = (header.source(), header.destination());
+            brief.set_v4(source, destination, header.ttl(), header.identification(), header.dont_fragment());
         }
-        header @ Header::V6(ip, _) => {
-            segment.source.address = IpAddr::V6(ip.source_addr());
-            segment.destination.address = header.destination();
-            segment.ttl = ip.hop_limit();
-            segment.ip_id = None;
-            segment.dont_fragment = true;
+        Header::V6(header, last) => {
+            brief.set_v6(header.source(), last.copied().unwrap_or(header.destination()), header.hop_limit());
         }
     }
-    Decoded::Segment(segment)
+    fields.fill(&mut brief);
+    brief.set_frame(frame);
+    Decoded::Segment(Segment { options: fields.options(), ..brief.segment() })
 }
 
 /// The base header as it was captured, checked, and what stands behind it.
@@ -68,21 +59,31 @@ pub(super) struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    /// Writes what TCP says into a segment, each field straight to its place: built apart and moved there, addresses
-    /// and options cost more than all the rest, as a processor waits long for what was written in other pieces than it
-    /// is read.
+    /// Writes what TCP says, but for its options, into a segment; after what IP says.
     #[inline(always)]
-    pub(super) fn fill(&self, segment: &mut Segment) {
+    pub(super) fn fill(&self, brief: &mut Brief) {
         let &[p0, p1, q0, q1, s0, s1, s2, s3, a0, a1, a2, a3, _, flags, w0, w1] = self.base;
-        segment.source.port = u16::from_be_bytes([p0, p1]);
-        segment.destination.port = u16::from_be_bytes([q0, q1]);
-        segment.seq = SeqNum(u32::from_be_bytes([s0, s1, s2, s3]));
-        segment.ack = SeqNum(u32::from_be_bytes([a0, a1, a2, a3]));
-        segment.flags = Flags(flags);
-        segment.window = u16::from_be_bytes([w0, w1]);
-        segment.len = u32::try_from(self.len).unwrap_or(u32::MAX);
-        segment.first_octet = self.first_octet;
-        read_options(self.options, self.options_len, &mut segment.options);
+        brief.set_ports(u16::from_be_bytes([p0, p1]), u16::from_be_bytes([q0, q1]));
+        brief.seq = SeqNum(u32::from_be_bytes([s0, s1, s2, s3]));
+        brief.ack = SeqNum(u32::from_be_bytes([a0, a1, a2, a3]));
+        brief.flags = Flags(flags);
+        brief.window = u16::from_be_bytes([w0, w1]);
+        brief.len = u32::try_from(self.len).unwrap_or(u32::MAX);
+        brief.set_first_octet(self.first_octet);
+    }
+
+    /// The same of its options; nothing if there is more to them than is brief.
+    #[inline(always)]
+    pub(super) fn fill_options(&self, brief: &mut Brief) -> Option<()> {
+        match usual_options(self.options, self.options_len) {
+            Some(stamps) => brief.set_stamps(stamps),
+            None => brief.set_options(&read_any_options(self.options, self.options_len)),
+        }
+        brief.is_whole().then_some(())
+    }
+
+    fn options(&self) -> Options {
+        read_options(self.options, self.options_len)
     }
 }
 
@@ -114,34 +115,37 @@ fn fields<'a>(packet: &Packet<'a>) -> Result<Fields<'a>, Skip> {
 }
 
 /// Reads the captured options of a header that had `on_wire` octets of them.
+fn read_options(data: &[u8], on_wire: usize) -> Options {
+    match usual_options(data, on_wire) {
+        Some(timestamps) => Options { timestamps, ..Options::default() },
+        None => read_any_options(data, on_wire),
+    }
+}
+
+/// The same if they are those of nearly every segment of an established connection: two NOPs and a timestamp, or
+/// nothing.
 #[inline(always)]
-fn read_options(data: &[u8], on_wire: usize, options: &mut Options) {
-    // Nearly every segment of an established connection: two NOPs and a timestamp, or nothing.
-    let timestamps = match *data {
+fn usual_options(data: &[u8], on_wire: usize) -> Option<Option<TcpTimestamps>> {
+    match *data {
         [1, 1, 8, 10, v0, v1, v2, v3, e0, e1, e2, e3] if on_wire == data.len() => {
             let value = u32::from_be_bytes([v0, v1, v2, v3]);
-            Some(TcpTimestamps { value, echo: u32::from_be_bytes([e0, e1, e2, e3]) })
+            Some(Some(TcpTimestamps { value, echo: u32::from_be_bytes([e0, e1, e2, e3]) }))
         }
-        [] if on_wire == 0 => None,
-        _ => return read_any_options(data, on_wire, options),
-    };
-    options.timestamps = timestamps;
-    options.sack = None;
-    options.window_scale = None;
-    options.mss = None;
-    options.sack_permitted = false;
-    options.incomplete = false;
+        [] if on_wire == 0 => Some(None),
+        _ => None,
+    }
 }
 
 #[inline(never)]
-fn read_any_options(data: &[u8], on_wire: usize, options: &mut Options) {
-    *options = Options::default();
-    let ended = walk_options(data, options);
+fn read_any_options(data: &[u8], on_wire: usize) -> Options {
+    let mut options = Options::default();
+    let ended = walk_options(data, &mut options);
     options.incomplete = match ended {
         Ended::List => false,
         Ended::Data => data.len() < on_wire,
         Ended::Broken => true,
     };
+    options
 }
 
 /// How a walk over options ended.
@@ -207,13 +211,7 @@ mod tests {
     use super::*;
 
     fn whole(data: &[u8]) -> Options {
-        read(data, data.len())
-    }
-
-    fn read(data: &[u8], on_wire: usize) -> Options {
-        let mut options = Options { mss: Some(1), sack_permitted: true, ..Options::default() };
-        read_options(data, on_wire, &mut options);
-        options
+        read_options(data, data.len())
     }
 
     #[test]
@@ -233,7 +231,7 @@ mod tests {
 
     #[test]
     fn padding_behind_the_end_of_the_list_is_not_needed() {
-        assert!(!read(&[2, 4, 5, 180, 0], 8).incomplete);
+        assert!(!read_options(&[2, 4, 5, 180, 0], 8).incomplete);
         assert!(!whole(&[4, 2, 0, 255]).incomplete);
     }
 
@@ -259,14 +257,14 @@ mod tests {
 
     #[test]
     fn a_first_sack_block_survives_a_cut_behind_it() {
-        let options = read(&[1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0], 20);
+        let options = read_options(&[1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0], 20);
         assert_eq!(options.sack, Some(SackBlock { left: SeqNum(1), right: SeqNum(2) }));
         assert!(options.incomplete);
     }
 
     #[test]
     fn a_cut_right_behind_the_timestamps_is_still_a_cut() {
-        let options = read(&[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2], 24);
+        let options = read_options(&[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2], 24);
         assert_eq!(options.timestamps, Some(TcpTimestamps { value: 1, echo: 2 }));
         assert!(options.incomplete);
     }

@@ -4,7 +4,7 @@
 
 use super::bits::Bits;
 use super::{Connection, ResetSeen, Seen};
-use crate::segment::{Endpoint, Segment, SeqNum};
+use crate::segment::{Endpoint, Ends, Segment, SeqNum};
 use crate::time::Timestamp;
 use crate::track::ahead::ask_for;
 use crate::track::event::{
@@ -15,23 +15,21 @@ use crate::track::probes::{Log, Probes};
 use crate::track::rare::{More, RareOf};
 use crate::track::shelf::{Care, Links, Shelf, Stage};
 use crate::track::side::{Side, View};
-use crate::track::tuple::Tuple;
 use crate::track::{Class, Observed};
 
 impl Connection {
     pub(in crate::track) fn new(id: ConnectionId, segment: &Segment, client_sends: bool) -> Self {
-        let from_server = Tuple::new(segment.destination, segment.source);
+        let from_server = Ends::new(segment.destination, segment.source);
         let mut bits = Bits::default();
         bits.set(Bits::V6, segment.source.address.is_ipv6());
         bits.set(Bits::START_SEEN, segment.flags.syn());
         bits.set_last_by(if client_sends { Party::Client } else { Party::Server });
         Self {
-            tuple: if client_sends { from_server.reversed() } else { from_server },
+            ends: if client_sends { from_server.reversed() } else { from_server },
             id: PackedId::new(id),
             bits,
             shelf: Shelf::new(Care::Little, Stage::HalfOpen),
-            client: Side::default(),
-            server: Side::default(),
+            sides: Default::default(),
             more: None,
             first_time: segment.time,
             first_frame: PackedFrame::new(segment.id),
@@ -43,12 +41,11 @@ impl Connection {
     /// What stands where no connection is.
     pub(in crate::track) fn vacant() -> Self {
         Self {
-            tuple: Tuple::default(),
+            ends: Ends::default(),
             id: PackedId::new(ConnectionId(0)),
             bits: Bits::default(),
             shelf: Shelf::NOWHERE,
-            client: Side::default(),
-            server: Side::default(),
+            sides: Default::default(),
             more: None,
             first_time: NEVER,
             first_frame: PackedFrame::default(),
@@ -72,7 +69,7 @@ impl Connection {
         let is_v6 = self.is_v6();
         let start = if self.bits.has(Bits::START_SEEN) { Start::Seen } else { Start::Midstream };
         let first = self.first_frame.at(self.first_time);
-        Opened { client: self.tuple.client(is_v6), server: self.tuple.server(is_v6), start, first }
+        Opened { client: self.ends.first(is_v6), server: self.ends.second(is_v6), start, first }
     }
 
     #[inline]
@@ -82,37 +79,32 @@ impl Connection {
 
     /// Its ends.
     #[inline]
-    pub(in crate::track) fn tuple(&self) -> &Tuple {
-        &self.tuple
+    pub(in crate::track) fn ends(&self) -> &Ends {
+        &self.ends
     }
 
-    /// Whether these are its ends, in either order.
-    #[inline]
-    pub(in crate::track) fn is_between(&self, one: Endpoint, other: Endpoint) -> bool {
-        self.sender_of(one, other).is_some()
-    }
-
-    /// Who of them sends from `source` to `destination`, if these are its ends.
+    /// Who of its ends sends from the first of these to the second, if they are its ends. Where both are the same, the
+    /// client does.
     #[inline(always)]
-    pub(in crate::track) fn sender_of(&self, source: Endpoint, destination: Endpoint) -> Option<Party> {
-        if self.is_v6() != source.address.is_ipv6() {
+    pub(in crate::track) fn sender_of(&self, ends: &Ends, is_v6: bool) -> Option<Party> {
+        if self.is_v6() != is_v6 {
             return None;
         }
-        self.tuple.sender_of(source, destination)
+        let is_server = self.ends.is_reversed(ends)?;
+        Some(if is_server { Party::Server } else { Party::Client })
     }
 
     /// Has what nearly every segment needs of it brought to the processor's cache, without waiting for it.
     #[inline(always)]
     pub(in crate::track) fn ask(&self) {
-        ask_for(&self.tuple);
-        self.client.ask();
-        self.server.ask();
+        ask_for(&self.ends);
+        self.sides.iter().for_each(Side::ask);
     }
 
     /// Who of the two this is.
     #[inline]
     pub(in crate::track) fn party_of(&self, source: Endpoint) -> Party {
-        if self.tuple.is_client(source) { Party::Client } else { Party::Server }
+        if self.ends.is_first(source) { Party::Client } else { Party::Server }
     }
 
     /// Where it is to be listed.
@@ -124,11 +116,12 @@ impl Connection {
     /// How far it has come.
     #[inline]
     pub(in crate::track) fn stage(&self) -> Stage {
+        let [client, server] = &self.sides;
         if self.bits.has(Bits::IS_RESET) {
             Stage::Reset
-        } else if self.client.finished() && self.is_closed() {
+        } else if client.finished() && self.is_closed() {
             Stage::Closed
-        } else if self.client.spoke() || self.server.spoke() {
+        } else if client.spoke() || server.spoke() {
             Stage::Open
         } else {
             Stage::HalfOpen
@@ -154,7 +147,7 @@ impl Connection {
     /// Whether nothing more can come of this life of the connection: reset, or both FINs acknowledged.
     #[inline]
     pub(in crate::track) fn is_closed(&self) -> bool {
-        self.is_reset() || (self.client.fin_acked() && self.server.fin_acked())
+        self.is_reset() || self.sides.iter().all(Side::fin_acked)
     }
 
     /// Whether it was reset, which the other end may not have heard.
@@ -206,10 +199,11 @@ impl Connection {
 
     /// Whether data may flow: the client's SYN was acknowledged, or the capture began later.
     pub(in crate::track) fn is_established(&self) -> bool {
-        match (self.view(Party::Client).isn(), self.client.acked()) {
+        let client = self.view(Party::Client);
+        match (client.isn(), client.acked()) {
             (Some(isn), Some(acked)) => acked > isn,
             // Only its own direction may have been captured.
-            (Some(_), None) => self.client.spoke(),
+            (Some(_), None) => client.spoke(),
             (None, _) => true,
         }
     }
@@ -307,17 +301,19 @@ impl Connection {
 
     #[inline]
     pub(super) fn side(&self, party: Party) -> &Side {
+        let [client, server] = &self.sides;
         match party {
-            Party::Client => &self.client,
-            Party::Server => &self.server,
+            Party::Client => client,
+            Party::Server => server,
         }
     }
 
     #[inline]
     pub(super) fn side_mut(&mut self, party: Party) -> &mut Side {
+        let [client, server] = &mut self.sides;
         match party {
-            Party::Client => &mut self.client,
-            Party::Server => &mut self.server,
+            Party::Client => client,
+            Party::Server => server,
         }
     }
 
@@ -336,9 +332,10 @@ impl Connection {
     /// One side, the other one, and what is rare.
     #[inline]
     pub(super) fn both(&mut self, party: Party) -> (&mut Side, &mut Side, &mut Option<Box<More>>) {
+        let [client, server] = &mut self.sides;
         match party {
-            Party::Client => (&mut self.client, &mut self.server, &mut self.more),
-            Party::Server => (&mut self.server, &mut self.client, &mut self.more),
+            Party::Client => (client, server, &mut self.more),
+            Party::Server => (server, client, &mut self.more),
         }
     }
 

@@ -4,7 +4,7 @@
 
 use super::bits::Bits;
 use super::{Connection, Seen};
-use crate::segment::{Flags, Segment};
+use crate::segment::{Brief, Flags, Segment};
 use crate::track::Class;
 use crate::track::event::Party;
 use crate::track::rare::RareOf;
@@ -16,8 +16,10 @@ impl Connection {
     /// Reads a segment if it is of that kind; nothing if it is not, and then nothing has been learnt.
     #[inline]
     pub(in crate::track) fn on_plain(&mut self, segment: &Segment) -> Option<Seen> {
-        let from = self.party_of(segment.source);
-        if let Some(seen) = self.on_step(segment, from) {
+        let (brief, from) = (Brief::of(segment), self.party_of(segment.source));
+        if brief.is_whole()
+            && let Some(seen) = self.on_step(&brief, from)
+        {
             return Some(seen);
         }
         let special = segment.flags.any(SPECIAL) || self.bits.has_any(Bits::WAITS | Bits::IS_RESET);
@@ -29,31 +31,28 @@ impl Connection {
     /// than was sent, where no octet is missing from the capture. Of one octet it may be a probe, and is not read
     /// here; nor is an empty one that acknowledges nothing new. Afterwards the connection is open.
     #[inline(always)]
-    pub(in crate::track) fn on_step(&mut self, segment: &Segment, from: Party) -> Option<Seen> {
-        let Flags(flags) = segment.flags;
+    pub(in crate::track) fn on_step(&mut self, brief: &Brief, from: Party) -> Option<Seen> {
+        let Flags(flags) = brief.flags;
         let is_ordinary = flags & SPECIAL.with(Flags::ACK).0 == Flags::ACK.0;
         if !is_ordinary || self.bits.has_any(Bits::WAITS | Bits::IS_RESET) {
             return None;
         }
-        let (sender, receiver) = match from {
-            Party::Client => (&mut self.client, &mut self.server),
-            Party::Server => (&mut self.server, &mut self.client),
-        };
-        if !sender.is_step(segment) {
+        // By number, as whose turn it is cannot be foretold.
+        let which = usize::from(from == Party::Server);
+        let Ok([sender, receiver]) = self.sides.get_disjoint_mut([which, which ^ 1]) else { return None };
+        if !sender.is_step(brief) {
             return None;
         }
-        let acked = receiver.step_acked(segment)?;
-        let class = match segment.len {
+        let acked = receiver.step_acked(brief)?;
+        let class = match brief.len {
             // The only segment of the other side may be a SYN, whose round trip this measures.
             0 if acked.is_news && !receiver.is_seen_once() => Class::Ack,
             0 | 1 => return None,
             _ => Class::Data,
         };
         let position = sender.next_position();
-        if acked.is_news {
-            receiver.step_on_ack(segment);
-        }
-        sender.step_on(segment);
+        receiver.step_on_ack(brief, acked);
+        sender.step_on(brief);
         self.bits.set_touched_by(from);
         Some(Seen { sender: from, class, position, ack: Some(acked.position) })
     }
@@ -108,7 +107,7 @@ mod tests {
             let (mut short_log, mut long_log) = (Log::new(), Log::new());
             for segment in &segments {
                 let from = short.party_of(segment.source);
-                let step = short.on_step(segment, from);
+                let step = short.on_step(&Brief::of(segment), from);
                 prop_assert!(step.is_none() || short.stage() == Stage::Open);
                 let plain = step.or_else(|| short.on_plain(segment));
                 let seen = plain.unwrap_or_else(|| short.on_any(segment, &mut short_log));
@@ -143,7 +142,7 @@ mod tests {
             .iter()
             .map(|segment| {
                 let from = connection.party_of(segment.source);
-                let step = connection.on_step(segment, from).is_some();
+                let step = connection.on_step(&Brief::of(segment), from).is_some();
                 step || {
                     connection.on_any(segment, &mut Log::new());
                     false

@@ -82,8 +82,8 @@ impl Bits {
 
     /// What a packet with data that is no SYN looks like, beside what is known.
     #[inline(always)]
-    pub(super) fn with_data_packet(self, segment: &Segment) -> Self {
-        Self(self.0 | u32::from(Looks::of_data(segment).bits()))
+    pub(super) fn with_data_packet(self, dont_fragment: bool) -> Self {
+        Self(self.0 | u32::from(Looks::of_data(dont_fragment).bits()))
     }
 
     /// What its packets look like.

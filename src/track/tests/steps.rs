@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::frame::FrameId;
-use crate::segment::{Endpoint, Flags, Segment, SeqNum, TcpTimestamps};
+use crate::segment::{Brief, Endpoint, Flags, Segment, SeqNum, TcpTimestamps};
 use crate::time::Timestamp;
 
 /// A segment, in numbers relative to what both sides sent so far.
@@ -85,7 +85,7 @@ pub(in crate::track) fn segments(steps: &[Step], mut next: [u32; 2]) -> Vec<Segm
             ttl: step.ttl,
             ip_id: Some(number as u16),
             dont_fragment: step.ttl != 63,
-            ..Segment::BLANK
+            ..Brief::BLANK.segment()
         };
         segment.options.timestamps = step.clock.map(|_| TcpTimestamps { value: clocks[own], echo: 0 });
         segment
