@@ -50,6 +50,9 @@ pub(super) const DERIVED: f64 = 0.85;
 /// Settings that explain less are refuted.
 const LEAST_FIT: f64 = 0.6;
 
+/// What explains less is not looked at to the end. A little below, so that no rounding matters.
+const HOPELESS: f64 = LEAST_FIT - 0.01;
+
 /// Settings that explain about as much as the best are as good; but not those that miss half a step more.
 const AS_GOOD: (f64, f64) = (0.1, 0.4);
 
@@ -208,9 +211,19 @@ impl Rate {
         }
     }
 
+    /// How much of the steps is explained; 0 where that is less than [`HOPELESS`].
     fn fit(self, idle: Option<Delay>, interval: Option<Delay>, steps: &[Step]) -> f64 {
-        let sum: f64 = steps.iter().map(|step| self.explains(idle, interval, *step).fit).sum();
-        sum / f64::from(u32::try_from(steps.len().max(1)).unwrap_or(u32::MAX))
+        let all = f64::from(u32::try_from(steps.len().max(1)).unwrap_or(u32::MAX));
+        let (mut sum, mut left) = (0.0, all);
+        for step in steps {
+            sum += self.explains(idle, interval, *step).fit;
+            left -= 1.0;
+            // Too little, however well the others fit.
+            if sum + left < all * HOPELESS {
+                return 0.0;
+            }
+        }
+        sum / all
     }
 
     /// How likely the steps were to be seen, as a logarithm.
@@ -232,14 +245,19 @@ impl Rate {
     fn intervals(self, idle: Option<i64>, steps: &[Step]) -> Vec<Option<i64>> {
         let runs = || steps.iter().filter_map(|step| step.run_gap());
         let idle = idle.map(|idle| self.delay(idle));
-        let longer = |step: &Step| match (*step, idle) {
-            (Step::After { gap, steady, .. }, Some(idle)) => {
-                let short = gap > idle.span && self.explains(Some(idle), None, *step).fit < 0.5;
-                (short && (steady || steps.len() < 4)).then_some(gap)
+        let longer = |least: Option<i64>, step: &Step| match (*step, idle) {
+            // What is no shorter than one that was found need not be looked at.
+            (Step::After { gap, steady, .. }, Some(idle))
+                if least.is_none_or(|least| gap < least)
+                    && gap > idle.span
+                    && (steady || steps.len() < 4)
+                    && self.explains(Some(idle), None, *step).fit < 0.5 =>
+            {
+                Some(gap)
             }
-            _ => None,
+            _ => least,
         };
-        let Some(shortest) = runs().min().or_else(|| steps.iter().filter_map(longer).min()) else {
+        let Some(shortest) = runs().min().or_else(|| steps.iter().fold(None, longer)) else {
             return vec![None];
         };
         let runs_fit = |interval: &i64| {

@@ -127,13 +127,14 @@ impl Numbers {
     }
 }
 
-/// Goes through the numbers of a probe, those first that hardly ever are what was expected.
+/// Goes through the numbers of a probe, those first that hardly ever are what was expected, and last those that are
+/// expected to stay as they were.
 fn walk(coder: &mut impl Coder, this: &mut Numbers, before: &Numbers) {
     walk_start(coder, this, before);
     walk_clocks(coder, this, before);
     walk_probe(coder, this, before);
-    walk_form(coder, this, before);
     walk_answer(coder, this, before);
+    walk_steady(coder, this, before);
 }
 
 /// When the probe came, and what it has.
@@ -173,41 +174,37 @@ fn walk_probe(coder: &mut impl Coder, this: &mut Numbers, before: &Numbers) {
     coder.number(&mut this.run, if answered { 1 } else { before.run.wrapping_add(1) });
     coder.number_if(this.has(has::IP_ID), &mut this.ip_id, before.ip_id.wrapping_add(1), before.ip_id);
     coder.number_if(this.has(has::IP_ID_BEFORE), &mut this.ip_id_before, before.ip_id, before.ip_id_before);
+    let window = before.window;
+    coder.number_if(this.has(has::WINDOW_BEFORE), &mut this.window_before, window, before.window_before);
     coder.number(&mut this.seq, before.seq);
     coder.number(&mut this.ack, before.ack);
-}
-
-/// What kind of probe it is.
-fn walk_form(coder: &mut impl Coder, this: &mut Numbers, before: &Numbers) {
-    coder.number(&mut this.octets, before.octets);
-    coder.number_if(this.has(has::OCTET), &mut this.octet, before.octet, before.octet);
-    coder.number(&mut this.window, before.window);
-    coder.number_if(
-        this.has(has::WINDOW_BEFORE),
-        &mut this.window_before,
-        before.window,
-        before.window_before,
-    );
-    coder.number(&mut this.ttl, before.ttl);
-    coder.number(&mut this.basis, before.basis);
     coder.number(&mut this.capture, before.capture);
-    coder.number_if(this.has(has::ACK_LAG), &mut this.ack_lag, before.ack_lag, before.ack_lag);
-    coder.number_if(this.has(has::IN_FLIGHT), &mut this.in_flight, before.in_flight, before.in_flight);
 }
 
-/// The rest of what the answer shows.
+/// What else the answer shows that goes with its probe.
 fn walk_answer(coder: &mut impl Coder, this: &mut Numbers, before: &Numbers) {
-    let answered = this.has(has::ANSWER);
-    let corrects = this.has(has::ANSWER_CORRECTS);
-    let from_path = this.has(has::REPORTER_V4 | has::REPORTER_V6);
+    let (answered, corrects) = (this.has(has::ANSWER), this.has(has::ANSWER_CORRECTS));
     let (own, old) = (&mut this.answer, &before.answer);
     let trip = own.time.wrapping_sub(this.time);
     coder.number_if(answered, &mut own.rtt, if trip as i64 > 0 { trip } else { 0 }, old.rtt);
     coder.number_if(answered, &mut own.capture, this.capture, old.capture);
     coder.number_if(answered, &mut own.probe, this.event, old.probe);
+    coder.number_if(corrects, &mut own.corrects, this.event.wrapping_add(1), old.corrects);
+}
+
+/// What is expected to stay as it was: where nothing else is in the octets, none of this is looked at.
+fn walk_steady(coder: &mut impl Coder, this: &mut Numbers, before: &Numbers) {
+    coder.number(&mut this.octets, before.octets);
+    coder.number_if(this.has(has::OCTET), &mut this.octet, before.octet, before.octet);
+    coder.number(&mut this.window, before.window);
+    coder.number(&mut this.ttl, before.ttl);
+    coder.number(&mut this.basis, before.basis);
+    coder.number_if(this.has(has::ACK_LAG), &mut this.ack_lag, before.ack_lag, before.ack_lag);
+    coder.number_if(this.has(has::IN_FLIGHT), &mut this.in_flight, before.in_flight, before.in_flight);
+    let (answered, from_path) = (this.has(has::ANSWER), this.has(has::REPORTER_V4 | has::REPORTER_V6));
+    let (own, old) = (&mut this.answer, &before.answer);
     coder.number_if(answered, &mut own.kind, old.kind, old.kind);
     coder.number_if(answered, &mut own.ttl, old.ttl, old.ttl);
-    coder.number_if(corrects, &mut own.corrects, this.event.wrapping_add(1), old.corrects);
     for (part, old) in own.reporter.iter_mut().zip(old.reporter) {
         coder.number_if(from_path, part, old, old);
     }
@@ -356,28 +353,25 @@ fn write_numbers(this: &mut Numbers, before: &Numbers, octets: &mut Vec<u8>) {
     octets.extend_from_slice(writer.differences());
 }
 
-/// Takes the next probe off the octets; `before` is the one before it, and then this one.
-pub(super) fn read(octets: &mut &[u8], before: &mut Numbers) {
+/// Takes the next probe off the octets; `this` is the one before it, and then this one.
+pub(super) fn read(octets: &mut &[u8], this: &mut Numbers) {
     let differ = take(octets);
     let mut reader = Reader { differ, octets };
-    let mut this = Numbers::default();
-    walk_start(&mut reader, &mut this, before);
-    walk_clocks(&mut reader, &mut this, before);
-    // Mostly the rest of them is as expected, or what kind of probe it is and the rest of the answer are.
+    let before = *this;
+    walk_start(&mut reader, this, &before);
+    walk_clocks(&mut reader, this, &before);
+    // Mostly the rest of them is as expected.
     if reader.differ == 0 {
-        walk_probe(&mut AsExpected, &mut this, before);
+        walk_probe(&mut AsExpected, this, &before);
+        walk_answer(&mut AsExpected, this, &before);
     } else {
-        walk_probe(&mut reader, &mut this, before);
+        walk_probe(&mut reader, this, &before);
+        walk_answer(&mut reader, this, &before);
     }
-    if reader.differ == 0 {
-        walk_form(&mut AsExpected, &mut this, before);
-        walk_answer(&mut AsExpected, &mut this, before);
-    } else {
-        walk_form(&mut reader, &mut this, before);
-        walk_answer(&mut reader, &mut this, before);
+    if reader.differ != 0 {
+        walk_steady(&mut reader, this, &before);
     }
     *octets = reader.octets;
-    *before = this;
 }
 
 fn numbers(record: &ProbeRecord) -> Numbers {
