@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 
+use super::hash::salt_of;
 use crate::segment::{Brief, Has};
 use crate::time::{Span, Timestamp};
 
@@ -72,6 +73,7 @@ impl Label {
 #[derive(Debug)]
 pub(super) struct Duplicates {
     hasher: SeedableRandomState,
+    salt: u64,
     tags: Box<[Tags; SETS]>,
     recent: Box<[Set; SETS]>,
     /// For each set, which of its packets came first.
@@ -84,6 +86,7 @@ impl Duplicates {
         let never = Set { labels: [Label(0); WAYS], times: [Timestamp::from_nanos(i64::MIN); WAYS] };
         Self {
             hasher: SeedableRandomState::with_seed(seed, SharedSeed::global_fixed()),
+            salt: salt_of(seed),
             tags: Box::new([[0; WAYS]; SETS]),
             recent: Box::new([never; SETS]),
             first: Box::new([0; SETS]),
@@ -125,9 +128,9 @@ impl Duplicates {
     fn fingerprint(&self, words: &[u64; 5], ends: u32) -> u64 {
         let [numbers, stamps, sack, sizes, small] = *words;
         let mut hasher = self.hasher.build_hasher();
-        hasher.write_u128(wide(numbers, stamps));
-        hasher.write_u128(wide(sack, sizes));
-        hasher.write_u128(wide(small, ends.into()));
+        hasher.write_u128(wide(numbers ^ self.salt, stamps));
+        hasher.write_u128(wide(sack ^ self.salt, sizes));
+        hasher.write_u128(wide(small ^ self.salt, ends.into()));
         hasher.finish()
     }
 }
@@ -174,7 +177,7 @@ impl Set {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::segment::SeqNum;
+    use crate::segment::{SackBlock, SeqNum, TcpTimestamps};
 
     /// A packet of which copies are told by its identification.
     fn packet(seq: u32) -> Brief {
@@ -183,6 +186,23 @@ mod tests {
 
     fn place(brief: &Brief) -> usize {
         place_of(&brief.words())
+    }
+
+    /// The same numbers as foldhash multiplies with: packets that differ in anything beside them are no copies.
+    #[test]
+    fn no_chosen_number_makes_one_packet_pass_for_another() {
+        const KNOWN: u64 = 0xc0ac_29b7_c97c_50dd;
+        let (low, high) = (SeqNum(KNOWN as u32), SeqNum((KNOWN >> 32) as u32));
+        let sack = SackBlock { left: low, right: high };
+        let chosen = Brief { seq: low, ack: high, sack, has: Has(Has::STAMPS | Has::SACK), ..packet(1) };
+        for stamp in 1..200 {
+            let mut memory = Duplicates::new(0);
+            let other = Brief { stamps: TcpTimestamps { value: stamp, echo: 0 }, ..chosen };
+            let fingerprints = [chosen, other].map(|brief| memory.fingerprint(&brief.words(), 0));
+            assert_ne!(fingerprints[0], fingerprints[1], "stamp {stamp}");
+            assert!(!memory.is_copy(&chosen, 0));
+            assert!(memory.is_copy(&chosen, 0) && !memory.is_copy(&other, 0));
+        }
     }
 
     #[test]

@@ -440,6 +440,34 @@ pub(super) fn closeness(off: i64) -> f64 {
 mod tests {
     use super::*;
 
+    /// What is left off early is what would have been refuted; everything else is worth the same.
+    #[test]
+    fn fits_that_are_left_off_were_hopeless() {
+        let (mut left_off, mut kept) = (0, 0);
+        for rate in RATES.map(Rate::of) {
+            for idle in (1..90).map(|seconds| seconds * SECOND) {
+                let delay = rate.delay(idle);
+                for wrong in 0..=12 {
+                    let gap = |step: i64| if step < wrong { delay.aligned } else { delay.aligned * 3 };
+                    let steps: Vec<Step> = (0..12).map(|step| Step::Fresh { silence: gap(step) }).collect();
+                    let all: f64 = steps.iter().map(|step| rate.explains(Some(delay), None, *step).fit).sum();
+                    let whole = all / 12.0;
+                    match rate.fit(Some(delay), None, &steps) {
+                        0.0 => {
+                            assert!(whole < LEAST_FIT, "{whole} of {idle} at HZ={}", rate.hz);
+                            left_off += 1;
+                        }
+                        fit => {
+                            assert_eq!(fit, whole);
+                            kept += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert!(left_off > 100 && kept > 100, "{left_off} and {kept}");
+    }
+
     #[test]
     fn one_silence_alone_is_solved_as_several_steps_are() {
         let linux = Stack::named("linux").unwrap();
